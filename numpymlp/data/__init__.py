@@ -1,0 +1,8 @@
+"""Data: MNIST itself, the reader of its format, splits, and digits from image files.
+
+Read `idx.py` first, then `splits.py` and `images.py`; `files.py` holds what the readers share.
+"""
+
+from numpymlp.data.idx import load_folder, load_mnist, read_idx
+
+__all__ = ["load_folder", "load_mnist", "read_idx"]
