@@ -1,0 +1,15 @@
+"""What every test room shares: Hypothesis profiles, and a matplotlib that opens no window."""
+
+import os
+
+os.environ["MPLBACKEND"] = "Agg"
+
+from hypothesis import settings
+
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True, print_blob=True)
+# For mutation testing, where the whole suite runs once for every mutant.
+settings.register_profile("mutation", deadline=None, max_examples=5, derandomize=True)
+settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
+)
