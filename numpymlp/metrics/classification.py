@@ -1,0 +1,280 @@
+"""Labels against labels: accuracy, the confusion matrix, and the report read off it.
+
+Almost all that can be said about predicted labels is in one table, how often each class was called
+each class, so `confusion_matrix` comes first and the others use it. Next: `probabilities`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..validation import (
+    InputError,
+    as_labels,
+    as_sample_weight,
+    check_class_count,
+    check_label_range,
+    check_same_length,
+)
+
+Floats = NDArray[np.float64]
+
+
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    """Share of samples whose predicted label is the true one, from 0 to 1.
+
+    Parameters
+    ----------
+    y_true, y_pred : (N,) integers
+        True and predicted labels.
+    sample_weight : (N,) numbers, optional
+        Weight of each sample, at least 0.
+
+    Raises
+    ------
+    InputError
+        If the labels are not integers of one length, or there are none.
+    """
+    true, pred = _label_pair(y_true, y_pred)
+    return float(np.average(true == pred, weights=as_sample_weight(sample_weight, len(true))))
+
+
+def confusion_matrix(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> NDArray[Any]:
+    """How often each true class (row) was called each class (column).
+
+    Parameters
+    ----------
+    y_true, y_pred : (N,) integers
+        True and predicted labels.
+    classes : int, optional
+        Number of classes K: row and column k then stand for label k, whether it occurs or not.
+        Without it, rows and columns stand for the sorted labels that occur in either argument.
+    sample_weight : (N,) numbers, optional
+        Weight of each sample, at least 0.
+
+    Returns
+    -------
+    (K, K) integers, or floats where weights are given
+        Right answers lie on the diagonal; a row sums to the class's support.
+
+    Raises
+    ------
+    InputError
+        If the labels are not integers of one length, or not among the classes.
+    """
+    return _count_pairs(y_true, y_pred, classes, sample_weight)[1]
+
+
+class Score(NamedTuple):
+    """Precision, recall and F1 of one class (or an average), and how many samples it has."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: float
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """Scores of every class: entry k of each array belongs to the label `classes[k]`.
+
+    Attributes
+    ----------
+    classes : (K,) integers
+        The labels.
+    precision : (K,) floats
+        Of what was called this class, the share that is: TP / (TP + FP); 0 if nothing was.
+    recall : (K,) floats
+        Of what is this class, the share that was found: TP / (TP + FN); 0 if nothing is.
+    f1 : (K,) floats
+        Harmonic mean of the two, 2 TP / (2 TP + FP + FN); 0 if all three are 0.
+    support : (K,) integers (floats where weights were given)
+        How many samples are of this class.
+    """
+
+    classes: NDArray[np.int64]
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    support: NDArray[Any]
+
+    def __getitem__(self, label: int) -> Score:
+        """Return the scores of one class, by its label."""
+        where = np.flatnonzero(self.classes == label)
+        if len(where) == 0:
+            raise InputError(f"expected one of the classes {self.classes.tolist()}, got {label!r}")
+        k = int(where[0])
+        return self._score(lambda column: float(column[k]), self.support[k])
+
+    @property
+    def macro(self) -> Score:
+        """The plain mean over classes: a rare class counts as much as a common one."""
+        return self._score(lambda column: float(column.mean()), self.support.sum())
+
+    @property
+    def weighted(self) -> Score:
+        """The mean over classes, each weighted by its support."""
+        return self._score(
+            lambda column: float(np.average(column, weights=self.support)), self.support.sum()
+        )
+
+    def _score(self, pick: Callable[[Floats], float], support: Any) -> Score:
+        return Score(pick(self.precision), pick(self.recall), pick(self.f1), support.item())
+
+
+def precision_recall_f1(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> ClassScores:
+    """Precision, recall, F1 and support of every class; parameters as in `confusion_matrix`."""
+    labels, matrix = _count_pairs(y_true, y_pred, classes, sample_weight)
+    hits = np.diag(matrix)
+    called, support = matrix.sum(axis=0), matrix.sum(axis=1)
+    return ClassScores(
+        classes=labels,
+        precision=_divide(hits, called),
+        recall=_divide(hits, support),
+        f1=_divide(2 * hits, called + support),
+        support=support,
+    )
+
+
+@dataclass(frozen=True)
+class ClassificationReport:
+    """The scores of every class, their averages and the accuracy; printed, a table.
+
+    `report.scores[3].recall` reads one number, `print(report)` shows all in the layout that
+    scikit-learn's users know.
+    """
+
+    scores: ClassScores
+    accuracy: float
+    class_names: tuple[str, ...]
+    digits: int = 2
+
+    def __str__(self) -> str:
+        """Return the table, one line a class, then the averages."""
+        width = max(len("weighted avg"), self.digits, *map(len, self.class_names))
+        # As scikit-learn prints them, the names stand to the right, two blanks before the numbers.
+        head = "".join(f" {title:>9}" for title in ("precision", "recall", "f1-score", "support"))
+        lines = [" " * width + " " + head, ""]
+
+        def line(name: str, score: Score) -> str:
+            numbers = "".join(f" {number:>9.{self.digits}f}" for number in score[:3])
+            return f"{name:>{width}} {numbers} {score.support:>9}"
+
+        for name, label in zip(self.class_names, self.scores.classes.tolist(), strict=True):
+            lines.append(line(name, self.scores[label]))
+        total = self.scores.macro.support
+        lines += [
+            "",
+            f"{'accuracy':>{width}} {'':>20} {self.accuracy:>9.{self.digits}f} {total:>9}",
+            line("macro avg", self.scores.macro),
+            line("weighted avg", self.scores.weighted),
+            "",
+        ]
+        return "\n".join(lines)
+
+
+def classification_report(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_names: Sequence[str] | None = None,
+    digits: int = 2,
+) -> ClassificationReport:
+    """Precision, recall, F1 and support of every class, their averages, and the accuracy.
+
+    Parameters
+    ----------
+    y_true, y_pred, classes, sample_weight
+        As in `confusion_matrix`.
+    class_names : K strings, optional
+        Names to print instead of the labels.
+    digits : int
+        Decimals to print.
+
+    Raises
+    ------
+    InputError
+        As `confusion_matrix` does, and if there is not one name for each class.
+    """
+    scores = precision_recall_f1(y_true, y_pred, classes, sample_weight)
+    names = tuple(map(str, scores.classes if class_names is None else class_names))
+    if len(names) != len(scores.classes):
+        raise InputError(
+            f"class_names: expected a name for each of the {len(scores.classes)} classes "
+            f"{scores.classes.tolist()}, got {len(names)}: pass classes={len(names)} if some of "
+            "them do not occur"
+        )
+    return ClassificationReport(scores, accuracy(y_true, y_pred, sample_weight), names, digits)
+
+
+class Confusion(NamedTuple):
+    """A kind of mistake: `times` samples of class `true` were called `predicted`."""
+
+    true: int
+    predicted: int
+    times: int
+
+
+def most_confused(matrix: ArrayLike, limit: int = 10) -> list[Confusion]:
+    """List the commonest mistakes of a confusion matrix (K, K), largest count first.
+
+    Labels are row and column numbers; pairs that never occur are left out.
+    """
+    counts = np.array(matrix)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:limit]
+    pairs = [Confusion(*divmod(int(i), len(counts)), counts.flat[i].item()) for i in order]
+    return [pair for pair in pairs if pair.times > 0]
+
+
+def _label_pair(
+    y_true: ArrayLike, y_pred: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    true, pred = as_labels("y_true", y_true), as_labels("y_pred", y_pred)
+    check_same_length("y_true", true, "y_pred", pred)
+    return true, pred
+
+
+def _count_pairs(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    classes: int | None,
+    sample_weight: ArrayLike | None,
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the labels (K,) that rows and columns stand for, and the confusion matrix (K, K)."""
+    true, pred = _label_pair(y_true, y_pred)
+    weight = as_sample_weight(sample_weight, len(true))
+    if classes is None:
+        labels, numbers = np.unique(np.concatenate([true, pred]), return_inverse=True)
+        true, pred = np.split(numbers, 2)
+    else:
+        labels = np.arange(check_class_count(classes))
+        check_label_range("y_true", true, len(labels))
+        check_label_range("y_pred", pred, len(labels))
+    size = len(labels)
+    # The pair (t, p) is the number t K + p: one count of numbers is the whole table.
+    counts = np.bincount(true * size + pred, weights=weight, minlength=size * size)
+    return labels, counts.reshape(size, size)
+
+
+def _divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
+    """Divide; where the denominator is 0, the answer is 0."""
+    quotient: Floats = np.zeros(len(numerator))
+    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
+    return quotient
