@@ -4,5 +4,12 @@ Read `idx.py` first, then `splits.py` and `images.py`; `files.py` holds what the
 """
 
 from numpymlp.data.idx import load_folder, load_mnist, read_idx
+from numpymlp.data.splits import split_indices, train_validation_split
 
-__all__ = ["load_folder", "load_mnist", "read_idx"]
+__all__ = [
+    "load_folder",
+    "load_mnist",
+    "read_idx",
+    "split_indices",
+    "train_validation_split",
+]
