@@ -7,6 +7,7 @@ expected, what came, and the likely cause. The checks of files stand where the f
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,218 @@ class InputError(ValueError):
     Every check of this package raises this one error (a `ValueError`), so that a command can
     turn it into one line and an exit status, and a test can tell it from a fault of our own.
     """
+
+
+# ---- settings: single numbers ----
+
+
+def check_positive_integer(value: Any, name: str) -> int:
+    """Return a whole number of at least 1 as an int."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}")
+    return int(value)
+
+
+def check_range(
+    value: Any,
+    name: str,
+    low: float,
+    high: float,
+    *,
+    left_open: bool = False,
+    right_open: bool = False,
+) -> float:
+    """Return a number between `low` and `high` as a plain Python float."""
+    number = math.nan
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        number = float(value)
+    above = number > low if left_open else number >= low
+    below = number < high if right_open else number <= high
+    if not (above and below):
+        span = f"{'(' if left_open else '['}{low:g}, {high:g}{')' if right_open else ']'}"
+        raise InputError(f"{name}: expected a number in {span}, got {value!r}")
+    return number
+
+
+# ---- a batch on its way through network and loss: checks that cost next to nothing ----
+
+
+def check_batch(x: ArrayLike, expected: tuple[int, ...] | None, who: str) -> NDArray[Any]:
+    """Return a batch as an array of numbers (N, ...) whose samples have the expected shape.
+
+    `who` is the layer that will read it; `expected` is None where any shape will do.
+    """
+    batch = np.asarray(x)
+    if batch.dtype.kind not in "fiub":
+        raise InputError(
+            f"{who} expected numbers, got dtype {batch.dtype}: convert with x.astype(np.float32); "
+            f"an object array often means rows of different lengths"
+        )
+    if expected is None:
+        if batch.ndim < 2:
+            raise InputError(
+                f"{who} expected x of shape (N, features), got {batch.shape}: a single sample "
+                f"needs x[None, :]"
+            )
+    elif batch.ndim != len(expected) + 1 or batch.shape[1:] != expected:
+        shape = ", ".join(str(size) for size in ("N", *expected))
+        raise InputError(
+            f"{who} expected x of shape ({shape}), got {batch.shape}{_cause(batch, expected)}"
+        )
+    if len(batch) == 0:
+        raise InputError(f"{who} expected at least one sample, got x of shape {batch.shape}")
+    return batch
+
+
+def _cause(batch: NDArray[Any], expected: tuple[int, ...]) -> str:
+    features = math.prod(expected)
+    if batch.shape == expected:
+        return ": a single sample needs x[None, :]"
+    if batch.ndim > 2 and math.prod(batch.shape[1:]) == features:
+        return ": images need x.reshape(len(x), -1)"
+    if batch.ndim == 2 and batch.shape[0] == features:
+        return ": samples are rows here; x.T turns them round"
+    if batch.ndim != len(expected) + 1:
+        return f": expected {len(expected) + 1} dimensions, one row for each sample"
+    return ": was the network built for other data?"
+
+
+def check_logits(logits: NDArray[Any]) -> NDArray[Any]:
+    """Raise unless the outputs that a loss gets are floats of shape (N, K)."""
+    if not isinstance(logits, np.ndarray) or logits.ndim != 2 or logits.dtype.kind != "f":
+        raise InputError(
+            f"a loss expected logits as a float array of shape (N, K), got {_describe(logits)}: "
+            f"pass what network.forward(x) returned, logits first, targets second"
+        )
+    if logits.size == 0:
+        raise InputError(f"a loss expected at least one row of logits, got shape {logits.shape}")
+    return logits
+
+
+def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any]:
+    """Return the targets of a softmax: integers (N,) in range, or rows (N, K) that sum to 1."""
+    y, (rows, classes) = np.asarray(targets), logits.shape
+    if y.shape == (rows,) and y.dtype.kind in "iub":
+        if y.min() < 0 or y.max() >= classes:
+            raise InputError(
+                f"expected labels from 0 to {classes - 1}, got {y.min()} to {y.max()}: the network "
+                f"has {classes} outputs, one for each class; labels count from 0"
+            )
+        return y.astype(np.intp)
+    if y.shape == (rows, classes) and y.dtype.kind in "fiub":
+        soft = y.astype(logits.dtype)
+        if not (np.abs(soft.sum(axis=1) - 1) <= 1e-3).all() or soft.min() < 0:
+            raise InputError(
+                f"expected each row of soft targets to be probabilities that sum to 1, got a row "
+                f"that sums to {soft.sum(axis=1)[np.abs(soft.sum(axis=1) - 1).argmax()]:g}"
+            )
+        return soft
+    raise InputError(
+        f"expected integer labels of shape ({rows},) or probabilities of shape ({rows}, {classes}) "
+        f"for logits {logits.shape}, got {_describe(y)}{_label_cause(y, rows)}"
+    )
+
+
+def _label_cause(y: NDArray[Any], rows: int) -> str:
+    if y.shape == (rows, 1):
+        return ": flatten the column with y.ravel()"
+    if y.shape == (rows,) and y.dtype.kind == "f":
+        return ": labels are whole numbers; use y.astype(int)"
+    if y.dtype.kind in "OUS":
+        return ": turn names into integers with np.unique(y, return_inverse=True)[1]"
+    if y.ndim > 0 and len(y) != rows:
+        return f": {len(y)} targets for {rows} samples"
+    return ": does the last layer have one output for each class?"
+
+
+def check_real_targets(targets: ArrayLike, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return targets in the shape of the outputs (N, K); (N,) is taken for a single output.
+
+    Nothing is broadcast: (N,) against (N, K) would quietly become (N, N) or worse.
+    """
+    y = np.asarray(targets)
+    if y.shape == outputs.shape[:1] and outputs.shape[1] == 1:
+        y = y[:, None]
+    if y.shape != outputs.shape or y.dtype.kind not in "fiub":
+        one_hot = y.ndim == 1 and y.dtype.kind in "iu" and outputs.shape[1] > 1
+        cause = (
+            ": integer classes need SoftmaxCrossEntropy, or one-hot rows here" if one_hot else ""
+        )
+        raise InputError(
+            f"expected targets of shape {outputs.shape}, that of the outputs, "
+            f"got {_describe(y)}{cause}"
+        )
+    return y.astype(outputs.dtype)
+
+
+def check_unit_interval(targets: NDArray[Any]) -> NDArray[Any]:
+    """Raise unless all targets of a sigmoid lie in [0, 1]."""
+    if not (targets.min() >= 0 and targets.max() <= 1):
+        raise InputError(
+            f"SigmoidCrossEntropy expected targets in [0, 1], got {targets.min():g} to "
+            f"{targets.max():g}: labels are 0 and 1, not -1 and 1; other values need "
+            f"MeanSquaredError"
+        )
+    return targets
+
+
+def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[Any] | None:
+    """Return the weights of the samples as floats (N,), none negative, or None."""
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight)
+    if weight.shape != (rows,) or weight.dtype.kind not in "fiub":
+        raise InputError(
+            f"sample_weight: expected {rows} numbers, one for each sample, got {_describe(weight)}"
+        )
+    if not (weight.min() >= 0 and weight.max() < np.inf):
+        raise InputError(
+            f"sample_weight: expected finite weights of at least 0, got {weight.min():g} to "
+            f"{weight.max():g}"
+        )
+    return weight.astype(np.float64)
+
+
+def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArray[Any]:
+    """Raise unless the gradient that enters a network has the shape of its last output."""
+    if expected is None:
+        raise InputError(
+            "backward expected a forward pass before it: call network.forward(x) first"
+        )
+    if np.shape(dy) != expected:
+        raise InputError(
+            f"backward expected dy of shape {expected}, that of the last output, got "
+            f"{np.shape(dy)}: pass loss.backward() of the loss that saw this output"
+        )
+    return dy
+
+
+def check_optimizer_vectors(
+    parameters: NDArray[Any], gradients: NDArray[Any], state: NDArray[Any] | None
+) -> None:
+    """Raise unless parameters and gradients are like vectors, and no others than before."""
+    for name, vector in (("parameters", parameters), ("gradients", gradients)):
+        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype.kind != "f":
+            raise InputError(
+                f"step expected {name} as a float vector (P,), got {_describe(vector)}: pass "
+                f"network.parameters, network.gradients"
+            )
+    if parameters.shape != gradients.shape or parameters.dtype != gradients.dtype:
+        raise InputError(
+            f"step expected gradients like the parameters {parameters.shape} {parameters.dtype}, "
+            f"got {gradients.shape} {gradients.dtype}"
+        )
+    if state is not None and state.shape != parameters.shape:
+        raise InputError(
+            f"this optimizer keeps {state.size} numbers, one for each parameter of the network it "
+            f"began with, got {parameters.size} parameters: make a new optimizer for a new network"
+        )
+
+
+def _describe(value: Any) -> str:
+    if not isinstance(value, np.ndarray):
+        return f"{type(value).__name__}"
+    return f"shape {value.shape} of {value.dtype}"
 
 
 # ---- metrics and plots: labels, probabilities, values, weights ----

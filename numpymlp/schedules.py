@@ -1,0 +1,94 @@
+"""The schedules: how the learning rate moves while training goes on.
+
+A schedule is called as `schedule(step, total_steps)`, with steps counted from 0, and gives the
+factor by which the learning rate of any optimizer is multiplied at that step. Factors are plain
+Python floats: a NumPy scalar would turn float32 updates into float64. Read `training.py` next,
+where schedules are used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from numpymlp.validation import check_range
+
+
+class Schedule(Protocol):
+    """Anything that gives a factor on the learning rate for step 0 to total_steps - 1."""
+
+    def __call__(self, step: int, total_steps: int) -> float: ...
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The learning rate stays as it is."""
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """Multiply the learning rate by `factor` after each `every` of the training.
+
+    Parameters
+    ----------
+    factor : float in (0, 1], default 0.3
+    every : float in (0, 1], default 0.2
+        Share of all steps between two drops; 0.2 makes four drops.
+    """
+
+    factor: float = 0.3
+    every: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_range(self.factor, "StepDecay factor", 0, 1, left_open=True)
+        check_range(self.every, "StepDecay every", 0, 1, left_open=True)
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        # The small term keeps a step that falls exactly on a drop from rounding below it.
+        drops = math.floor(step / (self.every * total_steps) + 1e-9)
+        return float(self.factor**drops)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Fall from 1 to `final` along half a cosine, slowly at both ends.
+
+    Source: Loshchilov, Hutter, "SGDR: stochastic gradient descent with warm restarts" (2016),
+    equation 5, without restarts.
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range(self.final, "Cosine final", 0, 1)
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Rise in a straight line to 1, then fall in a straight line to 0.
+
+    Small steps first, while the weights are still random; large ones in between; ever smaller ones
+    at the end. Source: Smith, Topin, "Super-convergence" (2017).
+
+    Parameters
+    ----------
+    warmup : float in (0, 1), default 0.1
+        Share of all steps that rise.
+    """
+
+    warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_range(self.warmup, "OneCycle warmup", 0, 1, left_open=True, right_open=True)
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        peak = self.warmup * total_steps
+        # step + 1 and total_steps: the first step already moves, and so does the last
+        return min((step + 1) / max(peak, 1), (total_steps - step) / max(total_steps - peak, 1))
