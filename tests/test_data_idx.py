@@ -1,0 +1,420 @@
+import gzip
+import hashlib
+import os
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import numpymlp.data.idx
+from numpymlp.data import load_folder, load_mnist, read_idx
+from numpymlp.validation import InputError
+
+MNIST = Path(numpymlp.data.idx.__file__).parent / "mnist"
+MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+
+def header(code: int, *shape: int) -> bytes:
+    return bytes([0, 0, code, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    code = CODES[array.dtype.str[1:]]
+    return header(code, *array.shape) + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def small_set() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {
+        "train-images-idx3-ubyte": rng.integers(0, 256, (6, 3, 5), dtype=np.uint8),
+        "train-labels-idx1-ubyte": rng.integers(0, 10, 6, dtype=np.uint8),
+        "t10k-images-idx3-ubyte": rng.integers(0, 256, (2, 3, 5), dtype=np.uint8),
+        "t10k-labels-idx1-ubyte": rng.integers(0, 10, 2, dtype=np.uint8),
+    }
+
+
+def write_set(folder: Path, arrays: dict[str, np.ndarray]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, array in arrays.items():
+        write(folder / name, idx_bytes(array))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for the Hypothesis tests, which may not use one fixture per example."""
+    return tmp_path_factory.mktemp("idx")
+
+
+# ---- MNIST ----
+
+
+@pytest.mark.parametrize("name", MD5)
+def test_the_mnist_files_are_the_authors_own_byte_for_byte(name):
+    content = gzip.decompress((MNIST / f"{name}.gz").read_bytes())
+    assert hashlib.md5(content).hexdigest() == MD5[name]
+
+
+def test_the_licence_and_the_notice_lie_beside_the_data():
+    assert "Yann LeCun, Corinna Cortes and Christopher J. C. Burges" in (
+        MNIST / "NOTICE.txt"
+    ).read_text(encoding="utf-8")
+    licence = (MNIST / "LICENSE-CC-BY-SA-3.0.txt").read_text(encoding="utf-8")
+    assert "Attribution-ShareAlike 3.0 Unported" in licence
+    assert len(licence) > 20_000
+
+
+def test_load_mnist_gives_arrays_ready_for_training_and_is_lean():
+    tracemalloc.start()
+    (x_train, y_train), (x_test, y_test) = load_mnist()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (x_train.shape, x_test.shape) == ((60_000, 784), (10_000, 784))
+    assert (y_train.shape, y_test.shape) == ((60_000,), (10_000,))
+    for x, y in ((x_train, y_train), (x_test, y_test)):
+        assert (x.dtype, y.dtype) == (np.float32, np.int64)
+        assert (x.min(), x.max()) == (0, 1)
+        assert set(y) == set(range(10))
+        assert x.flags.c_contiguous
+    # 188 MB of float32 training images, while the 47 MB of bytes they came from are still there.
+    assert peak < 245e6
+
+    # Independent of the reader: offsets into the raw file, by the definition of the format.
+    raw = gzip.decompress((MNIST / "t10k-images-idx3-ubyte.gz").read_bytes())
+    last = np.frombuffer(raw, np.uint8, offset=16 + 9_999 * 784)
+    np.testing.assert_array_equal(x_test[-1], (last / 255).astype(np.float32))
+    # The class sizes that the data set is known for.
+    np.testing.assert_array_equal(
+        np.bincount(y_test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    )
+
+
+# ---- read_idx: every type and rank ----
+
+
+@given(
+    array=st.sampled_from(sorted(CODES)).flatmap(
+        lambda code: hnp.arrays(code, hnp.array_shapes(min_dims=0, max_dims=6, min_side=0))
+    ),
+    compressed=st.booleans(),
+)
+def test_every_type_and_rank_comes_back_as_written(folder, array, compressed):
+    content = idx_bytes(array)
+    path = write(folder / "a", gzip.compress(content) if compressed else content)
+    back = read_idx(path)
+    assert back.dtype == array.dtype
+    assert back.dtype.isnative
+    assert back.shape == array.shape
+    np.testing.assert_array_equal(back, array)
+    assert back.flags.writeable
+
+
+def test_the_values_of_a_file_written_by_hand(tmp_path):
+    content = b"\0\0\x0b\x02" + b"\0\0\0\x01" + b"\0\0\0\x03" + b"\x01\x02" + b"\xff\xff" + b"\0\0"
+    np.testing.assert_array_equal(read_idx(write(tmp_path / "a", content)), [[258, -1, 0]])
+
+
+def test_rank_64_is_read_and_65_refused(tmp_path):
+    assert read_idx(write(tmp_path / "a", header(8, *[1] * 64) + b"\7")).shape == (1,) * 64
+    with pytest.raises(InputError, match="at most 64 dimensions, got 65"):
+        read_idx(write(tmp_path / "b", header(8, *[1] * 65) + b"\7"))
+
+
+def test_gzip_of_several_members_and_zero_padding_is_whole(tmp_path):
+    content = idx_bytes(np.arange(1000, dtype=np.int32))
+    packed = gzip.compress(content[:1500]) + gzip.compress(content[1500:]) + bytes(9)
+    np.testing.assert_array_equal(read_idx(write(tmp_path / "a", packed)), np.arange(1000))
+
+
+def test_a_text_path_and_a_name_without_gz_are_read(tmp_path):
+    path = write(tmp_path / "no-ending", gzip.compress(idx_bytes(np.arange(3, dtype=np.uint8))))
+    np.testing.assert_array_equal(read_idx(str(path)), [0, 1, 2])
+
+
+# ---- read_idx: every fault names the file ----
+
+GOOD = idx_bytes(np.arange(100, dtype=np.uint8))
+PACKED = gzip.compress(GOOD)
+BAD_FILES = {
+    "empty": (b"", "empty file"),
+    "one byte": (b"\0", "got 00"),
+    "text": (b"<!DOCTYPE html><html>", r"got 3c 21 44 4f.*web page"),
+    "unknown type": (header(0x0A, 1) + b"\0", "IDX type among 08, 09, 0b, 0c, 0d, 0e, got 0a"),
+    "half a header": (header(8, 2, 3)[:9], r"header of 12 bytes for 2 dimensions, got 9"),
+    "truncated": (GOOD[:-1], r"expected 108 bytes for uint8 of shape \(100,\), got 107"),
+    "no values": (GOOD[:8], "got 8: the file is truncated"),
+    "trailing byte": (GOOD + b"\0", "expected 108 bytes .*, got more"),
+    "absurd size": (header(0x0E, *[2**32 - 1] * 3), "at most 1,073,741,824 bytes"),
+    "absurd size of nothing": (header(8, 0, *[2**32 - 1] * 3), "at most 1,073,741,824 bytes"),
+    "large for its file": (header(8, 2**30), "expected 1,073,741,832 bytes .*, got 8"),
+    "gzip: cut in the header": (PACKED[:8], "truncated"),
+    "gzip: cut in the values": (PACKED[:-20], "truncated"),
+    "gzip: cut in the checksum": (PACKED[:-5], "truncated"),
+    "gzip: wrong checksum": (PACKED[:-8] + bytes(4) + PACKED[-4:], "CRC check failed"),
+    "gzip: wrong length": (PACKED[:-4] + bytes(4), "Incorrect length"),
+    "gzip: trailing garbage": (PACKED + b"garbage", "Not a gzipped file"),
+    "gzip: two bytes": (b"\x1f\x8b", "truncated"),
+    "gzip: damaged stream": (PACKED[:10] + b"\xff" * 40 + PACKED[50:], "Error -3"),
+    "gzip: nothing in it": (gzip.compress(b""), "got nothing"),
+    "gzip: short values": (gzip.compress(GOOD[:-1]), "got 107: the file is truncated"),
+    "gzip: long values": (gzip.compress(GOOD + b"\0"), "got more"),
+    "gzip: lies about length": (
+        gzip.compress(GOOD[:-1])[:-4] + len(GOOD).to_bytes(4, "little"),
+        "Incorrect length",
+    ),
+    "gzip: large for its file": (
+        gzip.compress(header(8, 2**29)),
+        "expected 536,870,920 bytes .* truncated",
+    ),
+    "gzip: bomb": (gzip.compress(header(8, 10) + bytes(20_000_000)), "got more"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_gets_an_error_that_names_it_before_memory_is_taken(tmp_path, name):
+    content, message = BAD_FILES[name]
+    path = write(tmp_path / "the-file", content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message) as caught:
+        read_idx(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert str(path) in str(caught.value)
+    assert peak < 2e6
+
+
+def test_half_of_mnist_is_refused_before_memory_is_taken(tmp_path):
+    content = (MNIST / "t10k-images-idx3-ubyte.gz").read_bytes()
+    path = write(tmp_path / "cut.gz", content[: len(content) // 2])
+    tracemalloc.start()
+    with pytest.raises(InputError, match="truncated"):
+        read_idx(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e6  # of 7.8 MB that the header promises, 3.9 MB are in the file
+
+
+def test_max_bytes_is_the_bound_on_the_values(tmp_path):
+    path = write(tmp_path / "a", GOOD)
+    assert read_idx(path, max_bytes=100).shape == (100,)
+    with pytest.raises(InputError, match=r"at most 99 bytes .*\(max_bytes raises the bound"):
+        read_idx(path, max_bytes=99)
+
+
+def test_what_is_no_file_is_named_and_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in [
+        (tmp_path / "missing", "there is no such file"),
+        (tmp_path, "got a folder"),
+        (tmp_path / "pipe", "got a pipe"),
+        (Path("/dev/zero"), "got a pipe, socket or device"),
+        ("nul\0byte", "null"),
+        (None, "NoneType"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            read_idx(path)
+
+
+# ---- load_folder ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}",
+        "{}.gz",
+        "emnist-letters-{}.gz",
+    ],
+)
+@pytest.mark.parametrize("dotted", [False, True])
+@pytest.mark.parametrize("t10k", ["t10k", "test"])
+def test_a_folder_of_four_files_by_their_usual_names(tmp_path, name, dotted, t10k):
+    arrays = small_set()
+    for canonical, array in arrays.items():
+        file_name = name.format(canonical.replace("t10k", t10k))
+        file_name = file_name.replace("-idx", ".idx") if dotted else file_name
+        content = idx_bytes(array)
+        write(
+            tmp_path / file_name,
+            gzip.compress(content) if file_name.endswith(".gz") else content,
+        )
+    write(tmp_path / "README.md", b"no data")
+    (x_train, y_train), (x_test, y_test) = load_folder(tmp_path)
+    for images, labels, x, y in (
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", x_train, y_train),
+        ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte", x_test, y_test),
+    ):
+        assert x.dtype == np.float32
+        assert x.shape == (len(arrays[images]), 15)
+        np.testing.assert_allclose(x * 255, arrays[images].reshape(-1, 15), rtol=1e-6)
+        assert y.dtype == np.int64
+        np.testing.assert_array_equal(y, arrays[labels])
+
+
+def test_the_plain_file_is_read_where_both_are_there(tmp_path):
+    write_set(tmp_path, small_set())
+    write(tmp_path / "train-labels-idx1-ubyte.gz", b"not gzip")
+    (_, y_train), _ = load_folder(tmp_path)
+    np.testing.assert_array_equal(y_train, small_set()["train-labels-idx1-ubyte"])
+
+
+def test_one_of_several_data_sets_is_chosen_by_name(tmp_path):
+    letters = {f"emnist-letters-{name}": array for name, array in small_set().items()}
+    digits = {f"emnist-digits-{name}": array // 2 for name, array in small_set().items()}
+    write_set(tmp_path, letters | digits)
+    (_, y_train), _ = load_folder(tmp_path, variant="emnist-digits")
+    np.testing.assert_array_equal(y_train, digits["emnist-digits-train-labels-idx1-ubyte"])
+    with pytest.raises(InputError, match=r"got 2: .*'emnist-digits', 'emnist-letters'"):
+        load_folder(tmp_path)
+    with pytest.raises(InputError, match="missing train-images"):
+        load_folder(tmp_path, variant="emnist-balanced")
+
+
+def swap(arrays, a, b):
+    arrays[a], arrays[b] = arrays[b], arrays[a]
+
+
+BAD_SETS = {
+    "train swapped": (
+        lambda a: swap(a, "train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        r"train-images-idx3-ubyte: expected images.*got uint8 of shape \(6,\): were images and",
+    ),
+    "images as labels": (
+        lambda a: a.update({"t10k-labels-idx1-ubyte": np.zeros((2, 3, 5), np.uint8)}),
+        r"t10k-labels-idx1-ubyte: expected labels.*\(2, 3, 5\): were images and labels swapped",
+    ),
+    "labels of other count": (
+        lambda a: a.update({"t10k-labels-idx1-ubyte": np.zeros(3, np.uint8)}),
+        "t10k-labels-idx1-ubyte: expected 2 labels, one for each .*, got 3",
+    ),
+    "images of other size": (
+        lambda a: a.update({"t10k-images-idx3-ubyte": np.zeros((2, 5, 3), np.uint8)}),
+        r"t10k-images-idx3-ubyte: expected images of \(3, 5\) pixels .*, got \(5, 3\)",
+    ),
+    "images of floats": (
+        lambda a: a.update({"train-images-idx3-ubyte": np.zeros((6, 3, 5), np.float32)}),
+        "expected images, uint8 .*, got float32",
+    ),
+    "labels of floats": (
+        lambda a: a.update({"train-labels-idx1-ubyte": np.zeros(6, np.float64)}),
+        "expected labels, integers .*, got float64",
+    ),
+    "no samples": (
+        lambda a: a.update({"train-images-idx3-ubyte": np.zeros((0, 3, 5), np.uint8)}),
+        "expected at least one sample",
+    ),
+    "no pixels": (
+        lambda a: a.update({"t10k-images-idx3-ubyte": np.zeros((2, 0, 5), np.uint8)}),
+        "expected at least one sample",
+    ),
+    "a file missing": (
+        lambda a: a.pop("t10k-labels-idx1-ubyte"),
+        "expected the four files .*; missing t10k-labels; the folder holds t10k-images",
+    ),
+    "all missing": (lambda a: a.clear(), "missing train-images, train-labels.*holds nothing"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETS)
+def test_files_that_do_not_belong_together_are_named(tmp_path, name):
+    change, message = BAD_SETS[name]
+    arrays = small_set()
+    change(arrays)
+    with pytest.raises(InputError, match=message):
+        load_folder(write_set(tmp_path, arrays))
+
+
+def test_all_headers_are_checked_before_any_values_are_read(tmp_path):
+    arrays = small_set()
+    arrays["train-images-idx3-ubyte"] = np.zeros((6, 2000, 2000), np.uint8)
+    write_set(tmp_path, arrays)
+    write(tmp_path / "t10k-labels-idx1-ubyte", b"<html>")
+    tracemalloc.start()
+    with pytest.raises(InputError, match="t10k-labels"):
+        load_folder(tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
+
+
+def test_what_is_no_folder_is_named(tmp_path):
+    file = write(tmp_path / "file", b"x")
+    for path, message in [
+        (tmp_path / "missing", "expected a folder with train-images.*got nothing"),
+        (file, "expected a folder with train-images.*got a file"),
+        ("nul\0byte", "the folder cannot be read"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            load_folder(path)
+
+
+# ---- mutated files: only the documented error or a valid result ----
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    """Content with bytes flipped, cut out, doubled, or the end cut off."""
+    data = bytearray(content)
+    for _ in range(rng.integers(1, 5)):
+        # Headers are where the faults are, so half of the positions fall there.
+        high = len(data) if rng.random() < 0.5 else min(len(data), 20)
+        at = int(rng.integers(0, high)) if high else 0
+        kind = rng.integers(0, 5)
+        if kind == 0 and data:
+            data[at] = rng.integers(0, 256)
+        elif kind == 1 and data:
+            data[at] ^= 1 << int(rng.integers(0, 8))
+        elif kind == 2:
+            del data[at : at + int(rng.integers(1, 8))]
+        elif kind == 3:
+            data[at:at] = data[at : at + int(rng.integers(1, 8))] or b"\xff"
+        elif rng.random() < 0.2:
+            del data[at:]
+    return bytes(data)
+
+
+def check_mutants(folder: Path, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    originals = [idx_bytes(rng.integers(0, 100, (2, 3, 4)).astype(code)) for code in sorted(CODES)]
+    originals += [gzip.compress(content) for content in originals]
+    originals += [gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 200]) + bytes(200), 0)]
+    messages = []
+    tracemalloc.start()
+    for i in range(count):
+        content = mutated(originals[i % len(originals)], rng)
+        path = write(folder / "mutant", content)
+        try:
+            array = read_idx(path)
+        except InputError as error:
+            messages.append(str(error))
+        else:
+            raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            assert idx_bytes(array) == raw
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.3 * count < len(messages) < count
+    assert all(str(path) in message for message in messages)
+    assert peak < 4e6
+
+
+def test_mutated_files_are_refused_or_read(tmp_path):
+    check_mutants(tmp_path, 500, seed=0)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_files_are_refused_or_read(tmp_path):
+    check_mutants(tmp_path, 100_000, seed=1)
