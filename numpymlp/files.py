@@ -1,0 +1,171 @@
+"""Files that appear whole or not at all, and a folder that one process holds at a time.
+
+Everything that this package writes goes through `atomic_write`: a kill, a full disk or a power
+cut leaves either the former file or the new one, never half of it. `storage.py` writes models
+and checkpoints with it: read that next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NoReturn, Self
+
+from numpymlp.validation import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+
+
+class StorageError(OSError):
+    """A file could not be written; the message says which, why, and what is still there."""
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Write a file so that it appears whole or not at all, whatever happens in between.
+
+    The bytes go to a hidden temporary file in the same folder, are forced to the disk, and only
+    then take the name. After an error or an interrupt the temporary file is gone and the former
+    file is as it was; after a kill or a power cut only the hidden file (`.name.*.tmp`) may be left.
+
+    Parameters
+    ----------
+    path : path-like
+        What to write. A symbolic link stays one: the file that it points to is replaced.
+
+    Yields
+    ------
+    binary file object
+        Open for writing, seekable.
+
+    Raises
+    ------
+    StorageError
+        If the disk is full, the folder is missing or not writable, or `path` is no regular file.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise StorageError(f"{path} cannot be written: it is there and is not a regular file")
+    existed = target.exists()
+    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.tmp")
+    try:
+        file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
+    except OSError as error:
+        _writing_failed(path, existed, error)
+    try:
+        try:
+            yield file
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                _writing_failed(path, existed, error)
+            raise
+        try:
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, target)
+        except OSError as error:
+            _writing_failed(path, existed, error)
+    except BaseException:
+        with contextlib.suppress(OSError):  # a full disk fails again while the buffer is emptied
+            file.close()
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _writing_failed(path: str | os.PathLike[str], existed: bool, error: OSError) -> NoReturn:
+    reason = error.strerror or str(error)
+    if error.errno in _DISK_FULL:
+        reason = f"no room on the disk ({reason}); free some space or choose another folder"
+    elif error.errno == errno.ENOENT:
+        reason = "its folder does not exist"
+    after = "the former file is intact" if existed else "nothing was left behind"
+    raise StorageError(f"{os.fspath(path)} could not be written: {reason}; {after}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the new name to the disk too, where the system lets a folder be synced."""
+    if sys.platform != "win32":
+        # Some network file systems refuse. The file is whole all the same; only the promise that
+        # it survives a power cut in the next seconds is lost.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as readable JSON, whole or not at all; NaN and infinity are not JSON."""
+    text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    with atomic_write(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+class RunLock:
+    """Hold a folder for this process alone: ``with RunLock(folder): ...``.
+
+    The lock belongs to the kernel (`flock`; on Windows `msvcrt.locking`), so that it ends with
+    the process however that ends; the file `.lock` that it is tied to stays and means nothing.
+
+    Parameters
+    ----------
+    folder : path-like
+        A folder that exists.
+
+    Raises
+    ------
+    InputError
+        On entering, at once, if another process (or another RunLock of this one) holds it.
+    StorageError
+        If the folder is missing or not writable, or its file system knows no locks.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise StorageError(f"{self.folder} cannot be locked: {error.strerror}") from error
+        try:
+            if sys.platform == "win32":
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise InputError(
+                    f"{self.folder} is in use: another process trains there; wait until it ends, "
+                    f"or give this one another folder. Nothing was changed"
+                ) from error
+            raise StorageError(f"{self.folder} cannot be locked: {error.strerror}") from error
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
