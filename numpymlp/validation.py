@@ -8,6 +8,8 @@ expected, what came, and the likely cause. The checks of files stand where the f
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -51,6 +53,23 @@ def check_range(
         span = f"{'(' if left_open else '['}{low:g}, {high:g}{')' if right_open else ']'}"
         raise InputError(f"{name}: expected a number in {span}, got {value!r}")
     return number
+
+
+def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """Return one of the named choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value!r:.80}")
+    return value
+
+
+def check_rng(rng: Any) -> np.random.Generator:
+    """Return a random generator."""
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(
+            f"rng: expected a numpy.random.Generator, got {type(rng).__name__}: pass "
+            f"np.random.default_rng(seed)"
+        )
+    return rng
 
 
 # ---- a batch on its way through network and loss: checks that cost next to nothing ----
@@ -375,3 +394,45 @@ def as_value_pair(
                 f"{name}: expected finite numbers, got NaN or infinity: has training diverged?"
             )
     return true, pred
+
+
+def as_images(images: ArrayLike) -> NDArray[Any]:
+    """Return images (N, H, W), N at least 1; rows (N, H * H) become square images."""
+    pictures = np.asarray(images)
+    if pictures.ndim == 2 and pictures.shape[0] and math.isqrt(pictures.shape[1]) ** 2 == (
+        pictures.shape[1]
+    ):
+        side = math.isqrt(pictures.shape[1])
+        pictures = pictures.reshape(len(pictures), side, side)
+    if pictures.ndim != 3 or 0 in pictures.shape:
+        raise InputError(
+            f"images: expected shape (N, H, W), or (N, H * H) for square images, got "
+            f"{pictures.shape}: a single image needs image[None]; other images need "
+            "reshape(-1, height, width)"
+        )
+    if pictures.dtype.kind not in "iufb" or not np.isfinite(pictures).all():
+        raise InputError(
+            f"images: expected finite numbers, got {pictures.dtype} with NaN, infinity or no "
+            "numbers in it"
+        )
+    return pictures
+
+
+def as_history(history: Any, name: str = "history") -> dict[str, NDArray[np.float64]]:
+    """Return the columns of a training history as floats; columns full of None are left out."""
+    if not isinstance(history, Mapping) or "epoch" not in history:
+        raise InputError(
+            f"{name}: expected a dict of columns with 'epoch' among them, got "
+            f"{sorted(history) if isinstance(history, Mapping) else type(history).__name__}"
+        )
+    columns = {}
+    for key, column in history.items():
+        if column is None or all(value is None for value in column):
+            continue
+        columns[key] = np.array([math.nan if v is None else v for v in column], dtype=np.float64)
+    lengths = {key: len(column) for key, column in columns.items()}
+    if "epoch" not in columns:
+        raise InputError(f"{name}: expected at least one epoch, got none: has training run?")
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{name}: expected columns of one length, got {lengths}")
+    return columns

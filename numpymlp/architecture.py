@@ -1,0 +1,178 @@
+"""What a row of layers is, weights apart: does it fit together, how is it written down.
+
+`network.py` asks here whether its layers can stand in a row, prints them as a table, and turns
+them into JSON and back for `storage.py`. Nothing here computes; read `network.py` for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from numpymlp import layers as builtin_layers
+from numpymlp import losses as builtin_losses
+from numpymlp.layers import Layer
+from numpymlp.losses import Loss
+from numpymlp.validation import InputError
+
+Shape = tuple[int, ...] | None  # of one sample; None where a layer does not tell
+Classes = Mapping[str, Callable[..., Any]]
+
+
+def label(layer: Any) -> str:
+    """Name a layer in messages and tables; a foreign class by its name alone."""
+    return repr(layer) if isinstance(layer, Layer) else type(layer).__name__
+
+
+def check_row(layers: Sequence[Any]) -> None:
+    """Raise unless these are layers, each there once, whose sizes fit together."""
+    if not layers:
+        raise InputError("Network expected at least one layer, got none")
+    shape: Shape = None
+    for position, layer in enumerate(layers):
+        if isinstance(layer, type) or not (
+            callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
+        ):
+            raise InputError(
+                f"Network expected layers with forward(x, training) and backward(dy), got "
+                f"{layer!r} at position {position}: was a class passed instead of an object?"
+            )
+        if any(layer is other for other in layers[:position]):
+            raise InputError(
+                f"Network expected each layer once, got the same {label(layer)} again at "
+                f"position {position}: a layer keeps its batch for backward; make a second one"
+            )
+        expected: Shape = getattr(layer, "input_shape", None)
+        if shape is not None and expected is not None and shape != expected:
+            raise InputError(
+                f"{label(layer)} at position {position} expected samples of shape {expected}, got "
+                f"{shape} from the layers before it: neighbouring sizes must match"
+            )
+        shape = output_shape(layer, shape if expected is None else expected)
+
+
+def output_shape(layer: Any, shape: Shape) -> Shape:
+    """Give the shape of one output sample; None where the layer does not tell."""
+    if shape is None or not hasattr(layer, "output_shape"):
+        return None
+    result: Shape = layer.output_shape(shape)
+    return result
+
+
+def input_shape(layers: Sequence[Any]) -> tuple[Shape, str]:
+    """Find the shape of one input sample, and the layer that decides it.
+
+    Returns
+    -------
+    shape : tuple of int or None
+        None if no layer says it, or one before it may change the shape.
+    reader : str
+        Label of the layer that expects this shape, for messages.
+    """
+    for layer in layers:
+        shape: Shape = getattr(layer, "input_shape", None)
+        if shape is not None:
+            return shape, label(layer)
+        if not isinstance(layer, Layer) or type(layer).output_shape is not Layer.output_shape:
+            break
+    return None, label(layers[0])
+
+
+def summary(layers: Sequence[Any], counts: Sequence[int]) -> str:
+    """Draw up the table of the layers: shape of the output, number of parameters."""
+    shape = input_shape(layers)[0]
+    rows = [("layer", "output", "parameters"), ("input", _shape_text(shape), "")]
+    for layer, count in zip(layers, counts, strict=True):
+        expected: Shape = getattr(layer, "input_shape", None)
+        shape = output_shape(layer, expected or shape)
+        rows.append((label(layer), _shape_text(shape), f"{count:,}"))
+    rows.append(("total", "", f"{sum(counts):,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _shape_text(shape: Shape) -> str:
+    return "?" if shape is None else f"({', '.join(str(size) for size in ('N', *shape))})"
+
+
+# ---- as JSON ----
+
+
+def layers_to_config(layers: Sequence[Any]) -> list[dict[str, Any]]:
+    """Write each layer as its type and the arguments that build it."""
+    for layer in layers:
+        if not hasattr(layer, "config") or not hasattr(layer, "shapes"):
+            raise InputError(
+                f"{label(layer)} cannot be saved: let its class derive from numpymlp.Layer and "
+                f"define config() and shapes(), and name it to Network.load in classes="
+            )
+    return [{"type": type(layer).__name__, **layer.config()} for layer in layers]
+
+
+def layers_from_config(
+    config: Any, path: str, limit: int, classes: Classes | None = None
+) -> list[Any]:
+    """Build the layers that `layers_to_config` wrote, still without weights.
+
+    Parameters
+    ----------
+    config : list of dict
+        From a file, so not to be trusted.
+    path : str
+        The file, for messages.
+    limit : int
+        How many numbers the file holds: no layer can have more inputs or outputs.
+    classes : mapping of str to class, optional
+        Layers of one's own.
+    """
+    if not isinstance(config, list) or not 0 < len(config) <= 10_000:
+        raise InputError(f"{path} is altered: expected a list of layers, got {config!r:.80}")
+    known = {**_named_classes(builtin_layers, Layer), **(classes or {})}
+    return [_build(entry, path, limit, known) for entry in config]
+
+
+def loss_to_config(loss: Loss | None) -> dict[str, Any] | None:
+    """Write a loss as its type and the arguments that build it."""
+    return None if loss is None else {"type": type(loss).__name__, **loss.config()}
+
+
+def loss_from_config(config: Any, path: str, classes: Classes | None = None) -> Loss | None:
+    """Build the loss that `loss_to_config` wrote."""
+    if config is None:
+        return None
+    known = {**_named_classes(builtin_losses, Loss), **(classes or {})}
+    loss: Loss = _build(config, path, 0, known)
+    return loss
+
+
+def _named_classes(module: Any, base: type) -> dict[str, Callable[..., Any]]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+
+
+def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
+    if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+        raise InputError(
+            f"{path} is altered: expected a type with its arguments, got {entry!r:.80}"
+        )
+    arguments = {name: value for name, value in entry.items() if name != "type"}
+    if entry["type"] not in known:
+        raise InputError(
+            f"{path} holds a {entry['type']!r:.80}, which this package does not have: pass "
+            f"classes={{{entry['type']!r:.80}: TheClass}}"
+        )
+    sizes = [value for value in arguments.values() if isinstance(value, int)]
+    if any(size > limit for size in sizes):
+        raise InputError(
+            f"{path} is altered: a {entry['type']} of size {max(sizes)} does not fit into the "
+            f"{limit:,} numbers of the file"
+        )
+    try:
+        return known[entry["type"]](**arguments)
+    except (TypeError, InputError) as error:
+        raise InputError(f"{path} is altered: {entry['type']}: {error}") from error
