@@ -78,6 +78,14 @@ def input_shape(layers: Sequence[Any]) -> tuple[Shape, str]:
     return None, label(layers[0])
 
 
+def row_output_shape(layers: Sequence[Any]) -> Shape:
+    """Find the shape of one sample of the last layer's output; None where no layer tells."""
+    shape: Shape = None
+    for layer in layers:
+        shape = output_shape(layer, getattr(layer, "input_shape", None) or shape)
+    return shape
+
+
 def summary(layers: Sequence[Any], counts: Sequence[int]) -> str:
     """Draw up the table of the layers: shape of the output, number of parameters."""
     shape = input_shape(layers)[0]

@@ -79,6 +79,10 @@ class Network:
         All that is learned, layer by layer, and the gradient of the last backward pass.
     buffers : ndarray of shape (B,)
         What is kept without being learned: batch norm's running means and variances.
+    input_shape, output_shape : tuple of int or None
+        Shape of one sample on its way in and out; None where no layer tells.
+    reader : str
+        The layer that decides the input's shape, as messages name it.
     loss : Loss or None
         The loss it was trained with; the Trainer sets it, files remember it.
 
@@ -101,7 +105,8 @@ class Network:
         self.output = check_choice(output, "output", OUTPUTS)
         self.loss: Loss | None = None
         architecture.check_row(self.layers)
-        self.input_shape, self._reader = architecture.input_shape(self.layers)
+        self.input_shape, self.reader = architecture.input_shape(self.layers)
+        self.output_shape = architecture.row_output_shape(self.layers)
         self._logits_shape: tuple[int, ...] | None = None
         self._draw(np.random.default_rng() if rng is None else check_rng(rng))
         self._allocate(dtype)
@@ -123,7 +128,7 @@ class Network:
         ndarray of shape (N, out)
             The logits: what the last layer puts out.
         """
-        x = check_batch(x, self.input_shape, self._reader).astype(self.dtype, copy=False)
+        x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
         self._gather()
         for layer in self.layers:
             x = layer.forward(x, training)
@@ -187,14 +192,14 @@ class Network:
 
     def logits_in_batches(self, x: np.ndarray) -> Iterator[np.ndarray]:
         """Yield the logits of `x` in evaluation mode, 1,000 rows at a time."""
-        x = check_batch(x, self.input_shape, self._reader)
+        x = check_batch(x, self.input_shape, self.reader)
         for start in range(0, len(x), BATCH):
             yield self.forward(x[start : start + BATCH])
 
     def activations(self, x: np.ndarray) -> list[np.ndarray]:
         """Give the output of every layer for a batch, in evaluation mode: to look inside."""
         outputs = []
-        x = check_batch(x, self.input_shape, self._reader).astype(self.dtype, copy=False)
+        x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
         for layer in self.layers:
             x = layer.forward(x, False)
             outputs.append(x)
@@ -462,7 +467,8 @@ def _names(layer: Any, kind: str) -> tuple[str, ...]:
 def _fill(vector: np.ndarray, values: np.ndarray, name: str) -> None:
     if np.shape(values) != vector.shape:
         raise InputError(f"{name} expected shape {vector.shape}, got {np.shape(values)}")
-    vector[...] = values
+    if values is not vector:  # as it is after `network.gradients += more`
+        vector[...] = values
 
 
 def _count(layers: Sequence[Any], kind: str) -> int:

@@ -8,8 +8,8 @@ expected, what came, and the likely cause. The checks of files stand where the f
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -253,6 +253,93 @@ def _describe(value: Any) -> str:
     return f"shape {value.shape} of {value.dtype}"
 
 
+# ---- whole data sets: looked through once, where they enter ----
+
+
+def check_training_data(
+    network: Any, x: ArrayLike, y: ArrayLike, name: str = "training"
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return samples and targets as arrays that this network can be trained or judged on.
+
+    Looks at every number once: finite, scaled, labels in range. Warns of pixels from 0 to 255.
+    """
+    samples = check_batch(x, network.input_shape, f"{name} data: {network.reader}")
+    targets = np.asarray(y)
+    if targets.ndim == 0 or len(targets) != len(samples):
+        rows = 0 if targets.ndim == 0 else len(targets)
+        raise InputError(
+            f"{name} data: expected one target for each sample, got {len(samples)} samples and "
+            f"{rows} targets"
+        )
+    if samples.dtype.kind == "f":
+        # The minimum and the maximum are NaN or infinite if any number is.
+        low, high = float(samples.min()), float(samples.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError(
+                f"{name} data: expected finite numbers, got NaN or infinity in x, first in row "
+                f"{_first_bad_row(samples)}: fill or drop missing values first"
+            )
+    else:
+        low, high = float(samples.min()), float(samples.max())
+    if low >= 0 and high > 100 and samples.shape[1:] and samples.size > 1:
+        warnings.warn(
+            f"{name} data: the inputs go from {low:g} to {high:g}; a network learns badly from "
+            f"numbers that large. Pixels: x = x.astype(np.float32) / 255",
+            UserWarning,
+            stacklevel=3,
+        )
+    if name == "training" and len(samples) > 1 and low == high:
+        raise InputError(
+            f"{name} data: every number in x is {low:g}: there is nothing to learn from"
+        )
+    if targets.dtype.kind == "f" and not np.isfinite(targets).all():
+        raise InputError(
+            f"{name} data: expected finite targets, got NaN or infinity, first in row "
+            f"{_first_bad_row(targets.reshape(len(targets), -1))}"
+        )
+    outputs = network.output_shape
+    if outputs is not None and len(outputs) == 1:
+        stand_in = np.empty((len(targets), outputs[0]), np.float32)
+        if network.output == "softmax":
+            check_class_targets(targets, stand_in)
+        elif network.output == "sigmoid":
+            check_unit_interval(check_real_targets(targets, stand_in))
+        else:
+            check_real_targets(targets, stand_in)
+    return samples, targets
+
+
+def _first_bad_row(array: NDArray[Any]) -> int:
+    flat = array.reshape(len(array), -1)
+    return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
+
+
+def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the weight of each sample (N,) by its class."""
+    if y.ndim != 1 or y.dtype.kind not in "iub":
+        raise InputError(
+            f"class_weight: expected integer labels (N,), got {_describe(y)}: use sample_weight"
+        )
+    classes, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if class_weight == "balanced":
+        by_class = len(y) / (len(classes) * counts)
+    elif isinstance(class_weight, Mapping):
+        unknown = set(class_weight) - set(classes.tolist())
+        if unknown:
+            raise InputError(
+                f"class_weight: expected classes among {classes.tolist()}, got {sorted(unknown)}"
+            )
+        by_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+    else:
+        raise InputError(
+            f"class_weight: expected a dict of class to weight, or 'balanced', got "
+            f"{class_weight!r:.80}"
+        )
+    weight = check_sample_weight(by_class[inverse], len(y))
+    assert weight is not None  # None comes out only where None went in
+    return weight
+
+
 # ---- metrics and plots: labels, probabilities, values, weights ----
 
 
@@ -399,8 +486,10 @@ def as_value_pair(
 def as_images(images: ArrayLike) -> NDArray[Any]:
     """Return images (N, H, W), N at least 1; rows (N, H * H) become square images."""
     pictures = np.asarray(images)
-    if pictures.ndim == 2 and pictures.shape[0] and math.isqrt(pictures.shape[1]) ** 2 == (
-        pictures.shape[1]
+    if (
+        pictures.ndim == 2
+        and pictures.shape[0]
+        and math.isqrt(pictures.shape[1]) ** 2 == (pictures.shape[1])
     ):
         side = math.isqrt(pictures.shape[1])
         pictures = pictures.reshape(len(pictures), side, side)
@@ -436,3 +525,60 @@ def as_history(history: Any, name: str = "history") -> dict[str, NDArray[np.floa
     if len(set(lengths.values())) > 1:
         raise InputError(f"{name}: expected columns of one length, got {lengths}")
     return columns
+
+
+def as_confusion_matrix(matrix: ArrayLike) -> NDArray[Any]:
+    """Return a confusion matrix (K, K), K at least 2, of counts or weights, not all 0."""
+    counts = np.asarray(matrix)
+    square = counts.ndim == 2 and counts.shape[0] == counts.shape[1] >= 2
+    if not square or counts.dtype.kind not in "iuf":
+        raise InputError(
+            f"matrix: expected counts of shape (K, K) for K >= 2 classes, got {_describe(counts)}: "
+            "metrics.confusion_matrix(y_true, y_pred, classes) makes one"
+        )
+    if not (np.isfinite(counts).all() and counts.min() >= 0 and counts.sum() > 0):
+        raise InputError(
+            f"matrix: expected counts of at least 0, not all of them 0, got {counts.min()} to "
+            f"{counts.max()}"
+        )
+    return counts
+
+
+def as_layer_columns(columns: Any, steps: ArrayLike, name: str) -> dict[str, NDArray[np.float64]]:
+    """Return a dict from layer names to one float for each step."""
+    expected = np.shape(steps)
+    if not isinstance(columns, Mapping) or not columns:
+        raise InputError(
+            f"{name}: expected a dict from layer names to numbers, got {type(columns).__name__}"
+        )
+    if len(expected) != 1 or expected[0] == 0:
+        raise InputError(f"steps: expected shape (T,), T at least 1, got {expected}")
+    for layer, column in columns.items():
+        if np.shape(column) != expected:
+            raise InputError(
+                f"{name}[{layer!r}]: expected one number for each step, shape {expected}, got "
+                f"{np.shape(column)}"
+            )
+    return {layer: np.asarray(column, dtype=np.float64) for layer, column in columns.items()}
+
+
+def as_pixel_weights(
+    W: ArrayLike, image_shape: tuple[int, int] | None = None
+) -> NDArray[np.floating[Any]]:
+    """Return weights (H * W, units) from pixels to units as one image a unit, (units, H, W)."""
+    weights = np.asarray(W)
+    if weights.ndim != 2 or 0 in weights.shape or weights.dtype.kind != "f":
+        raise InputError(
+            f"W: expected float weights of shape (pixels, units), as Dense.W, got "
+            f"{_describe(weights)}"
+        )
+    if not np.isfinite(weights).all():
+        raise InputError("W: expected finite weights, got NaN or infinity: has training diverged?")
+    side = math.isqrt(len(weights))
+    shape = (side, side) if image_shape is None else image_shape
+    if math.prod(shape) != len(weights):
+        raise InputError(
+            f"W: expected {math.prod(shape)} weights a unit for images of shape {shape}, got "
+            f"{len(weights)}: is this the first layer? say image_shape if images are not square"
+        )
+    return weights.T.reshape(-1, *shape)
