@@ -1,3 +1,68 @@
-"""A multi-layer perceptron in pure NumPy, to read, run and trust."""
+"""A multi-layer perceptron in pure NumPy, to read, run and trust.
+
+Read the rooms in this order: `data`, `layers`, `losses`, `network`, `gradient_check`,
+`optimizers`, `schedules`, `training`, `metrics`, `plots`.
+"""
+
+from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
+from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
+from numpymlp.losses import (
+    L2Penalty,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    log_softmax,
+    softmax,
+)
+from numpymlp.network import Network, mlp
+from numpymlp.optimizers import SGD, Adam, AdamW
+from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
+from numpymlp.training import (
+    EarlyStopping,
+    History,
+    Trainer,
+    TrainingDiverged,
+    evaluate,
+    minibatches,
+)
+from numpymlp.validation import InputError
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "BatchNorm",
+    "Constant",
+    "Cosine",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "History",
+    "InputError",
+    "L2Penalty",
+    "Layer",
+    "LeakyReLU",
+    "MeanSquaredError",
+    "Network",
+    "OneCycle",
+    "ReLU",
+    "Sigmoid",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+    "StepDecay",
+    "Tanh",
+    "Trainer",
+    "TrainingDiverged",
+    "evaluate",
+    "load_folder",
+    "load_mnist",
+    "log_softmax",
+    "minibatches",
+    "mlp",
+    "read_idx",
+    "softmax",
+    "split_indices",
+    "train_validation_split",
+]
