@@ -111,7 +111,7 @@ def write_archive(
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    plain = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+    plain = np.asarray(array, dtype=array.dtype.newbyteorder("<"))
     # Fixed date, system and permissions: nothing but the content decides the bytes.
     info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
     info.create_system, info.external_attr = 3, 0o644 << 16
@@ -177,11 +177,11 @@ class Archive:
         InputError
             If the file holds anything else, or its checksums do not fit.
         """
-        names = {name.removesuffix(".npy") for name in self._members} - {"header"}
-        if names != set(expected):
+        names = sorted(self._members.keys() - {"header.npy"})
+        if names != sorted(f"{name}.npy" for name in expected):
             raise InputError(
                 f"{self._path} does not hold the arrays that its header promises: expected "
-                f"{sorted(expected)}, got {_shorten(str(sorted(names)))}"
+                f"{', '.join(sorted(expected))}, got {_shorten(', '.join(names))}"
             )
         return {
             name: self._read_array(name, shape, dtype) for name, (shape, dtype) in expected.items()
@@ -278,16 +278,13 @@ class Archive:
         count = _CHUNK // array.itemsize
         for start in range(0, len(array), count):
             piece = array[start : start + count]
-            data = member.read(piece.nbytes)
-            if len(data) != piece.nbytes:
-                self._fail(f"{name} ends after {start * array.itemsize + len(data):,} bytes")
-            piece[...] = np.frombuffer(data, piece.dtype)
+            # zipfile raises where data are missing, and compares the checksum at the last byte.
+            piece[...] = np.frombuffer(member.read(piece.nbytes), piece.dtype)
             if not np.isfinite(piece).all():
                 raise InputError(
                     f"{self._path}: {name} holds NaN or infinity: the file is altered, "
                     f"or comes from a training that diverged"
                 )
-        member.read(1)  # the end of the member is where zipfile compares the checksum
 
     def _fail(self, fault: str, cause: BaseException | None = None) -> NoReturn:
         raise InputError(f"{self._path} is truncated or altered: {fault}") from cause

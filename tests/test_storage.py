@@ -3,7 +3,6 @@ import json
 import os
 import pickle
 import struct
-import time
 import tracemalloc
 import zipfile
 from pathlib import Path
@@ -91,10 +90,13 @@ def test_a_file_that_numpy_wrote_again_is_read(path):
     assert load(path)[1]["parameters"].tobytes() == ARRAYS["parameters"].tobytes()
 
 
-def test_the_same_content_gives_the_same_bytes(path, tmp_path, monkeypatch):
-    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(0))
+def test_the_same_content_gives_the_same_bytes(path, tmp_path):
     write_archive(tmp_path / "again.npz", "model", HEADER, ARRAYS)
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            assert info.date_time == (1980, 1, 1, 0, 0, 0)
+            assert (info.create_system, info.external_attr) == (3, 0o644 << 16)
 
 
 def test_other_byte_orders_and_memory_layouts_are_made_plain(tmp_path):
@@ -223,6 +225,13 @@ FAULTS = {
     "half": (change_bytes(lambda data: data[: len(data) // 2]), "truncated or has something"),
     "one byte short": (change_bytes(lambda data: data[:-1]), "truncated or has something"),
     "one byte more": (change_bytes(lambda data: data + b"\n"), "truncated or has something"),
+    "comment": (change_bytes(lambda data: data[:-2] + b"\5\0"), "truncated or has something"),
+    "no ending": (
+        lambda path: pack(
+            path, {name.replace("order.npy", "order"): data for name, data in unpack(path).items()}
+        ),
+        "expected buffers, mask, moments, order, parameters, got .*moments.npy, order, para",
+    ),
     "in front": (change_bytes(lambda data: b"#!" + data), "not an .npz archive: it begins"),
     "cut from the middle": (
         change_bytes(lambda data: data[:300] + data[400:]),
@@ -363,6 +372,26 @@ def test_paths_that_are_no_files(tmp_path):
 
 
 # ---- what a hostile file may cost ----
+
+
+def forge_sizes(path: Path, name: str, size: int) -> None:
+    """Let the table of contents claim that a member has this many bytes."""
+    data = bytearray(path.read_bytes())
+    at = data.rindex(b"PK\x01\x02", 0, data.rindex(name.encode()))
+    data[at + 20 : at + 28] = struct.pack("<LL", size, size)
+    path.write_bytes(data)
+
+
+def test_a_member_larger_than_the_file_takes_no_memory(path):
+    claim = saved(ARRAYS["order"]).replace(b"(5,), }" + b" " * 8, b"(500000000,), }")
+    pack(path, {**unpack(path), "order.npy": claim})
+    forge_sizes(path, "order.npy", 128 + 4_000_000_000)
+
+    def attempt():
+        with pytest.raises(InputError, match="claims 4,000,000,128 bytes, the file has"):
+            load(path, {**EXPECTED, "order": ((500_000_000,), np.int64)})
+
+    assert peak_memory(attempt) < 1_000_000
 
 
 def peak_memory(action) -> int:
