@@ -4,11 +4,14 @@ Read `idx.py` first, then `splits.py` and `images.py`; `files.py` holds what the
 """
 
 from numpymlp.data.idx import load_folder, load_mnist, read_idx
+from numpymlp.data.images import prepare_digit, read_digit_image
 from numpymlp.data.splits import split_indices, train_validation_split
 
 __all__ = [
     "load_folder",
     "load_mnist",
+    "prepare_digit",
+    "read_digit_image",
     "read_idx",
     "split_indices",
     "train_validation_split",
