@@ -5,7 +5,7 @@ it the truth and what a model said. Read `classification` first, then `probabili
 `regression`; the room `plots` draws these numbers.
 """
 
-from .classification import (
+from numpymlp.metrics.classification import (
     ClassificationReport,
     ClassScores,
     Confusion,
@@ -16,7 +16,7 @@ from .classification import (
     most_confused,
     precision_recall_f1,
 )
-from .probabilities import (
+from numpymlp.metrics.probabilities import (
     ReliabilityTable,
     expected_calibration_error,
     log_loss,
@@ -24,7 +24,7 @@ from .probabilities import (
     reliability_table,
     top_k_accuracy,
 )
-from .regression import mean_absolute_error, mean_squared_error, r2_score
+from numpymlp.metrics.regression import mean_absolute_error, mean_squared_error, r2_score
 
 __all__ = [
     "ClassScores",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..validation import (
+from numpymlp.validation import (
     InputError,
     as_labels,
     as_sample_weight,

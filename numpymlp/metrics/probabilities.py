@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..validation import InputError, as_labels_and_probabilities, as_sample_weight
+from numpymlp.validation import InputError, as_labels_and_probabilities, as_sample_weight
 
 Floats = NDArray[np.float64]
 

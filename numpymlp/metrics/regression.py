@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..validation import InputError, as_sample_weight, as_value_pair
+from numpymlp.validation import InputError, as_sample_weight, as_value_pair
 
 
 def mean_squared_error(
