@@ -112,7 +112,7 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
                 )
             if size > max_bytes:
                 raise InputError(f"expected at most {max_bytes:,} bytes of {name}, got {size:,}")
-            content = start + file.read(max_bytes)
+            content = start + file.read(size)
         return _prepared(_decoded(content, name))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -1,0 +1,390 @@
+import io
+import os
+import struct
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpymlp.data import load_mnist, prepare_digit, read_digit_image
+from numpymlp.validation import InputError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """200 test digits, twenty of each class, as (200, 28, 28)."""
+    _, (x, y) = load_mnist()
+    rows = np.concatenate([np.flatnonzero(y == k)[:20] for k in range(10)])
+    return x[rows].reshape(-1, 28, 28)
+
+
+def resized(digit, size, how=Image.Resampling.BICUBIC):
+    picture = Image.fromarray(np.ascontiguousarray(digit, np.float32))
+    return np.clip(np.asarray(picture.resize(size, how)), 0, 1)
+
+
+def correlation(a, b):
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+def best_correlation(a, b):
+    """Correlation at the best of the nine shifts by one pixel.
+
+    A centre of mass halfway between two pixels is rounded either way: that is no fault.
+    """
+    b = b.reshape(28, 28)
+    shifts = (-1, 0, 1)
+    return max(correlation(a, np.roll(b, (i, j), (0, 1))) for i in shifts for j in shifts)
+
+
+# ---- preparation ----
+
+
+def test_a_rectangle_worked_by_hand():
+    # 40 x 20 pixels of ink become 20 x 10. The centre of mass of 20 rows is at row 9.5: it comes
+    # to 14 - 0.5 or + 0.5; of 10 columns at 4.5.
+    picture = np.ones((100, 70))
+    picture[50:90, 5:25] = 0
+    prepared = prepare_digit(picture).reshape(28, 28)
+    expected = np.zeros((28, 28))
+    expected[4:24, 10:20] = 1
+    np.testing.assert_allclose(prepared, expected, atol=1e-6)
+
+
+def test_area_averaging_worked_by_hand():
+    # 30 pixels become 20: each new one covers 1.5 old ones. A frame of 2 pixels fills the first
+    # new pixel and the first third of the second.
+    picture = np.zeros((40, 40))
+    picture[5:35, 5:35] = 1
+    picture[7:33, 7:33] = 0
+    prepared = prepare_digit(picture).reshape(28, 28)
+    np.testing.assert_allclose(prepared[14, 4:24], [1, 1 / 3, *[0] * 16, 1 / 3, 1], atol=1e-6)
+    assert prepared.sum() == pytest.approx((30**2 - 26**2) / 1.5**2, rel=1e-5)
+
+
+def test_mass_is_centred_not_the_box():
+    picture = np.zeros((60, 60))
+    picture[10:50, 10:20] = 1  # a heavy bar on the left ...
+    picture[28:32, 20:50] = 1  # ... and a light arm to the right
+    prepared = prepare_digit(picture).reshape(28, 28)
+    # Box 20 x 20; columns 0-4 hold 20 each, columns 5-19 hold 2 each: centre (200 + 360) / 130.
+    columns = np.flatnonzero(prepared.any(axis=0))
+    assert (columns[0], columns[-1]) == (8, 27)  # 14 - 4.3 would be 10: kept inside the image
+    rows = np.flatnonzero(prepared.any(axis=1))
+    assert rows[-1] - rows[0] == 19
+
+
+def test_a_prepared_digit_is_left_as_it_is(digits):
+    for digit in digits:
+        once = prepare_digit(digit)
+        assert once.shape == (784,)
+        assert once.dtype == np.float32
+        assert (once.min(), once.max()) == (0, 1)
+    scores = [best_correlation(digit, prepare_digit(digit)) for digit in digits]
+    assert np.mean(scores) > 0.995
+    assert np.mean(np.array(scores) > 0.99) > 0.93
+
+
+@pytest.mark.parametrize("size", [(97, 97), (333, 333), (61, 61), (28, 28)])
+@pytest.mark.parametrize("how", ["NEAREST", "BILINEAR", "BICUBIC"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_resized_digits_come_back(digits, size, how, inverted):
+    scores = []
+    for digit in digits[::4]:
+        picture = resized(digit, size, Image.Resampling[how])
+        prepared = prepare_digit(1 - picture if inverted else picture)
+        scores.append(best_correlation(digit, prepared))
+    assert np.mean(scores) > 0.96
+    assert np.min(scores) > 0.7
+
+
+def test_digits_in_the_middle_of_large_noisy_canvases_come_back(digits):
+    rng = np.random.default_rng(0)
+    scores = []
+    for digit in digits[::8]:
+        canvas = np.full((600, 900), 0.9)
+        top, left = rng.integers(10, 380), rng.integers(10, 680)
+        canvas[top : top + 211, left : left + 211] -= 0.8 * resized(digit, (211, 211))
+        canvas += rng.normal(0, 0.02, canvas.shape)
+        canvas[2, 3] = 0  # a speck
+        scores.append(best_correlation(digit, prepare_digit(np.clip(canvas, 0, 1))))
+    assert np.mean(scores) > 0.95
+    assert np.min(scores) > 0.8
+
+
+def test_the_scale_of_values_does_not_matter(digits):
+    digit = np.round(digits[0] * 255) / 255
+    expected = prepare_digit(digit)
+    as_bytes = np.round(digit * 255).astype(np.uint8)
+    for picture in (as_bytes, as_bytes.astype(np.int64), as_bytes.tolist(), digit * 0.5 + 0.25):
+        np.testing.assert_allclose(prepare_digit(picture), expected, atol=1e-5)
+    np.testing.assert_array_equal(
+        prepare_digit(digit > 0.5), prepare_digit((digit > 0.5).astype(float))
+    )
+
+
+def test_the_array_passed_in_is_left_alone(digits):
+    digit = digits[3].copy()
+    prepare_digit(digit)
+    np.testing.assert_array_equal(digit, digits[3])
+
+
+@pytest.mark.parametrize("shape", [(1, 200), (200, 1), (3, 3), (2, 500)])
+def test_odd_shapes_give_a_digit_or_a_clear_error(shape):
+    picture = np.zeros(shape)
+    picture[shape[0] // 2, shape[1] // 2] = 1
+    with pytest.raises(InputError, match="blank"):
+        prepare_digit(picture)
+    picture[:, shape[1] // 4 : shape[1] // 4 + 3] = 1
+    picture[shape[0] // 4 : shape[0] // 4 + 3, :] = 1
+    try:
+        prepared = prepare_digit(picture)
+    except InputError:
+        return
+    assert prepared.shape == (784,)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros(784), r"got \(784,\): a flat row needs reshape\(28, 28\)"),
+        (np.zeros((28, 28, 3)), "average the colour channels"),
+        (np.zeros((0, 5)), r"\(0, 5\)"),
+        (0.5, r"\(\)"),
+        ("seven", "gray values"),
+        (np.zeros((28, 28), complex), "got complex128"),
+        (np.full((28, 28), np.nan), "got nan to nan"),
+        (np.full((28, 28), 200.0), "from 0 to 1 for float64, got 200.0 to 200.0"),
+        (np.full((28, 28), 300), "from 0 to 255 for int64, got 300 to 300"),
+        (np.full((28, 28), -0.1), "got -0.1 to -0.1"),
+        (np.zeros((28, 28)), "blank"),
+        (np.ones((28, 28)), "blank"),
+        (np.pad(np.full((9, 9), 0.05), 9), r"blank picture \(contrast 5%\)"),
+    ],
+)
+def test_what_is_no_picture_of_a_digit_is_named(picture, message):
+    with pytest.raises(InputError, match=message):
+        prepare_digit(picture)
+
+
+# ---- files ----
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def gray_image(digit, dark=True):
+    picture = np.round(resized(digit, (140, 140)) * 255).astype(np.uint8)
+    return Image.fromarray(255 - picture if dark else picture)
+
+
+@pytest.mark.parametrize("dark", [True, False])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
+def test_every_mode_of_png_is_read(tmp_path, digits, mode, dark):
+    for digit in digits[::40]:
+        image = gray_image(digit, dark)
+        if mode == "I;16":
+            converted = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
+        else:
+            converted = image.convert(mode, dither=Image.Dither.NONE)
+        assert converted.mode == mode
+        read = read_digit_image(saved(tmp_path / "digit.png", converted))
+        # Black and white loses the gray of the edges; all else is the same picture.
+        assert correlation(read, prepare_digit(np.asarray(image))) > (0.9 if mode == "1" else 0.999)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "options"),
+    [
+        ("a.jpg", "L", {"quality": 90}),
+        ("a.jpg", "RGB", {"quality": 90, "progressive": True}),
+        ("a.jpg", "CMYK", {"quality": 90}),
+        ("a.gif", "P", {}),
+        ("a.bmp", "RGB", {}),
+        ("a.wrong-ending", "L", {"format": "PNG"}),
+    ],
+)
+def test_other_formats_are_read(tmp_path, digits, name, mode, options):
+    image = gray_image(digits[50])
+    read = read_digit_image(saved(tmp_path / name, image.convert(mode), **options))
+    assert correlation(read, prepare_digit(np.asarray(image))) > 0.99
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_ink_on_a_transparent_ground_is_seen(tmp_path, digits, ink, mode):
+    alpha = gray_image(digits[30], dark=False)
+    image = Image.merge("LA", [Image.new("L", alpha.size, ink), alpha])
+    if mode == "P":
+        flat = Image.fromarray((np.asarray(alpha) > 127).astype(np.uint8))
+        flat = flat.convert("P")
+        flat.putpalette([255, 0, 0, ink, ink, ink])
+        saved(tmp_path / "a.png", flat, transparency=0)
+    else:
+        saved(tmp_path / "a.png", image.convert(mode))
+    read = read_digit_image(tmp_path / "a.png")
+    assert correlation(read, prepare_digit(np.asarray(alpha))) > (0.9 if mode == "P" else 0.999)
+
+
+def test_the_orientation_that_a_camera_notes_is_obeyed(tmp_path, digits):
+    image = gray_image(digits[140])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise to see it upright
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    read = read_digit_image(saved(tmp_path / "a.jpg", turned, exif=exif, quality=95))
+    assert correlation(read, prepare_digit(np.asarray(image))) > 0.99
+
+
+# ---- files that must be refused ----
+
+
+def encoded(image, name, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    checksum = zlib.crc32(kind + data).to_bytes(4, "big")
+    return len(data).to_bytes(4, "big") + kind + data + checksum
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG whose header promises any size, with a few rows of zeros in it."""
+    start = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + start
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+SQUARE = Image.fromarray(np.pad(np.zeros((20, 20), np.uint8), 10, constant_values=255))
+PNG, JPEG = encoded(SQUARE, "PNG"), encoded(SQUARE, "JPEG")
+BAD_FILES = {
+    "empty": (b"", "empty file"),
+    "text": (b"<html><body>", "PNG, JPEG, GIF or BMP image, got a file that begins with 3c 68"),
+    "format left out": (encoded(SQUARE, "TIFF"), "save the picture as PNG"),
+    "signature alone": (PNG[:8], "sound PNG image, got a fault"),
+    "png cut off": (PNG[: len(PNG) // 2], "sound PNG image, got a fault"),
+    "png checksum": (PNG[:29] + bytes(4) + PNG[33:], "sound PNG image, got a fault"),
+    "jpeg cut off": (JPEG[: len(JPEG) // 2], "sound JPEG image, got a fault"),
+    "jpeg signature": (JPEG[:3], "sound JPEG image, got a fault: a bad header"),
+    "blank": (encoded(Image.new("L", (50, 50), 200), "PNG"), "blank picture"),
+    "transparent": (encoded(Image.new("RGBA", (50, 50)), "PNG"), "blank picture"),
+    "pixels": (png(5001, 5000), "at most 25,000,000 pixels, 20,000 on a side, got 5001 x 5000"),
+    "bomb": (png(2**31 - 1, 2**31 - 1), "sound PNG image, got a fault.*exceeds limit"),
+    "long": (png(20_001, 1), "got 20001 x 1: crop the picture"),
+    "no pixels": (png(0, 5), "sound PNG image, got a fault"),
+    "scans": (JPEG[:-2] + b"\xff\xda" * 50 + JPEG[-2:], "at most 50 scans .* got 51"),
+    "segments": (
+        JPEG[:2] + b"\xff\xe5\0\2" * 10_001 + JPEG[2:],
+        r"10,000 other segments in a JPEG, got 1 and 10,0\d\d",
+    ),
+    "bytes": (PNG + bytes(2**24), "at most 16,777,216 bytes of PNG, got"),
+    "gif bytes": (encoded(SQUARE, "GIF") + bytes(2**22), "at most 4,194,304 bytes of GIF, got"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_image_gets_an_error_that_names_it_and_little_memory(tmp_path, name):
+    content, message = BAD_FILES[name]
+    path = tmp_path / "the-file"
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message) as caught:
+        read_digit_image(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert str(caught.value).startswith(f"{path}: ")
+    assert peak < 2e6
+
+
+def test_what_is_no_file_is_named_and_a_pipe_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in [
+        (tmp_path / "missing.png", "no such file"),
+        (tmp_path, "got a folder"),
+        (tmp_path / "pipe", "got a pipe"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            read_digit_image(path)
+
+
+def with_checksums(data: bytes) -> bytes:
+    """Repair a PNG's checksums, so that damage reaches the decoder behind them."""
+    out, at = bytearray(data[:8]), 8
+    while at + 12 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if at + 12 + length > len(data):
+            break
+        out += chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + length])
+        at += 12 + length
+    return bytes(out + data[at:])
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    data = bytearray(content)
+    for _ in range(rng.integers(1, 4)):
+        if len(data) < 20:
+            break
+        at = int(rng.integers(3, len(data) if rng.random() < 0.5 else min(len(data), 120)))
+        kind = rng.integers(0, 5)
+        if kind == 0:
+            data[at] = rng.integers(0, 256)
+        elif kind == 1:
+            data[at] ^= 1 << int(rng.integers(0, 8))
+        elif kind == 2:
+            del data[at : at + int(rng.integers(1, 8))]
+        elif kind == 3:
+            data[at:at] = data[at : at + int(rng.integers(1, 30))]
+        elif rng.random() < 0.2:
+            del data[at:]
+    repair = content[:4] == b"\x89PNG" and rng.random() < 0.7
+    return with_checksums(bytes(data)) if repair else bytes(data)
+
+
+def check_mutants(digits, folder, count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = gray_image(digits[0]).resize((40, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    originals = [
+        encoded(image, "PNG"),
+        encoded(image.convert("RGBA"), "PNG", exif=exif),
+        encoded(image.convert("P"), "PNG", transparency=3),
+        encoded(Image.fromarray(np.asarray(image).astype(np.uint16) * 257), "PNG"),
+        encoded(image, "JPEG", exif=exif),
+        encoded(image.convert("RGB"), "JPEG", progressive=True),
+        encoded(image, "GIF"),
+        encoded(image.convert("RGB"), "BMP"),
+        encoded(image, "BMP"),
+    ]
+    path = folder / "mutant"
+    messages = []
+    for i in range(count):
+        path.write_bytes(mutated(originals[i % len(originals)], rng))
+        try:
+            digit = read_digit_image(path)
+        except InputError as error:
+            messages.append(str(error))
+        else:
+            assert digit.shape == (784,)
+            assert digit.dtype == np.float32
+            assert (digit.min(), digit.max()) == (0, 1)
+    assert 0.2 * count < len(messages) < 0.9 * count
+    assert all(message.startswith(f"{path}: expected ") for message in messages)
+
+
+def test_mutated_images_are_refused_or_read(digits, tmp_path):
+    check_mutants(digits, tmp_path, 500, seed=0)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_images_are_refused_or_read(digits, tmp_path):
+    check_mutants(digits, tmp_path, 100_000, seed=1)
