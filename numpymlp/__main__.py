@@ -1,0 +1,218 @@
+"""The command line: `numpymlp train`, `evaluate`, `predict`, and the others.
+
+Each command is a function here that reads its options, calls the room that does the work, and
+prints. Mistakes of the user end with one line on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from numpymlp import __version__, recipes
+from numpymlp.files import StorageError
+from numpymlp.network import ACTIVATIONS
+from numpymlp.recipes import Recipe
+from numpymlp.training import TrainingDiverged
+from numpymlp.validation import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with its errors on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with status 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Read ``256,128`` as the sizes of hidden layers; ``none`` means no hidden layer."""
+    if text == "none":
+        return ()
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = (0,)
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected sizes such as 128 or 256,128, or none, got {text!r}"
+        )
+    return numbers
+
+
+def train_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `train` can be told."""
+    default = Recipe()
+    network = parser.add_argument_group("the network")
+    network.add_argument(
+        "--hidden",
+        type=sizes,
+        default=default.hidden,
+        metavar="SIZES",
+        help="units of the hidden layers, such as 128 or 256,128, or none (default: 192)",
+    )
+    network.add_argument("--activation", choices=tuple(ACTIVATIONS), default=default.activation)
+    network.add_argument("--batch-norm", action="store_true", help="normalize before activations")
+    network.add_argument(
+        "--dropout", type=float, default=0.0, metavar="RATE", help="share of hidden units dropped"
+    )
+    network.add_argument(
+        "--input-dropout", type=float, default=0.0, metavar="RATE", help="share of pixels dropped"
+    )
+    training = parser.add_argument_group("the training")
+    training.add_argument("--epochs", type=int, default=default.epochs)
+    training.add_argument("--batch-size", type=int, default=default.batch_size)
+    training.add_argument("--optimizer", choices=recipes.OPTIMIZERS, default=default.optimizer)
+    training.add_argument(
+        "--learning-rate",
+        type=float,
+        metavar="RATE",
+        help="(default: "
+        + ", ".join(f"{rate:g} for {name}" for name, rate in recipes.LEARNING_RATES.items())
+        + ")",
+    )
+    training.add_argument("--schedule", choices=tuple(recipes.SCHEDULES), default=default.schedule)
+    training.add_argument("--label-smoothing", type=float, default=0.0, metavar="SHARE")
+    training.add_argument("--l2", type=float, default=0.0, help="strength of the L2 penalty")
+    training.add_argument("--weight-decay", type=float, help="decoupled decay, for adamw")
+    training.add_argument(
+        "--validation",
+        type=float,
+        metavar="FRACTION",
+        help="hold out this share of the training images to judge each epoch by (default: none)",
+    )
+    training.add_argument(
+        "--early-stopping",
+        type=int,
+        metavar="PATIENCE",
+        help="stop after this many epochs without progress; needs --validation",
+    )
+    training.add_argument("--seed", type=int, default=0, help="decides all that is random")
+    run = parser.add_argument_group("the run")
+    run.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+    )
+    run.add_argument(
+        "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
+    )
+    run.add_argument(
+        "--overwrite", action="store_true", help="write into a folder that holds a run"
+    )
+    run.add_argument("--no-check", action="store_true", help="skip the gradient check")
+    run.add_argument("--quiet", action="store_true", help="print nothing but the result")
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a network on MNIST and keep the run in a folder."""
+    from numpymlp import runs
+
+    names = Recipe.__dataclass_fields__
+    recipe = Recipe(**{name: value for name, value in vars(options).items() if name in names})
+    folder = runs.new_run_folder(options.output, options.overwrite)
+    metrics = runs.train(
+        recipe,
+        folder=folder,
+        seed=options.seed,
+        data=options.data,
+        check=not options.no_check,
+        verbose=0 if options.quiet else 1,
+        say=_silent if options.quiet else print,
+    )
+    print(
+        f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
+        f"{metrics['seconds']:.1f} s in all"
+    )
+    print(f"saved to {folder}; look closer with: numpymlp evaluate {folder}")
+
+
+def evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `evaluate` can be told."""
+    parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.npz")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+    )
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Judge a saved network on the test images."""
+    from numpymlp import runs
+    from numpymlp.losses import SoftmaxCrossEntropy
+    from numpymlp.training import evaluate as judge
+
+    network = runs.load_run(options.run)
+    name, (_, (x, y)) = runs.load_data(options.data)
+    result = judge(network, SoftmaxCrossEntropy(), x, y)
+    print(f"{name}: test accuracy {result.accuracy:.2%}, loss {result.loss:.4f}, {len(x):,} images")
+
+
+def predict_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `predict` can be told."""
+    parser.add_argument("model", metavar="MODEL", help="folder of a run, or its model.npz")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image file of one digit")
+
+
+def predict(options: argparse.Namespace) -> None:
+    """Read digits from image files of any size, dark on light or light on dark."""
+    from numpymlp import runs
+    from numpymlp.data.images import read_digit_image
+
+    network = runs.load_run(options.model)
+    for path in options.images:
+        probabilities = network.predict_proba(read_digit_image(path)[None, :])[0]
+        ranked = probabilities.argsort()[::-1][:3]
+        text = ", ".join(f"{digit}: {probabilities[digit]:.1%}" for digit in ranked)
+        print(f"{path}: {ranked[0]}  ({text})")
+
+
+COMMANDS = {
+    "train": (train, train_options),
+    "evaluate": (evaluate, evaluate_options),
+    "predict": (predict, predict_options),
+}
+
+
+def _silent(line: str) -> None:
+    """Take a line and print nothing."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
+    parser = Parser(prog="numpymlp", description="A multi-layer perceptron in pure NumPy.")
+    parser.add_argument("--version", action="version", version=f"numpymlp {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, (function, options) in COMMANDS.items():
+        text = (function.__doc__ or "").strip()
+        options(command := commands.add_parser(name, help=text, description=text))
+        command.set_defaults(function=function)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``numpymlp`` on the command line; by default that of this process.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if training diverged, 2 for a wrong option or file, 130 after Ctrl-C.
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        options.function(options)
+    except (InputError, StorageError, TrainingDiverged) as error:
+        print(f"numpymlp: {error}", file=sys.stderr)
+        return 1 if isinstance(error, TrainingDiverged) else 2
+    except KeyboardInterrupt:
+        print("numpymlp: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

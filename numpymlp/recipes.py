@@ -1,0 +1,141 @@
+"""Recipes: everything that decides how a network is built and trained, in one place.
+
+A `Recipe` is a plain record of settings. The command line fills one from its options, a run folder
+keeps it as JSON, and `build` turns it into a network and a Trainer. Read `runs.py` next, which
+carries a recipe out and keeps what came of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numpymlp.layers import Dropout
+from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
+from numpymlp.network import Network, mlp
+from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
+from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
+from numpymlp.training import EarlyStopping, Trainer
+from numpymlp.validation import InputError, check_choice, check_positive_integer, check_range
+
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
+# Where no learning rate is asked for: found on a validation split, for the default network.
+LEARNING_RATES = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-2, "adamw": 1e-2}
+SCHEDULES: dict[str, Callable[[], Schedule]] = {
+    "constant": Constant,
+    "step": StepDecay,
+    "cosine": Cosine,
+    "one-cycle": OneCycle,
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of a training on images with classes.
+
+    Attributes
+    ----------
+    hidden : tuple of int
+        Units of each hidden layer; empty for softmax regression.
+    activation : {"relu", "leaky_relu", "sigmoid", "tanh"}
+    batch_norm : bool
+    dropout, input_dropout : float in [0, 1)
+        Share of the hidden units, and of the pixels, dropped in training.
+    optimizer : {"sgd", "momentum", "nesterov", "adam", "adamw"}
+    learning_rate : float or None
+        None takes the one of `LEARNING_RATES`.
+    schedule : {"constant", "step", "cosine", "one-cycle"}
+    batch_size, epochs : int
+    label_smoothing : float in [0, 1)
+    l2 : float
+        Strength of the L2 penalty.
+    weight_decay : float or None
+        For adamw alone, whose default it takes where it is None.
+    validation : float or None
+        Share of the training images that is held out to judge each epoch by.
+    early_stopping : int or None
+        Patience in epochs; needs `validation`.
+    """
+
+    hidden: tuple[int, ...] = (192,)
+    activation: str = "relu"
+    batch_norm: bool = False
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    optimizer: str = "adam"
+    learning_rate: float | None = None
+    schedule: str = "one-cycle"
+    batch_size: int = 256
+    epochs: int = 7
+    label_smoothing: float = 0.0
+    l2: float = 0.0
+    weight_decay: float | None = None
+    validation: float | None = None
+    early_stopping: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice(self.optimizer, "optimizer", OPTIMIZERS)
+        check_choice(self.schedule, "schedule", tuple(SCHEDULES))
+        check_positive_integer(self.epochs, "epochs")
+        if self.weight_decay is not None and self.optimizer != "adamw":
+            raise InputError(
+                f"weight_decay: expected optimizer='adamw', got {self.optimizer!r}: decoupled "
+                f"decay is AdamW's; for the others use l2"
+            )
+        if self.early_stopping is not None and self.validation is None:
+            raise InputError("early_stopping: expected validation data, such as validation=0.1")
+        check_range(self.input_dropout, "input_dropout", 0, 1, right_open=True)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Recipe:
+        """Build a recipe from JSON: lists become tuples, unknown names are an error."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if set(settings) - known:
+            raise InputError(f"recipe: unknown settings {sorted(set(settings) - known)}")
+        return cls(**{**settings, "hidden": tuple(settings["hidden"])})
+
+    def build_network(self, inputs: int, classes: int, seed: int) -> Network:
+        """Build the network, its weights drawn from this seed."""
+        network = mlp(
+            [inputs, *self.hidden, classes],
+            self.activation,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            rng=np.random.default_rng(seed),
+        )
+        if self.input_dropout:
+            layers = [Dropout(self.input_dropout), *network.layers]
+            network = Network(layers, rng=np.random.default_rng(seed))
+        return network
+
+    def build_optimizer(self, network: Network) -> Optimizer:
+        """Build the optimizer for this network."""
+        rate = self.learning_rate
+        if rate is None:
+            rate = LEARNING_RATES[self.optimizer]
+        if self.optimizer == "adamw":
+            decay = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
+            return AdamW(network.decay_mask, rate, **decay)
+        if self.optimizer == "adam":
+            return Adam(rate)
+        momentum = 0.0 if self.optimizer == "sgd" else 0.9
+        return SGD(rate, momentum, nesterov=self.optimizer == "nesterov")
+
+    def build_trainer(self, network: Network, seed: int, **options: Any) -> Trainer:
+        """Build the Trainer; `options` go to it as they are."""
+        patience = self.early_stopping
+        return Trainer(
+            network,
+            SoftmaxCrossEntropy(self.label_smoothing),
+            self.build_optimizer(network),
+            schedule=SCHEDULES[self.schedule](),
+            batch_size=self.batch_size,
+            penalty=L2Penalty(self.l2) if self.l2 else None,
+            early_stopping=None if patience is None else EarlyStopping(patience),
+            seed=seed,
+            **options,
+        )
