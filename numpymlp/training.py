@@ -272,6 +272,9 @@ class Trainer:
         Added to the loss and its gradient; the reported losses are without it.
     augment : callable, optional
         ``augment(x, rng)`` gives a distorted copy of a batch (N, in).
+    order : callable, optional
+        ``order(epoch, rows)`` gives the positions of an epoch's samples, (rows,); by default a
+        fresh random order for each epoch.
     early_stopping : EarlyStopping, optional
         Needs validation data. The best weights are put back when training ends.
     callbacks : sequence of callables
@@ -303,6 +306,7 @@ class Trainer:
         batch_size: int = 128,
         penalty: L2Penalty | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        order: Callable[[int, int], np.ndarray] | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Trainer], Any]] = (),
         seed: int = 0,
@@ -311,6 +315,7 @@ class Trainer:
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.schedule, self.penalty, self.augment = schedule, penalty, augment
         self.batch_size = check_positive_integer(batch_size, "batch_size")
+        self.order = order or self._random_order
         self.early_stopping, self.callbacks = early_stopping, list(callbacks)
         self.seed, self.verbose = seed, verbose
         self.history = History()
@@ -365,8 +370,17 @@ class Trainer:
         Ctrl-C ends training after the step that is under way: the network keeps what it has
         learned, and another `fit` goes on in the middle of the epoch. A second Ctrl-C aborts.
         """
-        check_positive_integer(epochs, "epochs")
         train, held_out = self._prepare(x, y, validation, sample_weight, class_weight)
+        return self.run(train, held_out, epochs)
+
+    def run(self, train: Samples, held_out: Samples | None, epochs: int) -> History:
+        """Do what `fit` does, on data that is checked and split already.
+
+        For data of other kinds: a class of one's own in place of `Samples` may read its batches
+        from wherever they lie.
+        """
+        check_positive_integer(epochs, "epochs")
+        self._check_smallest_batch(len(train.rows))
         steps_per_epoch = -(-len(train.rows) // self.batch_size)
         last_epoch = self.epoch + epochs
         total_steps = self.step + epochs * steps_per_epoch - self.batch
@@ -398,7 +412,7 @@ class Trainer:
     def _run_epoch(self, train: Samples, steps: int, total_steps: int, progress: Progress) -> float:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
         network, loss, optimizer = self.network, self.loss, self.optimizer
-        order = self._generator(ORDER, self.epoch).permutation(len(train.rows))
+        order = self.order(self.epoch, len(train.rows))
         losses, accuracies = self._running
         factor = 1.0
         while self.batch < steps and not self.stop_requested:
@@ -555,15 +569,20 @@ class Trainer:
             raise InputError(
                 "early_stopping expected validation data: pass validation=0.1, or (x, y), to fit"
             )
+        return train, held_out
+
+    def _check_smallest_batch(self, rows: int) -> None:
         smallest = max(getattr(layer, "minimum_batch", 1) for layer in self.network.layers)
-        left_over = len(train.rows) % self.batch_size or min(self.batch_size, len(train.rows))
+        left_over = rows % self.batch_size or min(self.batch_size, rows)
         if left_over < smallest:
             raise InputError(
-                f"batch norm expected batches of at least {smallest} rows, but {len(train.rows)} "
-                f"samples in batches of {self.batch_size} leave {left_over} at the end: choose "
-                f"another batch_size"
+                f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
+                f"batches of {self.batch_size} leave {left_over} at the end: choose another "
+                f"batch_size"
             )
-        return train, held_out
+
+    def _random_order(self, epoch: int, rows: int) -> np.ndarray:
+        return self._generator(ORDER, epoch).permutation(rows)
 
     def _generator(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, *stream))
