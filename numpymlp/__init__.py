@@ -5,6 +5,12 @@ Read the rooms in this order: `data`, `layers`, `losses`, `network`, `gradient_c
 """
 
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
+from numpymlp.gradient_check import (
+    GradientReport,
+    check_gradients,
+    check_layer,
+    check_loss,
+)
 from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.losses import (
     L2Penalty,
@@ -39,6 +45,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "GradientReport",
     "History",
     "InputError",
     "L2Penalty",
@@ -55,6 +62,9 @@ __all__ = [
     "Tanh",
     "Trainer",
     "TrainingDiverged",
+    "check_gradients",
+    "check_layer",
+    "check_loss",
     "evaluate",
     "load_folder",
     "load_mnist",

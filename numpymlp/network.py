@@ -196,12 +196,12 @@ class Network:
         for start in range(0, len(x), BATCH):
             yield self.forward(x[start : start + BATCH])
 
-    def activations(self, x: np.ndarray) -> list[np.ndarray]:
-        """Give the output of every layer for a batch, in evaluation mode: to look inside."""
+    def activations(self, x: np.ndarray, training: bool = False) -> list[np.ndarray]:
+        """Give the output of every layer for a batch, to look inside."""
         outputs = []
         x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
         for layer in self.layers:
-            x = layer.forward(x, False)
+            x = layer.forward(x, training)
             outputs.append(x)
         return outputs
 

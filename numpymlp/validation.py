@@ -309,6 +309,16 @@ def check_training_data(
     return samples, targets
 
 
+def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Raise if there is NaN or infinity among these numbers, one sample a row."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(
+            f"{name}: expected finite numbers, got NaN or infinity, first in row "
+            f"{_first_bad_row(array)}: fill or drop missing values first"
+        )
+    return array
+
+
 def _first_bad_row(array: NDArray[Any]) -> int:
     flat = array.reshape(len(array), -1)
     return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
