@@ -101,6 +101,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="write into a folder that holds a run"
     )
     run.add_argument("--no-check", action="store_true", help="skip the gradient check")
+    run.add_argument("--no-figures", action="store_true", help="draw no pictures at the end")
     run.add_argument("--quiet", action="store_true", help="print nothing but the result")
 
 
@@ -117,6 +118,7 @@ def train(options: argparse.Namespace) -> None:
         seed=options.seed,
         data=options.data,
         check=not options.no_check,
+        figures=not options.no_figures,
         verbose=0 if options.quiet else 1,
         say=_silent if options.quiet else print,
     )
@@ -136,15 +138,12 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Judge a saved network on the test images."""
+    """Judge a saved network on the test images: report, confusion matrix, figures."""
     from numpymlp import runs
-    from numpymlp.losses import SoftmaxCrossEntropy
-    from numpymlp.training import evaluate as judge
 
-    network = runs.load_run(options.run)
-    name, (_, (x, y)) = runs.load_data(options.data)
-    result = judge(network, SoftmaxCrossEntropy(), x, y)
-    print(f"{name}: test accuracy {result.accuracy:.2%}, loss {result.loss:.4f}, {len(x):,} images")
+    report, folder = runs.evaluate_run(options.run, options.data)
+    print(report)
+    print(f"report.txt, confusion.csv and the figures are in {folder}")
 
 
 def predict_options(parser: argparse.ArgumentParser) -> None:

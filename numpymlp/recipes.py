@@ -24,7 +24,7 @@ from numpymlp.validation import InputError, check_choice, check_positive_integer
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
 # Where no learning rate is asked for: found on a validation split, for the default network.
-LEARNING_RATES = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adam": 1e-2, "adamw": 1e-2}
+LEARNING_RATES = {"sgd": 1.0, "momentum": 0.2, "nesterov": 0.2, "adam": 1e-2, "adamw": 1e-2}
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "constant": Constant,
     "step": StepDecay,

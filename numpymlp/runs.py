@@ -80,6 +80,7 @@ def train(
     seed: int = 0,
     data: str | None = None,
     check: bool = True,
+    figures: bool = True,
     verbose: int = 1,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
@@ -95,6 +96,8 @@ def train(
         Folder of four IDX files; MNIST if None.
     check : bool, default True
         Compare backprop with finite differences before the first step.
+    figures : bool, default True
+        Draw predictions, learning curves and the confusion matrix into the folder.
     verbose : {0, 1}, default 1
         Whether to show progress.
     say : callable, default print
@@ -131,6 +134,9 @@ def train(
             raise InputError(f"gradients are wrong, training was not begun\n{report}")
         say(f"gradients checked: relative error {report.max_error:.0e}")
     trainer.fit(x, y, recipe.epochs, validation=recipe.validation)
+    network.save(folder / MODEL)
+    trainer.history.save_csv(folder / HISTORY)
+    write_json(folder / CONFIG, {**dataclasses.asdict(recipe), "seed": seed, "data": data})
     loss = SoftmaxCrossEntropy()
     on_train, on_test = evaluate(network, loss, x, y), evaluate(network, loss, x_test, y_test)
     metrics = {
@@ -149,12 +155,40 @@ def train(
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
-    config = {**dataclasses.asdict(recipe), "seed": seed, "data": data}
-    network.save(folder / MODEL)
-    trainer.history.save_csv(folder / HISTORY)
-    write_json(folder / CONFIG, config)
     write_json(folder / METRICS, metrics)
+    if figures:
+        from numpymlp.evaluation import write_training_figures  # brings matplotlib along
+
+        probabilities = network.predict_proba(x_test)
+        write_training_figures(folder, trainer.history.to_dict(), x_test, y_test, probabilities)
     return metrics
+
+
+def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[str, Path]:
+    """Judge the network of a run on test images; write the report and the figures.
+
+    Parameters
+    ----------
+    run : path
+        Folder of a run, or its model file.
+    data : str, optional
+        Folder of four IDX files, MNIST if None. Its report goes into a folder of its own within
+        the run, named after it.
+
+    Returns
+    -------
+    report : str
+    folder : Path
+        Where the report and the figures are.
+    """
+    from numpymlp.evaluation import write_evaluation  # brings matplotlib along
+
+    model = find_model(run)
+    network = Network.load(model)
+    name, (_, (x, y)) = load_data(data)
+    folder = model.parent if data is None else model.parent / Path(data).resolve().name
+    folder.mkdir(exist_ok=True)
+    return write_evaluation(folder, network, x, y, data_name=f"{name}, test images"), folder
 
 
 def load_run(run: str | os.PathLike[str]) -> Network:
