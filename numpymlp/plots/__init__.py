@@ -1,0 +1,29 @@
+"""Every picture: of the data, the answers, the scores, training, the weights, toy landscapes.
+
+Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
+`plots.confusion_matrix(matrix).savefig("confusion.png")`. Nothing is shown, no global setting is
+changed. Start with `style`, the one colour code, then `images`.
+"""
+
+from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
+from numpymlp.plots.landscape import boundary_grid, decision_boundary, optimizer_paths
+from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
+from numpymlp.plots.scores import class_scores, confusion_matrix, reliability_diagram
+from numpymlp.plots.training import learning_curves, training_diagnostics
+
+__all__ = [
+    "activations",
+    "boundary_grid",
+    "class_scores",
+    "confused_pairs",
+    "confusion_matrix",
+    "decision_boundary",
+    "first_layer_weights",
+    "learning_curves",
+    "mistakes",
+    "optimizer_paths",
+    "prediction_grid",
+    "reliability_diagram",
+    "training_diagnostics",
+    "weights_filmstrip",
+]

@@ -1,0 +1,278 @@
+"""Pictures of a network's inside: what the first layer looks for, and how one digit runs through.
+
+They take weights and activations as arrays; where these come from is the network's affair. Next:
+`landscape`, the two-dimensional toy problems on which training can be watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from numpymlp.plots.style import (
+    DIVERGING,
+    INK,
+    QUIET,
+    RIGHT,
+    RIGHT_MARK,
+    SEQUENTIAL,
+    SMALL,
+    TEXT,
+    WIDTH,
+    WRONG,
+    WRONG_MARK,
+    headline,
+    names_of,
+    new_figure,
+    page,
+    stamp,
+    symmetric_limit,
+    tidy,
+    write,
+)
+from numpymlp.validation import InputError, as_images, as_pixel_weights
+
+TOP = 0.75
+
+
+def first_layer_weights(
+    W: ArrayLike,
+    *,
+    image_shape: tuple[int, int] | None = None,
+    rows: int = 4,
+    columns: int = 8,
+    title: str = "What the first layer looks for",
+) -> Figure:
+    """Draw the weights of hidden units as images, the units of the largest weights first.
+
+    All share one colour scale, symmetric about 0: ink on red pixels excites the unit, ink on blue
+    pixels inhibits it.
+
+    Parameters
+    ----------
+    W : (H * W, units) numbers
+        Weights from pixels to units, as `Dense.W`.
+    image_shape : (H, W), optional
+        Needed where images are not square.
+    rows, columns : int
+        At most rows * columns units are shown.
+    """
+    images = as_pixel_weights(W, image_shape)
+    strength = np.sqrt((images**2).mean(axis=(1, 2)))
+    order = np.argsort(-strength, kind="stable")[: rows * columns]
+    cell = (WIDTH - 0.2) / columns
+    width = cell - 0.12
+    step = width * images.shape[1] / images.shape[2] + 0.26
+    figure, axes = page(
+        TOP + step * -(-len(order) // columns) + 0.55,
+        title,
+        f"{len(order)} of {len(images)} hidden units, those of the largest weights (RMS) first",
+    )
+    limit = symmetric_limit(images[order])
+    for n, unit in enumerate(order):
+        x, y = 0.15 + cell * (n % columns), TOP + step * (n // columns)
+        write(axes, x, y, f"unit {unit}", size=SMALL, color=QUIET)
+        stamp(axes, images[unit], x, y + 0.1, width, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    _weight_bar(figure, limit)
+    return figure
+
+
+def weights_filmstrip(
+    snapshots: Sequence[ArrayLike],
+    epochs: Sequence[int],
+    *,
+    image_shape: tuple[int, int] | None = None,
+    units: int = 5,
+    title: str = "How the first layer comes to look for strokes",
+) -> Figure:
+    """Draw the weights of some hidden units, a column for each moment of training.
+
+    Parameters
+    ----------
+    snapshots : T arrays (H * W, units)
+        First-layer weights at T moments.
+    epochs : T integers
+        After how many epochs each was taken; 0 is before training.
+    image_shape : (H, W), optional
+        Needed where images are not square.
+    units : int
+        How many units are shown: those that changed most.
+    """
+    if len(snapshots) != len(epochs) or len(snapshots) < 2:
+        raise InputError(
+            "weights_filmstrip: expected at least two snapshots and an epoch for each, got "
+            f"{len(snapshots)} snapshots and {len(epochs)} epochs"
+        )
+    films = [as_pixel_weights(W, image_shape) for W in snapshots]
+    if len({film.shape for film in films}) > 1:
+        raise InputError(
+            "weights_filmstrip: expected snapshots of one shape, got "
+            f"{[np.shape(W) for W in snapshots]}"
+        )
+    change = np.sqrt(((films[-1] - films[0]) ** 2).mean(axis=(1, 2)))
+    order = np.argsort(-change, kind="stable")[:units]
+    left = 0.75
+    cell = min((WIDTH - left - 0.1) / len(films), 1.2)
+    width = cell - 0.08
+    step = width * films[0].shape[1] / films[0].shape[2] + 0.08
+    figure, axes = page(
+        TOP + 0.15 + step * len(order) + 0.6,
+        title,
+        f"The {len(order)} of {len(films[0])} units that change most; one colour scale for all",
+    )
+    limit = symmetric_limit(np.stack([film[order] for film in films]))
+    for column, (film, epoch) in enumerate(zip(films, epochs, strict=True)):
+        x = left + cell * column
+        moment = "start" if epoch == 0 else f"epoch {epoch}"
+        write(axes, x + width / 2, TOP, moment, ha="center", size=min(TEXT, 11 * cell))
+        for row, unit in enumerate(order):
+            y = TOP + 0.15 + step * row
+            stamp(axes, film[unit], x, y, width, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    for row, unit in enumerate(order):
+        y = TOP + 0.15 + step * row + width / 2
+        write(axes, 0.15, y, f"unit {unit}", size=SMALL, color=QUIET)
+    _weight_bar(figure, limit)
+    return figure
+
+
+def activations(
+    image: ArrayLike,
+    hidden: Sequence[ArrayLike],
+    probabilities: ArrayLike,
+    *,
+    truth: int | None = None,
+    layer_names: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    title: str = "One image on its way through the network",
+) -> Figure:
+    """Draw what every layer makes of one image, from the pixels to the softmax probabilities.
+
+    Parameters
+    ----------
+    image : (H, W) or (H * H,) numbers
+        The input.
+    hidden : sequence of (units,) numbers
+        What each hidden layer puts out, after its activation function, at least one layer.
+    probabilities : (K,) numbers
+        What the network answers.
+    truth : int, optional
+        The true label; right and wrong are then marked.
+    layer_names : strings, optional
+        A name for each hidden layer.
+    """
+    picture = as_images(np.asarray(image)[None])[0]
+    layers = [np.asarray(layer, dtype=float) for layer in hidden]
+    answer = np.asarray(probabilities, dtype=float)
+    if not layers or any(layer.ndim != 1 for layer in (*layers, answer)):
+        raise InputError(
+            "activations: expected one row (units,) of each hidden layer and one of probabilities "
+            f"(K,), got shapes {[layer.shape for layer in layers]} and {answer.shape}"
+        )
+    if truth is not None and not 0 <= truth < len(answer):
+        raise InputError(f"truth: expected a label from 0 to {len(answer) - 1}, got {truth}")
+    names = names_of(class_names, len(answer))
+    titles = layer_names or [f"hidden layer {n + 1}" for n in range(len(layers))]
+    count = len(layers) + 2
+    columns = min(count, 4 if count < 8 else 5)
+    rows = -(-count // columns)
+    figure = new_figure(0.5 + rows * (0.8 + WIDTH / columns))
+    headline(figure, title)
+    panels = figure.subplots(rows, columns).ravel()
+    for axes in panels:
+        axes.set_box_aspect(1)
+        axes.set_anchor("N")  # leaves room for the colour scale below
+    panels[0].imshow(picture, cmap="gray_r", interpolation="nearest", aspect="auto")
+    tidy(panels[0], "input", "" if truth is None else f"truth: {names[truth]}")
+    _bare(panels[0])
+    for axes, layer, name in zip(panels[1:], layers, titles, strict=False):
+        _activation_panel(figure, axes, layer, name)
+    _probability_panel(panels[count - 1], answer, names, truth)
+    for axes in panels[count:]:
+        axes.remove()
+    return figure
+
+
+def _activation_panel(figure: Figure, axes: Axes, layer: NDArray[Any], name: str) -> None:
+    """Draw the units of a layer as cells of a square panel, row by row."""
+    columns = _columns_for(len(layer))
+    cells = np.full(-(-len(layer) // columns) * columns, np.nan)
+    cells[: len(layer)] = layer
+    signed = layer.min() < 0
+    limit = float(np.abs(layer).max()) or 1.0
+    drawn = axes.imshow(
+        cells.reshape(-1, columns),
+        cmap=DIVERGING if signed else SEQUENTIAL,
+        vmin=-limit if signed else 0.0,
+        vmax=limit,
+        interpolation="nearest",
+        aspect="auto",
+    )
+    tidy(axes, name, f"{len(layer)} units, {int((layer > 0).sum())} above 0")
+    _bare(axes)
+    bar = figure.colorbar(
+        drawn, cax=axes.inset_axes((0.0, -0.24, 1.0, 0.05)), orientation="horizontal"
+    )
+    bar.set_label("activation", fontsize=SMALL, color=INK)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.ax.locator_params(nbins=4)
+
+
+def _probability_panel(
+    axes: Axes, answer: NDArray[Any], names: list[str], truth: int | None
+) -> None:
+    best = int(answer.argmax())
+    colours, verdict, mark = [QUIET] * len(answer), INK, ""
+    if truth is not None:
+        verdict, mark = (RIGHT, RIGHT_MARK) if best == truth else (WRONG, WRONG_MARK)
+        colours[best], colours[truth] = verdict, RIGHT
+    axes.barh(np.arange(len(answer)), 100 * answer, color=colours, height=0.75)
+    axes.set_yticks(np.arange(len(answer)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    tidy(axes, f"answer: {names[best]} {mark}", "probability (%)", "", grid="x")
+    axes.set_title(axes.get_title(loc="left"), loc="left", color=verdict, fontsize=TEXT + 0.5)
+    value = 100 * float(answer[best])
+    inside = value > 55
+    axes.text(
+        value + (-3 if inside else 3),
+        best,
+        f"{value:.1f} %",
+        ha="right" if inside else "left",
+        va="center",
+        fontsize=SMALL,
+        color="white" if inside else INK,
+    )
+
+
+def _columns_for(units: int) -> int:
+    """Choose a rectangle about as wide as high, without an incomplete last row if there is one."""
+    ideal = max(1, round(units**0.5))
+    whole = [c for c in range(max(1, ideal // 2), ideal + 1) if units % c == 0]
+    return whole[-1] if whole else ideal
+
+
+def _bare(axes: Axes) -> None:
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in axes.spines.values():
+        side.set_visible(True)
+        side.set_color(QUIET)
+
+
+def _weight_bar(figure: Figure, limit: float) -> None:
+    """Draw the colour scale of the weights at the foot of a page."""
+    height = figure.get_figheight()
+    scale = ScalarMappable(Normalize(-limit, limit), DIVERGING)
+    axes = figure.add_axes((0.3, 0.36 / height, 0.4, 0.1 / height))
+    bar = figure.colorbar(scale, cax=axes, orientation="horizontal", extend="both")
+    bar.set_label("weight", fontsize=SMALL, color=INK, labelpad=1)
+    bar.ax.tick_params(labelsize=SMALL)
+    for x, text, side in ((0.285, "ink here inhibits", "right"), (0.715, "excites", "left")):
+        figure.text(x, 0.41 / height, text, fontsize=SMALL, color=INK, ha=side, va="center")

@@ -1,0 +1,295 @@
+"""Pictures of answers counted: confusion matrix, scores of each class, reliability.
+
+They take what `metrics` counts. A good classifier is right a hundred times as often as it is wrong,
+so each picture is scaled to what is missing, not to what is there. Next: `training`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from numpymlp.metrics import ClassScores, ReliabilityTable
+from numpymlp.plots.style import (
+    FAINT,
+    INK,
+    MISTAKES,
+    QUIET,
+    RIGHT,
+    RIGHT_MARK,
+    SMALL,
+    TEXT,
+    TRAIN,
+    WRONG,
+    WRONG_MARK,
+    fit,
+    headline,
+    names_of,
+    new_figure,
+    tidy,
+)
+from numpymlp.validation import as_confusion_matrix
+
+SMALLEST = 5.5  # points
+NUMBERED = 12  # up to so many classes, numbers stand in the cells of a confusion matrix
+
+
+def confusion_matrix(
+    matrix: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    title: str = "Confusion matrix",
+) -> Figure:
+    """Draw a confusion matrix twice: counts, and shares of each true class.
+
+    Right answers stand on a green diagonal outside the colour scale, so that single mistakes are
+    seen beside thousands of right answers.
+
+    Parameters
+    ----------
+    matrix : (K, K) numbers of at least 0
+        Rows are the truth, as `metrics.confusion_matrix` returns.
+    class_names : K strings, optional
+        Name of each class.
+    """
+    counts = as_confusion_matrix(matrix)
+    names = names_of(class_names, len(counts))
+    support = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(
+        100.0 * counts, support, out=np.full(counts.shape, np.nan), where=support > 0
+    )
+    right = np.trace(counts) / counts.sum()
+    figure = new_figure(4.95)
+    headline(figure, f"{title}: {100 * right:.2f} % of {counts.sum():,.0f} samples are right")
+    left, second = figure.subplots(1, 2)
+    _matrix_panel(figure, left, counts, names, "Samples", "mistakes (samples)")
+    _matrix_panel(
+        figure, second, shares, names, "Share of each true class (%)", "mistakes (% of the row)"
+    )
+    second.set_ylabel("")
+    figure.legend(
+        handles=[
+            Patch(color=(*to_rgba(RIGHT)[:3], 0.3), label=f"{RIGHT_MARK} right"),
+            Patch(color=WRONG, label=f"{WRONG_MARK} mistake"),
+        ],
+        loc="upper right",
+        ncols=2,
+        fontsize=SMALL,
+        frameon=False,
+    )
+    return figure
+
+
+def class_scores(
+    scores: ClassScores,
+    *,
+    class_names: Sequence[str] | None = None,
+    title: str = "Precision, recall and F1 of each class",
+) -> Figure:
+    """Draw bars of precision, recall and F1 for each class, hanging from 1.
+
+    A bar shows what is missing to the perfect score, so differences of a hundredth can be seen and
+    yet no bar is cut.
+
+    Parameters
+    ----------
+    scores : ClassScores
+        As `metrics.precision_recall_f1` returns.
+    class_names : K strings, optional
+        Name of each class, in the order of `scores.classes`.
+    """
+    names = names_of(
+        scores.classes.astype(str).tolist() if class_names is None else class_names,
+        len(scores.classes),
+    )[: len(scores.classes)]
+    figure = new_figure(3.9)
+    headline(figure, title)
+    axes = figure.subplots()
+    tidy(axes, "A bar hangs from the perfect score: the shorter, the better", grid="y")
+    series = (
+        ("precision (right among those called so)", scores.precision, "#56B4E9", ""),
+        ("recall (found among those that are so)", scores.recall, "#E69F00", "///"),
+        ("F1 (harmonic mean of both)", scores.f1, "#444444", ""),
+    )
+    places = np.arange(len(names))
+    for n, (label, values, colour, hatch) in enumerate(series):
+        axes.bar(
+            places + 0.27 * (n - 1),
+            values - 1.0,
+            bottom=1.0,
+            width=0.24,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0,
+            label=label,
+        )
+    lowest = min(float(values.min()) for _, values, _, _ in series)
+    room = max(1.0 - lowest, 0.005)
+    axes.set_ylim(max(1.0 - 1.08 * room, 0.0), 1.0)
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_ylabel("score (1 = perfect)", fontsize=TEXT, color=INK)
+    axes.spines["top"].set_visible(True)
+    axes.spines["top"].set_color(QUIET)
+    counted = zip(names, scores.support.tolist(), strict=True)
+    _name_ticks(
+        axes,
+        places,
+        [f"{name}\n({support:,.0f})" for name, support in counted],
+        room=6.9 / len(names),
+    )
+    axes.set_xlabel("class (samples of it)", fontsize=TEXT, color=INK)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    return figure
+
+
+def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") -> Figure:
+    """Draw how often a network is right against how sure it is, and how often it is how sure.
+
+    Parameters
+    ----------
+    table : ReliabilityTable
+        As `metrics.reliability_table` returns.
+    """
+    error = 100 * table.expected_calibration_error
+    figure = new_figure(5.6)
+    headline(figure, f"{title}: expected calibration error {error:.2f} %")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+    tidy(
+        upper, "Is the network as often right as it is sure?", "", "right answers (%)", grid="both"
+    )
+    tidy(lower, "", "probability of the predicted class (%)", "samples\n(log scale)", grid="y")
+    filled = table.count > 0
+    width = 100 * np.diff(table.edges)
+    middle = 100 * (table.edges[:-1] + table.edges[1:]) / 2
+    accuracy, sureness = 100 * table.accuracy[filled], 100 * table.confidence[filled]
+    upper.bar(
+        middle[filled],
+        accuracy,
+        width=0.94 * width[filled],
+        color=TRAIN,
+        alpha=0.35,
+        label="share of right answers",
+    )
+    upper.vlines(
+        sureness, np.minimum(accuracy, sureness), np.maximum(accuracy, sureness), color=WRONG, lw=2
+    )
+    upper.plot(
+        [0, 100], [0, 100], color=INK, linewidth=1, linestyle="--", label="as often right as sure"
+    )
+    upper.plot(
+        sureness,
+        accuracy,
+        "o",
+        color=WRONG,
+        markersize=5,
+        clip_on=False,
+        label="mean of the bin, and its gap",
+    )
+    upper.set_xlim(0, 100)
+    upper.set_ylim(0, 102)
+    upper.legend(loc="upper left", fontsize=SMALL, frameon=False)
+    lean = float(np.sum(table.count[filled] * (sureness - accuracy)) / table.count.sum())
+    word = "more" if lean > 0 else "less"
+    lower.set_title(
+        f"on average {abs(lean):.2f} percentage points {word} sure than right",
+        loc="right",
+        fontsize=SMALL,
+    )
+    lower.bar(middle, table.count, width=0.94 * width, color=TRAIN, alpha=0.8)
+    lower.set_yscale("log")
+    lower.set_ylim(0.7, 3.5 * table.count.max())
+    lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    lower.minorticks_off()
+    for x, count in zip(middle[filled], table.count[filled].tolist(), strict=True):
+        lower.text(x, count * 1.15, f"{count:,}", ha="center", va="bottom", fontsize=SMALL)
+    lower.set_xticks(np.arange(0, 101, 10))
+    return figure
+
+
+def _matrix_panel(
+    figure: Figure, axes: Axes, cells: NDArray[Any], names: list[str], title: str, scale: str
+) -> None:
+    size = len(cells)
+    diagonal = np.eye(size, dtype=bool)
+    worst = np.nanmax(np.where(diagonal, 0, cells))
+    heat = axes.imshow(
+        np.ma.masked_where(diagonal | ~np.isfinite(cells), cells),
+        cmap=MISTAKES,
+        vmin=0,
+        vmax=max(worst, 1e-9),
+        interpolation="nearest",
+    )
+    green = np.zeros((size, size, 4))
+    green[diagonal] = (*to_rgba(RIGHT)[:3], 0.3)
+    axes.imshow(green, interpolation="nearest")
+    tidy(axes, title, "predicted class", "true class")
+    for side in axes.spines.values():
+        side.set_visible(False)
+    _name_ticks(axes, np.arange(size), names, room=3.3 / size)
+    labelled = np.rint(axes.get_xticks()).astype(int)
+    axes.set_yticks(labelled, [names[k] for k in labelled])
+    axes.tick_params(axis="y", labelsize=fit("MM", 4 / size, SMALL))
+    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+    axes.grid(which="minor", color=FAINT, linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    if size > NUMBERED:
+        return _mistake_bar(figure, axes, heat, scale)
+    whole = title == "Samples"
+    for row, column in np.ndindex(cells.shape):
+        text = _cell(cells[row, column], whole)
+        dark = row != column and cells[row, column] > 0.6 * worst
+        axes.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            fontsize=7.2,
+            color="white" if dark else INK,
+            fontweight="bold" if row == column else "normal",
+        )
+    return _mistake_bar(figure, axes, heat, scale)
+
+
+def _mistake_bar(figure: Figure, axes: Axes, heat: Any, scale: str) -> None:
+    bar = figure.colorbar(heat, ax=axes, orientation="horizontal", fraction=0.04, pad=0.02)
+    bar.set_label(scale, fontsize=SMALL, color=INK)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.outline.set_visible(False)
+
+
+def _cell(value: Any, whole: bool) -> str:
+    """Write a number into a cell; nothing for 0, so that what happened stands out."""
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
+    if value == 0:
+        return ""
+    if whole:
+        return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+    return "<.1" if value < 0.05 else ("100" if value >= 99.95 else f"{value:.1f}")
+
+
+def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float) -> None:
+    """Write names below an axis: `room` inches wide each, upright where they do not fit.
+
+    Of very many classes, only every second (third, ...) is named.
+    """
+    longest = max((line for name in names for line in name.split("\n")), key=len)
+    size = fit(longest, room, SMALL)
+    upright = size < SMALL - 2 and len(longest) > 2
+    if upright:
+        size = fit("M", room, SMALL)
+    every = math.ceil(SMALLEST / size)
+    axes.set_xticks(places[::every], names[::every])
+    axes.tick_params(axis="x", labelsize=max(size, SMALLEST), rotation=90 if upright else 0)

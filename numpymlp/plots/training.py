@@ -1,0 +1,300 @@
+"""Pictures of training: learning curves of one or several runs, and what each layer does meanwhile.
+
+They take columns of numbers, one entry for each epoch or step. "Running" means measured on the
+training batches while the weights still moved, hence not comparable with validation to the last
+digit. Next: `network`, which looks at the weights themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from numpymlp.plots.style import (
+    INK,
+    QUIET,
+    RUN_COLOURS,
+    SEQUENTIAL,
+    SMALL,
+    TEXT,
+    TRAIN,
+    VALIDATION,
+    headline,
+    new_figure,
+    tidy,
+)
+from numpymlp.validation import InputError, as_history, as_layer_columns
+
+Columns = dict[str, NDArray[np.float64]]
+
+# What a curve is called in a history, in a legend, and how it is drawn.
+PARTS: tuple[tuple[str, str, Any, str], ...] = (
+    ("running_train", "train (running mean)", (0, (4, 1.5)), TRAIN),
+    ("validation", "validation", "solid", VALIDATION),
+)
+QUANTITIES = (("loss", "Loss", "loss", 1.0), ("accuracy", "Accuracy", "accuracy (%)", 100.0))
+
+
+def learning_curves(
+    history: Mapping[str, Any], *, best_epoch: int | None = None, title: str = "Learning curves"
+) -> Figure:
+    """Draw loss, accuracy and learning rate over the epochs of one run or of several.
+
+    Parameters
+    ----------
+    history : dict of columns, or dict of run names to such dicts
+        Columns of one length: "epoch" and, where they exist, "running_train_loss",
+        "running_train_accuracy", "validation_loss", "validation_accuracy" (0 to 1),
+        "learning_rate". Columns that are missing or full of None are not drawn.
+    best_epoch : int, optional
+        The epoch to mark, for one run. Without it, the one of the lowest validation loss.
+
+    Raises
+    ------
+    InputError
+        If columns differ in length, or there is neither a loss nor an accuracy.
+    """
+    several = bool(history) and all(isinstance(part, Mapping) for part in history.values())
+    named = history if several else {"": history}
+    runs = {name: as_history(columns, name or "history") for name, columns in named.items()}
+    found = set().union(*runs.values())
+    drawn = [q for q in QUANTITIES if any(f"{part[0]}_{q[0]}" in found for part in PARTS)]
+    if not drawn:
+        raise InputError(
+            f"history: expected a column of losses or accuracies, got only {sorted(found)}"
+        )
+    with_rate = "learning_rate" in found
+    figure = new_figure(4.9 if with_rate else 3.8)
+    headline(figure, title)
+    layout: list[Any] = [[key for key, *_ in drawn], ["rate"] * len(drawn)]
+    panels = figure.subplot_mosaic(
+        layout if with_rate else layout[:1], height_ratios=[3.4, 1] if with_rate else [1]
+    )
+    for key, name, label, scale in drawn:
+        axes = panels[key]
+        tidy(axes, name, "epoch", label, grid="y")
+        for (_, run), colour in zip(runs.items(), _run_colours(len(runs)), strict=True):
+            for part, _, dashes, part_colour in PARTS:
+                if f"{part}_{key}" in run:
+                    axes.plot(
+                        run["epoch"],
+                        scale * run[f"{part}_{key}"],
+                        color=colour if several else part_colour,
+                        linestyle=dashes,
+                        linewidth=1.8,
+                        marker="o" if len(run["epoch"]) == 1 else "",
+                    )
+        _epoch_axis(axes)
+    _loss_scale(panels.get("loss"))
+    if with_rate:
+        axes = panels["rate"]
+        tidy(axes, "", "epoch", "learning rate", grid="y")
+        for run, colour in zip(runs.values(), _run_colours(len(runs)), strict=True):
+            if "learning_rate" in run:
+                colour = colour if several else QUIET
+                axes.plot(run["epoch"], run["learning_rate"], color=colour, linewidth=1.6)
+        _rate_scale(axes)
+        _epoch_axis(axes)
+    if not several:
+        _mark_best(panels, runs[""], best_epoch)
+    _legends(figure, runs, several, found)
+    return figure
+
+
+def training_diagnostics(
+    steps: ArrayLike,
+    *,
+    gradient_rms: Mapping[str, ArrayLike] | None = None,
+    dead_share: Mapping[str, ArrayLike] | None = None,
+    update_ratio: Mapping[str, ArrayLike] | None = None,
+    step_name: str = "step",
+    title: str = "Is every layer learning?",
+) -> Figure:
+    """Draw what each layer does during training: gradients, dead units, size of updates.
+
+    Each of the three is a dict from a layer's name to one number for each entry of `steps`, layers
+    in the order in which they stand in the network. What is left out has no panel.
+
+    Parameters
+    ----------
+    steps : (T,) numbers
+        When the numbers were taken.
+    gradient_rms : dict of (T,) numbers
+        Root mean square of a layer's weight gradient, per weight: a sum or norm over the layer
+        would make large layers look stronger.
+    dead_share : dict of (T,) numbers from 0 to 1
+        Share of units that are 0 for every sample looked at.
+    update_ratio : dict of (T,) numbers
+        RMS of a step's change of the weights over RMS of the weights; about 1e-3 is healthy.
+    """
+    given = [
+        (panel, as_layer_columns(values, steps, name), label, scale)
+        for panel, values, name, label, scale in (
+            ("Gradient of the loss", gradient_rms, "gradient_rms", "RMS per weight", 1.0),
+            (
+                "Units that are 0 for every sample",
+                dead_share,
+                "dead_share",
+                "dead units (%)",
+                100.0,
+            ),
+            ("Size of one update", update_ratio, "update_ratio", "change / weight", 1.0),
+        )
+        if values is not None
+    ]
+    if not given:
+        raise InputError(
+            "training_diagnostics: expected at least one of gradient_rms, dead_share, update_ratio"
+        )
+    times = np.asarray(steps)
+    layers = list(dict.fromkeys(layer for _, columns, _, _ in given for layer in columns))
+    colours = dict(zip(layers, _depth_colours(len(layers)), strict=True))
+    figure = new_figure(1.3 + 1.75 * len(given))
+    headline(figure, title)
+    rows = np.atleast_1d(figure.subplots(len(given), 1, sharex=True))
+    for axes, (panel, columns, label, scale) in zip(rows, given, strict=True):
+        tidy(axes, panel, "", label, grid="y")
+        for layer, column in columns.items():
+            axes.plot(times, scale * column, color=colours[layer], linewidth=1.6)
+        if label == "dead units (%)":
+            axes.set_ylim(0, max(10.0, 1.1 * axes.dataLim.y1))
+        else:
+            axes.set_yscale("log")
+        if label == "change / weight":
+            axes.axhline(1e-3, color=INK, linewidth=1, linestyle=(0, (2, 2)))
+            axes.annotate(
+                "guide line: 1e-3",
+                (1, 1e-3),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, 3),
+                textcoords="offset points",
+                ha="right",
+                fontsize=SMALL,
+                color=INK,
+            )
+    rows[-1].set_xlabel(step_name, fontsize=TEXT, color=INK)
+    rows[-1].set_xlim(times.min(), times.max())
+    handles = [Line2D([], [], color=colours[layer], linewidth=3, label=layer) for layer in layers]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(5, len(layers)),
+        fontsize=SMALL,
+        frameon=False,
+    )
+    return figure
+
+
+def _run_colours(count: int) -> list[Any]:
+    return list(RUN_COLOURS[:count]) if count <= len(RUN_COLOURS) else _depth_colours(count)
+
+
+def _depth_colours(count: int) -> list[Any]:
+    return list(matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.8, count)))
+
+
+def _epoch_axis(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
+    axes.margins(x=0.02)
+
+
+def _loss_scale(axes: Axes | None) -> None:
+    """Make the loss axis logarithmic where the losses span more than a factor of ten."""
+    if axes is None:
+        return
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    values = values[np.isfinite(values)]
+    if len(values) and values.min() > 0 and values.max() > 10 * values.min():
+        axes.set_yscale("log")
+        _plain_log_ticks(axes)
+        axes.set_ylabel("loss (log scale)")
+
+
+def _rate_scale(axes: Axes) -> None:
+    """Start at 0, but be logarithmic where the runs' rates differ by more than a factor of ten."""
+    peaks = [float(np.max(line.get_ydata())) for line in axes.lines]
+    if min(peaks) > 0 and max(peaks) > 10 * min(peaks):
+        axes.set_yscale("log")
+        axes.set_ylim(min(peaks) / 30, 2 * max(peaks))
+        axes.yaxis.set_major_locator(LogLocator(numticks=4))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(0, 1.12 * max(peaks) or 1.0)
+        axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    """Write 0.05 instead of a power of ten; fewer ticks where the axis is long."""
+    low, high = axes.get_ylim()
+    decades = np.log10(high / low)
+    steps = (1, 2, 5) if decades < 2.5 else (1,)
+    axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: set[str]) -> None:
+    """Say what the dashes mean beside the headline and, of several runs, the colours below."""
+    parts = [
+        Line2D(
+            [], [], color=INK if several else colour, linestyle=dashes, linewidth=1.8, label=name
+        )
+        for part, name, dashes, colour in PARTS
+        if any(column.startswith(part) for column in found)
+    ]
+    figure.legend(handles=parts, loc="upper right", ncols=2, fontsize=SMALL, frameon=False)
+    if several:
+        colours = [
+            Line2D([], [], color=colour, linewidth=4, label=name)
+            for name, colour in zip(runs, _run_colours(len(runs)), strict=True)
+        ]
+        columns = max(1, min(5, int(80 / (6 + max(map(len, runs))))))
+        figure.legend(
+            handles=colours,
+            loc="outside lower center",
+            ncols=columns,
+            fontsize=SMALL,
+            frameon=False,
+        )
+
+
+def _mark_best(panels: Mapping[str, Axes], run: Columns, best_epoch: int | None) -> None:
+    """Draw a line at the best epoch through all panels, and say what was reached there."""
+    losses = run.get("validation_loss")
+    if best_epoch is None:
+        if losses is None or not np.isfinite(losses).any():
+            return
+        best_epoch = int(run["epoch"][np.nanargmin(losses)])
+    where = np.flatnonzero(run["epoch"] == best_epoch)
+    if len(where) == 0:
+        raise InputError(
+            f"best_epoch: expected one of the epochs {run['epoch'][0]:.0f} to "
+            f"{run['epoch'][-1]:.0f}, got {best_epoch}"
+        )
+    for key, _, _, scale in QUANTITIES:
+        if key in panels and f"validation_{key}" in run:
+            value = scale * run[f"validation_{key}"][where[0]]
+            panels[key].plot(
+                [best_epoch],
+                [value],
+                marker="*",
+                markersize=13,
+                color=VALIDATION,
+                markeredgecolor=INK,
+                linestyle="",
+            )
+            text = f"{value:.4f}" if key == "loss" else f"{value:.2f} %"
+            panels[key].set_title(
+                f"best epoch {best_epoch}: {text}", loc="right", fontsize=SMALL, color=INK
+            )
+    for axes in panels.values():
+        axes.axvline(best_epoch, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
