@@ -66,14 +66,24 @@ def test_area_averaging_worked_by_hand():
 
 def test_mass_is_centred_not_the_box():
     picture = np.zeros((60, 60))
-    picture[10:50, 10:20] = 1  # a heavy bar on the left ...
-    picture[28:32, 20:50] = 1  # ... and a light arm to the right
+    picture[10:50, 10:30] = 1  # a heavy bar on the left ...
+    picture[22:38, 30:50] = 1  # ... and a lighter arm to the right
     prepared = prepare_digit(picture).reshape(28, 28)
-    # Box 20 x 20; columns 0-4 hold 20 each, columns 5-19 hold 2 each: centre (200 + 360) / 130.
-    columns = np.flatnonzero(prepared.any(axis=0))
-    assert (columns[0], columns[-1]) == (8, 27)  # 14 - 4.3 would be 10: kept inside the image
-    rows = np.flatnonzero(prepared.any(axis=1))
-    assert rows[-1] - rows[0] == 19
+    # In the box of 20 x 20, columns 0-9 hold 20 pixels each and columns 10-19 hold 8 each: the
+    # centre is column (200 * 4.5 + 80 * 14.5) / 280 = 7.36, so the box starts at 14 - 7.36 = 7.
+    expected = np.zeros((28, 28))
+    expected[4:24, 7:17] = 1
+    expected[10:18, 17:27] = 1
+    np.testing.assert_allclose(prepared, expected, atol=1e-6)
+
+
+def test_a_digit_heavy_on_one_side_stays_inside_the_image():
+    picture = np.zeros((60, 60))
+    picture[10:50, 10:20] = 1
+    picture[28:32, 20:50] = 1
+    prepared = prepare_digit(picture).reshape(28, 28)
+    # Centre (100 * 2 + 30 * 12) / 130 = 4.3; a start at 14 - 4.3 = 10 would cut the arm off.
+    np.testing.assert_array_equal(np.flatnonzero(prepared.any(axis=0)), np.arange(8, 28))
 
 
 def test_a_prepared_digit_is_left_as_it_is(digits):
@@ -112,6 +122,25 @@ def test_digits_in_the_middle_of_large_noisy_canvases_come_back(digits):
         scores.append(best_correlation(digit, prepare_digit(np.clip(canvas, 0, 1))))
     assert np.mean(scores) > 0.95
     assert np.min(scores) > 0.8
+
+
+def test_noise_as_strong_as_the_borders_is_no_ink(digits):
+    rng = np.random.default_rng(1)
+    for digit in digits[::20]:
+        canvas = 0.1 + 0.7 * resized(np.pad(digit, 14), (672, 672))
+        noisy = prepare_digit(np.clip(canvas + rng.normal(0, 0.1, canvas.shape), 0, 1))
+        assert best_correlation(digit, noisy) > 0.85
+        # Without the noise this digit is nowhere near the corners of its image.
+        assert noisy.reshape(28, 28)[:3, :3].max() == 0
+
+
+def test_a_picture_cropped_to_the_ink_is_read_where_the_border_shows_the_ground(digits):
+    scores = []
+    for digit in digits[::4]:
+        rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+        tight = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        scores.append(best_correlation(digit, prepare_digit(1 - tight)))
+    assert np.mean(scores) > 0.98
 
 
 def test_the_scale_of_values_does_not_matter(digits):
@@ -237,6 +266,12 @@ def test_the_orientation_that_a_camera_notes_is_obeyed(tmp_path, digits):
     turned = image.transpose(Image.Transpose.ROTATE_90)
     read = read_digit_image(saved(tmp_path / "a.jpg", turned, exif=exif, quality=95))
     assert correlation(read, prepare_digit(np.asarray(image))) > 0.99
+
+
+def test_sixteen_bits_are_measured_against_their_own_full_scale(tmp_path, digits):
+    faint = np.asarray(gray_image(digits[0], dark=False)).astype(np.uint16) * 10
+    with pytest.raises(InputError, match=r"blank picture \(contrast 4%\)"):
+        read_digit_image(saved(tmp_path / "a.png", Image.fromarray(faint)))
 
 
 # ---- files that must be refused ----

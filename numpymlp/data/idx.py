@@ -221,7 +221,10 @@ def _check_size(header: _Header, size: int, max_bytes: int) -> None:
 def _gzip_length(header: _Header, size: int, expected: int) -> int:
     """Decompressed length of a gzip file, counted no further than one byte past `expected`."""
     if expected > size * MAX_GZIP_RATIO:
-        return size * MAX_GZIP_RATIO
+        raise InputError(
+            f"{header.path}: expected {expected:,} bytes for {header}, got {size:,} compressed, "
+            f"which cannot hold as many: the file is truncated"
+        )
     with _faults_named(header.path):
         with header.path.open("rb") as file:
             file.seek(-4, os.SEEK_END)
