@@ -1,0 +1,187 @@
+"""Build the course: run each tutorial and keep the result as a notebook beside its script.
+
+    python tutorials/build.py             build all
+    python tutorials/build.py 03 04       build these
+    python tutorials/build.py --check     write nothing; fail if a cell fails, or if a notebook's
+                                          cells are not those of its script
+
+The scripts are the source: Python files in percent format (`# %%` begins a cell). A notebook
+holds the same cells with what they printed and drew, so that a reader sees it without running
+anything. The picture of the cell tagged "main" also becomes the tutorial's small one,
+`results/course/NN.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+import os
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from PIL import Image
+
+FOLDER = Path(__file__).resolve().parent
+THUMBNAIL_WIDTH = 240
+MAIN = "main"
+
+
+def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
+    """Find the tutorials, `NN_name.py`, in order; with numbers, only these."""
+    found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    chosen = [path for path in found if not numbers or path.name[:2] in numbers]
+    missing = set(numbers or []) - {path.name[:2] for path in chosen}
+    if missing or not chosen:
+        raise SystemExit(f"no tutorial {', '.join(sorted(missing))} in {folder}")
+    return chosen
+
+
+def to_notebook(script: Path) -> NotebookNode:
+    """Read a script as a notebook that has not been run."""
+    notebook = jupytext.reads(script.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook.metadata = NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+    )
+    for number, cell in enumerate(notebook.cells):
+        # The ids that jupytext draws are random, and would change with every build.
+        cell.id = f"cell-{number:02d}"
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "tags"})
+    return notebook
+
+
+def run(notebook: NotebookNode, folder: Path) -> None:
+    """Run all cells in a fresh kernel that works in `folder`; leave in them what came out."""
+    metadata = notebook.metadata.copy()
+    client = NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(folder)}},
+    )
+    # A checkout runs its own package, installed or not.
+    paths = [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    # A backend chosen for other programs would keep pictures out of the notebook.
+    environment.pop("MPLBACKEND", None)
+    client.execute(env=environment)
+    notebook.metadata = metadata  # without the version of the Python that ran it
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output.data["image/png"] = _encode(_small(_decode(output.data["image/png"])))
+                output.metadata = NotebookNode()
+
+
+def picture(notebook: NotebookNode) -> bytes | None:
+    """Give the last picture of the cell tagged "main" as a small PNG file."""
+    for cell in notebook.cells:
+        if MAIN in cell.metadata.get("tags", []):
+            pngs = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
+            if pngs:
+                image = Image.open(io.BytesIO(_decode(pngs[-1]))).convert("RGB")
+                height = round(image.height * THUMBNAIL_WIDTH / image.width)
+                buffer = io.BytesIO()
+                image.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS).save(
+                    buffer, "PNG"
+                )
+                return _small(buffer.getvalue(), colours=64)
+    return None
+
+
+def differing_cell(script: Path) -> str:
+    """Say where the committed notebook is not the script's; "" if its cells agree."""
+    path = script.with_suffix(".ipynb")
+    if not path.exists():
+        return f"{path.name} is missing"
+    ours, theirs = to_notebook(script).cells, nbformat.read(path, as_version=4).cells
+    for number, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
+        if (mine.cell_type, mine.source) != (other.cell_type, other.source):
+            return f"{path.name}: cell {number} differs from that of {script.name}"
+    if len(ours) != len(theirs):
+        return f"{path.name} has {len(theirs)} cells, {script.name} has {len(ours)}"
+    return ""
+
+
+def printed(notebook: NotebookNode) -> list[str]:
+    """Give what each cell printed."""
+    return [
+        "".join(output.get("text", "") for output in cell.get("outputs", []))
+        for cell in notebook.cells
+    ]
+
+
+def _decode(png: str) -> bytes:
+    return base64.b64decode(png)
+
+
+def _encode(png: bytes) -> str:
+    return base64.b64encode(png).decode()
+
+
+def _small(png: bytes, colours: int = 256) -> bytes:
+    """Store a picture with a palette, which takes a third of the bytes, if it is the smaller."""
+    image = Image.open(io.BytesIO(png)).convert("RGBA")
+    opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    buffer = io.BytesIO()
+    few = opaque.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(buffer, "PNG", optimize=True)
+    return min(buffer.getvalue(), png, key=len)
+
+
+def build(script: Path, check: bool) -> list[str]:
+    """Build one tutorial, or only check it; give its faults."""
+    path, notebook = script.with_suffix(".ipynb"), to_notebook(script)
+    try:
+        run(notebook, script.parent)
+    except CellExecutionError as error:
+        return [f"{script.name}: a cell fails\n{error}"]
+    if check:
+        fault = differing_cell(script)
+        if fault:
+            return [f"{fault}: run python tutorials/build.py {script.name[:2]}"]
+        if printed(notebook) != printed(nbformat.read(path, as_version=4)):
+            # No fault: the last digits may depend on the machine, and times always do.
+            print(f"   note: {script.name} printed something else than its notebook shows")
+        return []
+    nbformat.write(notebook, path)
+    small = picture(notebook)
+    if small is not None:
+        target = script.parent / "results" / "course" / f"{script.name[:2]}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(small)
+    return []
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Run the tutorials and build their notebooks.")
+    parser.add_argument("numbers", nargs="*", metavar="NN", help="which tutorials; all by default")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail on differences")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the scripts are")
+    chosen = parser.parse_args(arguments)
+    faults: list[str] = []
+    began = time.perf_counter()
+    for script in scripts(chosen.folder, chosen.numbers):
+        start = time.perf_counter()
+        found = build(script, chosen.check)
+        print(
+            f"{script.name:32} {'FAILED' if found else 'ok':8}{time.perf_counter() - start:5.1f} s"
+        )
+        faults += found
+    print(f"{'all':32} {'FAILED' if faults else 'ok':8}{time.perf_counter() - began:5.1f} s")
+    for fault in faults:
+        print(f"\n{fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
