@@ -130,13 +130,13 @@ def test_noise_as_strong_as_the_borders_is_no_ink(digits):
         canvas = 0.1 + 0.7 * resized(np.pad(digit, 14), (672, 672))
         noisy = prepare_digit(np.clip(canvas + rng.normal(0, 0.1, canvas.shape), 0, 1))
         assert best_correlation(digit, noisy) > 0.85
-        # Without the noise this digit is nowhere near the corners of its image.
-        assert noisy.reshape(28, 28)[:3, :3].max() == 0
+        # Noise averaged in would leave 0.4 sigma / contrast, 0.06, on the ground.
+        assert noisy[digit.ravel() == 0].mean() < 0.02
 
 
 def test_a_picture_cropped_to_the_ink_is_read_where_the_border_shows_the_ground(digits):
     scores = []
-    for digit in digits[::4]:
+    for digit in digits:
         rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
         tight = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         scores.append(best_correlation(digit, prepare_digit(1 - tight)))
