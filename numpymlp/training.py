@@ -7,37 +7,56 @@ stopped. It stands on all the rooms before it; read `metrics` next, to judge wha
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import numpy as np
 
+from numpymlp.checkpoints import Checkpoint, Snapshot, restore_state, state_of
 from numpymlp.data.splits import split_indices
-from numpymlp.files import atomic_write
+from numpymlp.divergence import TrainingDiverged, find_break, remedy
+from numpymlp.history import EarlyStopping, History
+from numpymlp.interrupts import StopBetweenSteps
 from numpymlp.losses import L2Penalty, Loss
-from numpymlp.network import BATCH, Network
+from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
 from numpymlp.progress import Progress
 from numpymlp.schedules import Schedule
+from numpymlp.scoring import (
+    Evaluation,
+    Mean,
+    Samples,
+    evaluate,
+    evaluate_samples,
+    right_answers,
+    total_weight,
+    weighted_share,
+)
 from numpymlp.validation import (
     InputError,
-    check_choice,
+    check_batches,
     check_class_weight,
     check_positive_integer,
-    check_range,
     check_rng,
     check_sample_weight,
+    check_seed,
     check_training_data,
 )
+
+__all__ = [
+    "EarlyStopping",
+    "Evaluation",
+    "History",
+    "Samples",
+    "Snapshot",
+    "Trainer",
+    "TrainingDiverged",
+    "evaluate",
+    "minibatches",
+]
 
 # Each use of random numbers has a stream of its own, seeded by (seed, stream, epoch, ...).
 ORDER, SPLIT, AUGMENTATION = 1, 2, 3
@@ -70,194 +89,6 @@ def minibatches(
         yield x[rows], y[rows]
 
 
-class Samples(NamedTuple):
-    """Samples with targets and weights, and which rows of them count: no copy is made."""
-
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    rows: np.ndarray
-
-    def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Copy a batch: the rows at these positions."""
-        rows = self.rows[chosen]
-        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
-
-
-class Evaluation(NamedTuple):
-    """What a network is worth on data: mean loss, share of right answers (None for values)."""
-
-    loss: float
-    accuracy: float | None
-
-
-class _Mean:
-    """A weighted mean that grows batch by batch."""
-
-    def __init__(self, total: float = 0.0, weight: float = 0.0) -> None:
-        self.total, self.weight = total, weight
-
-    def add(self, value: float, weight: float) -> None:
-        self.total += value * weight
-        self.weight += weight
-
-    @property
-    def value(self) -> float:
-        return self.total / self.weight if self.weight else 0.0
-
-
-def right_answers(network: Network, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Tell for each sample whether the answer is right: (N,) booleans, None for values.
-
-    Soft targets count as their likeliest class; of several sigmoid outputs all must be right.
-    """
-    right: np.ndarray
-    if network.output == "identity":
-        return None
-    if network.output == "softmax":
-        right = logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    else:
-        right = ((logits > 0) == (y.reshape(logits.shape) > 0.5)).all(axis=1)
-    return right
-
-
-def evaluate(
-    network: Network,
-    loss: Loss,
-    x: np.ndarray,
-    y: np.ndarray,
-    sample_weight: np.ndarray | None = None,
-) -> Evaluation:
-    """Judge a network as it is: evaluation mode, no label smoothing, bounded memory.
-
-    Parameters
-    ----------
-    x : ndarray of shape (N, in)
-    y : ndarray of shape (N,) or (N, out)
-    sample_weight : ndarray of shape (N,), optional
-
-    Returns
-    -------
-    Evaluation
-        ``loss`` and ``accuracy``, means over all samples.
-    """
-    x, y = check_training_data(network, x, y)
-    weight = check_sample_weight(sample_weight, len(x))
-    return _evaluate(network, loss, Samples(x, y, weight, np.arange(len(x))))
-
-
-def _evaluate(network: Network, loss: Loss, samples: Samples) -> Evaluation:
-    clean = loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss
-    losses, accuracies = _Mean(), _Mean()
-    with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(samples.rows), BATCH):
-            x, y, w = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))
-            logits = network.forward(x)
-            losses.add(clean.forward(logits, y, w), _weight(x, w))
-            right = right_answers(network, logits, y)
-            if right is not None:
-                accuracies.add(_share(right, w), _weight(x, w))
-    return Evaluation(losses.value, accuracies.value if network.output != "identity" else None)
-
-
-def _weight(x: np.ndarray, w: np.ndarray | None) -> float:
-    return len(x) if w is None else float(w.sum())
-
-
-def _share(right: np.ndarray, w: np.ndarray | None) -> float:
-    if w is None:
-        return float(np.count_nonzero(right)) / len(right)
-    return float(w @ right / (w.sum() or 1.0))
-
-
-class History:
-    """What training recorded: one row for each epoch.
-
-    The columns are ``epoch``, ``running_train_loss``, ``running_train_accuracy`` (means over the
-    epoch's batches, in training mode, while the weights moved), ``validation_loss``,
-    ``validation_accuracy`` (clean, after the epoch; None without validation data),
-    ``learning_rate`` (of the epoch's last step) and ``seconds``. Accuracies are None where the
-    network gives values.
-
-    Attributes
-    ----------
-    rows : list of dict
-    """
-
-    def __init__(self, rows: Sequence[Mapping[str, Any]] = ()) -> None:
-        self.rows = [dict(row) for row in rows]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, column: str) -> list[Any]:
-        return [row[column] for row in self.rows]
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Give the columns as plain lists, for `plots` or a data frame."""
-        return {name: self[name] for name in self.rows[0]} if self.rows else {}
-
-    def to_csv(self) -> str:
-        """Give the table as CSV, one line an epoch; None is left empty."""
-        text = io.StringIO()
-        if self.rows:
-            writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        return text.getvalue()
-
-    def save_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write `to_csv` to a file, whole or not at all."""
-        with atomic_write(path) as file:
-            file.write(self.to_csv().encode())
-
-    def __repr__(self) -> str:
-        return f"History({len(self)} epochs)"
-
-
-class Snapshot(NamedTuple):
-    """A network's learned state at the end of an epoch: a copy of two arrays."""
-
-    epoch: int
-    parameters: np.ndarray
-    buffers: np.ndarray
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when validation no longer gets better, and go back to the best weights.
-
-    Parameters
-    ----------
-    patience : int, default 5
-        How many epochs in a row may bring no progress.
-    monitor : {"validation_loss", "validation_accuracy"}, default "validation_loss"
-    min_delta : float >= 0, default 0
-        How much better an epoch must be to count as progress.
-    """
-
-    patience: int = 5
-    monitor: str = "validation_loss"
-    min_delta: float = 0.0
-
-    def __post_init__(self) -> None:
-        check_positive_integer(self.patience, "EarlyStopping patience")
-        check_choice(self.monitor, "monitor", ("validation_loss", "validation_accuracy"))
-        check_range(self.min_delta, "EarlyStopping min_delta", 0, np.inf, right_open=True)
-
-    def __call__(self, trainer: Trainer) -> bool:
-        sign = 1 if self.monitor == "validation_loss" else -1
-        best, idle = math.inf, 0
-        for value in trainer.history[self.monitor]:
-            progress = sign * value < best - self.min_delta
-            best, idle = (sign * value, 0) if progress else (best, idle + 1)
-        return idle >= self.patience
-
-
-class TrainingDiverged(ArithmeticError):
-    """The loss is no longer a finite number; the network has its last good weights back."""
-
-
 class Trainer:
     """The four-line loop, with validation, history, early stopping and a progress bar.
 
@@ -279,21 +110,35 @@ class Trainer:
         Needs validation data. The best weights are put back when training ends.
     callbacks : sequence of callables
         ``callback(trainer)`` after each epoch; returning True stops.
-    seed : int, default 0
+    checkpoint : Checkpoint, optional
+        Written before the first step, after each epoch and when training is interrupted.
+    seed : int >= 0, default 0
         Decides the order of the samples, the validation split and the augmentation, by epoch and
         batch, so that neither threads nor an interruption can change a result.
     verbose : {0, 1}, default 1
         Whether to show a progress bar and a line for each epoch.
+    stop_signals : sequence of int, default (SIGINT,)
+        Signals that end training after the step that is under way.
 
     Attributes
     ----------
     history : History
     epoch, batch, step : int
         Finished epochs, batches done in the epoch that has begun, and steps in all.
+    last_epoch : int
+        The epoch with which the last `fit` was to end.
+    samples : int
+        How many samples the last `fit` trained on.
+    running : tuple of Mean
+        Loss and accuracy of the epoch that has begun.
     best : Snapshot or None
         The weights of the best epoch by validation.
     stopped : str
         Why the last `fit` ended: "epochs", "early stopping", "callback" or "interrupted".
+    stop_requested : bool
+        Set it, from a callback or another thread, to end training after the step under way.
+    stop_signal : int or None
+        The signal that interrupted the last `fit`.
     """
 
     def __init__(
@@ -309,21 +154,26 @@ class Trainer:
         order: Callable[[int, int], np.ndarray] | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Trainer], Any]] = (),
+        checkpoint: Checkpoint | None = None,
         seed: int = 0,
         verbose: int = 1,
+        stop_signals: Sequence[int] = (signal.SIGINT,),
     ) -> None:
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.schedule, self.penalty, self.augment = schedule, penalty, augment
         self.batch_size = check_positive_integer(batch_size, "batch_size")
         self.order = order or self._random_order
         self.early_stopping, self.callbacks = early_stopping, list(callbacks)
-        self.seed, self.verbose = seed, verbose
+        self.checkpoint, self.stop_signals = checkpoint, stop_signals
+        self.seed, self.verbose = check_seed(seed), verbose
         self.history = History()
-        self.epoch = self.batch = self.step = 0
+        self.epoch = self.batch = self.step = self.last_epoch = 0
         self.best: Snapshot | None = None
         self.stopped = ""
         self.stop_requested = False
-        self._running = (_Mean(), _Mean())
+        self.stop_signal: int | None = None
+        self.running = (Mean(), Mean())
+        self.samples = 0
         self._last: Snapshot | None = None
         network.loss = loss
 
@@ -331,7 +181,7 @@ class Trainer:
         self,
         x: np.ndarray,
         y: np.ndarray,
-        epochs: int,
+        epochs: int | None = None,
         *,
         validation: tuple[np.ndarray, np.ndarray] | float | None = None,
         sample_weight: np.ndarray | None = None,
@@ -345,7 +195,9 @@ class Trainer:
         y : ndarray of shape (N,) or (N, out)
             What the loss takes as targets.
         epochs : int
-            How many epochs more. The schedule sees the sum of all epochs, done and to come.
+            How many epochs more. The schedule sees the sum of all epochs, done and to come. None
+            goes on to the end that an interrupted `fit`, here or in the process that wrote the
+            checkpoint, was asked for.
         validation : (x, y) or float in (0, 1), optional
             Data to judge each epoch by, or the share of the samples, drawn at random class by
             class, that is kept from training for it.
@@ -362,8 +214,8 @@ class Trainer:
         Raises
         ------
         TrainingDiverged
-            If the loss is no longer finite. The network then has the best weights by validation,
-            else those of the last finished epoch.
+            If a number became infinite or NaN. The network then has the best weights by
+            validation, else those of the last finished epoch, and the optimizer begins anew.
 
         Notes
         -----
@@ -373,31 +225,38 @@ class Trainer:
         train, held_out = self._prepare(x, y, validation, sample_weight, class_weight)
         return self.run(train, held_out, epochs)
 
-    def run(self, train: Samples, held_out: Samples | None, epochs: int) -> History:
+    def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
         """Do what `fit` does, on data that is checked and split already.
 
         For data of other kinds: a class of one's own in place of `Samples` may read its batches
         from wherever they lie.
         """
-        check_positive_integer(epochs, "epochs")
-        self._check_smallest_batch(len(train.rows))
+        begun = self.samples if self.batch else None
+        self.samples = check_batches(self.network, len(train.rows), self.batch_size, begun)
+        self._plan(epochs)
         steps_per_epoch = -(-len(train.rows) // self.batch_size)
-        last_epoch = self.epoch + epochs
-        total_steps = self.step + epochs * steps_per_epoch - self.batch
-        progress = Progress(total_steps, self.step, last_epoch, self.verbose)
-        self.stopped, self.stop_requested = "", False
+        total_steps = self.step + (self.last_epoch - self.epoch) * steps_per_epoch - self.batch
+        self.stop_requested, self.stop_signal = False, None
         self._last = self._snapshot()
+        if self.checkpoint is not None:
+            self.checkpoint.save(self)
+        progress = Progress(total_steps, self.step, self.last_epoch, self.verbose)
         try:
-            with _InterruptBetweenSteps(self), np.errstate(over="ignore", invalid="ignore"):
+            with (
+                StopBetweenSteps(self.stop_signals, self._request_stop),
+                np.errstate(over="ignore", invalid="ignore"),
+            ):
                 while not self.stopped:
                     started = time.perf_counter()
                     rate = self._run_epoch(train, steps_per_epoch, total_steps, progress)
                     if self.stop_requested and self.batch < steps_per_epoch:
                         self.stopped = "interrupted"
-                        break
-                    self._finish_epoch(held_out, rate, started)
-                    progress.epoch(self.history.rows[-1])
-                    self._decide_whether_to_stop(last_epoch)
+                    else:
+                        self._finish_epoch(held_out, rate, started)
+                        progress.epoch(self.history.rows[-1])
+                        self._decide_whether_to_stop()
+                    if self.checkpoint is not None:
+                        self.checkpoint.after_epoch(self)
         finally:
             progress.close()
         if self.stopped == "interrupted":
@@ -409,11 +268,23 @@ class Trainer:
             self.restore_best()
         return self.history
 
+    def _plan(self, epochs: int | None) -> None:
+        """Set the epoch to end with; forget why training stopped, unless it was at its end."""
+        if epochs is not None:
+            self.last_epoch = self.epoch + check_positive_integer(epochs, "epochs")
+        elif self.last_epoch == 0:
+            raise InputError("fit expected a number of epochs: there is no training to go on with")
+        if epochs is not None or self.stopped == "interrupted":
+            self.stopped = ""
+
+    def _request_stop(self, number: int) -> None:
+        self.stop_requested, self.stop_signal = True, number
+
     def _run_epoch(self, train: Samples, steps: int, total_steps: int, progress: Progress) -> float:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
         network, loss, optimizer = self.network, self.loss, self.optimizer
         order = self.order(self.epoch, len(train.rows))
-        losses, accuracies = self._running
+        losses, accuracies = self.running
         factor = 1.0
         while self.batch < steps and not self.stop_requested:
             start = self.batch * self.batch_size
@@ -421,7 +292,7 @@ class Trainer:
             if self.augment is not None:
                 x = self.augment(x, self._generator(AUGMENTATION, self.epoch, self.batch))
             if self.schedule is not None:
-                factor = self.schedule(self.step, total_steps)
+                factor = float(self.schedule(self.step, total_steps))
 
             logits = network.forward(x, training=True)
             value = loss.forward(logits, y, w)
@@ -429,38 +300,38 @@ class Trainer:
             if self.penalty is not None:
                 self.penalty.forward(network.parameters, network.decay_mask)
                 network.gradients += self.penalty.backward()
-            if not math.isfinite(value):
-                self._diverged(x, value)
+            # The sum of squares is the cheapest look at every number of the gradient.
+            if not math.isfinite(value) or not math.isfinite(network.gradients @ network.gradients):
+                self._stop_if_broken(value, optimizer.learning_rate * factor, x, y)
             optimizer.step(network.parameters, network.gradients, factor)
 
             self.step += 1
             self.batch += 1
-            losses.add(value, _weight(x, w))
+            losses.add(value, total_weight(x, w))
             right = right_answers(network, logits, y)
             if right is not None:
-                accuracies.add(_share(right, w), _weight(x, w))
+                accuracies.add(weighted_share(right, w), total_weight(x, w))
             progress.step(self.epoch + 1, self._running_means())
+            if self.checkpoint is not None:
+                self.checkpoint.after_step(self)
         return optimizer.learning_rate * factor
 
     def _finish_epoch(self, held_out: Samples | None, rate: float, started: float) -> None:
         """Judge the epoch, write its row, keep its weights if they are the best so far."""
-        clean = Evaluation(math.nan, None)
-        if held_out is not None:
-            clean = _evaluate(self.network, self.loss, held_out)
-        if not np.isfinite(self.network.parameters).all():
-            self._diverged(None, math.nan)
+        clean = None if held_out is None else evaluate_samples(self.network, self.loss, held_out)
+        self._stop_if_broken(0.0 if clean is None else clean.loss, rate)
         self.epoch, self.batch = self.epoch + 1, 0
         self.history.rows.append(
             {
                 "epoch": self.epoch,
                 **self._running_means(),
-                "validation_loss": None if held_out is None else clean.loss,
-                "validation_accuracy": clean.accuracy,
+                "validation_loss": None if clean is None else clean.loss,
+                "validation_accuracy": None if clean is None else clean.accuracy,
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - started,
             }
         )
-        self._running = (_Mean(), _Mean())
+        self.running = (Mean(), Mean())
         self._last = self._snapshot()
         if held_out is not None:
             column = self.history[self.monitor]
@@ -468,13 +339,13 @@ class Trainer:
             if column.index(best) == len(column) - 1:
                 self.best = self._last
 
-    def _decide_whether_to_stop(self, last_epoch: int) -> None:
+    def _decide_whether_to_stop(self) -> None:
         answers = [callback(self) is True for callback in self.callbacks]
         if self.early_stopping is not None and self.early_stopping(self):
             self.stopped = "early stopping"
         elif any(answers):
             self.stopped = "callback"
-        elif self.epoch == last_epoch:
+        elif self.epoch == self.last_epoch:
             self.stopped = "epochs"
         elif self.stop_requested:
             self.stopped = "interrupted"
@@ -501,46 +372,11 @@ class Trainer:
             Numbers and texts, as JSON can hold them.
         arrays : dict of str to ndarray
         """
-        arrays = {"parameters": self.network.parameters, "buffers": self.network.buffers}
-        optimizer = self.optimizer.state()
-        numbers = {name: v for name, v in optimizer.items() if not isinstance(v, np.ndarray)}
-        arrays |= {f"optimizer.{name}": optimizer[name] for name in optimizer.keys() - numbers}
-        if self.best is not None:
-            arrays["best.parameters"] = self.best.parameters
-            arrays["best.buffers"] = self.best.buffers
-        header = {
-            "seed": self.seed,
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "step": self.step,
-            "running": [(mean.total, mean.weight) for mean in self._running],
-            "history": self.history.rows,
-            "random_states": self.network.random_states,
-            "optimizer": numbers,
-            "best_epoch": None if self.best is None else self.best.epoch,
-        }
-        return header, arrays
+        return state_of(self)
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what `state` gave, into a Trainer that was built in the same way."""
-        self.seed, self.epoch = header["seed"], header["epoch"]
-        self.batch, self.step = header["batch"], header["step"]
-        losses, accuracies = header["running"]
-        self._running = _Mean(*losses), _Mean(*accuracies)
-        self.history.rows = [dict(row) for row in header["history"]]
-        self.network.parameters = arrays["parameters"]
-        self.network.buffers = arrays["buffers"]
-        self.network.random_states = header["random_states"]
-        vectors = {
-            name.removeprefix("optimizer."): array
-            for name, array in arrays.items()
-            if name.startswith("optimizer.")
-        }
-        self.optimizer.restore({**header["optimizer"], **vectors})
-        if header["best_epoch"] is not None:
-            self.best = Snapshot(
-                header["best_epoch"], arrays["best.parameters"], arrays["best.buffers"]
-            )
+        restore_state(self, header, arrays)
 
     # ---- helpers ----
 
@@ -571,16 +407,6 @@ class Trainer:
             )
         return train, held_out
 
-    def _check_smallest_batch(self, rows: int) -> None:
-        smallest = max(getattr(layer, "minimum_batch", 1) for layer in self.network.layers)
-        left_over = rows % self.batch_size or min(self.batch_size, rows)
-        if left_over < smallest:
-            raise InputError(
-                f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
-                f"batches of {self.batch_size} leave {left_over} at the end: choose another "
-                f"batch_size"
-            )
-
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)
 
@@ -588,7 +414,7 @@ class Trainer:
         return np.random.default_rng((self.seed, *stream))
 
     def _running_means(self) -> dict[str, float | None]:
-        losses, accuracies = self._running
+        losses, accuracies = self.running
         values = self.network.output == "identity"
         return {
             "running_train_loss": losses.value,
@@ -602,53 +428,24 @@ class Trainer:
         self.network.parameters = snapshot.parameters
         self.network.buffers = snapshot.buffers
 
-    def _diverged(self, x: np.ndarray | None, value: float) -> None:
-        """Put the last good weights back and say what happened, where, and what helps."""
-        where = "" if x is None else _first_broken_layer(self.network, x)
+    def _stop_if_broken(
+        self,
+        value: float,
+        rate: float,
+        x: np.ndarray | None = None,
+        y: np.ndarray | None = None,
+    ) -> None:
+        """If a number is infinite or NaN, put the last good weights back, and say what helps."""
+        where = find_break(self.network, x, value)
+        if where is None:
+            return
+        cause = remedy(self.network, x, y, rate, first_step=self.step == 0)
         good = self.best or self._last
         assert good is not None  # fit takes a snapshot before its first step
         self._restore(good)
+        self.optimizer.reset()
         kept = "before training" if good.epoch == 0 else f"of epoch {good.epoch}"
         raise TrainingDiverged(
-            f"the loss became {value} at step {self.step + 1} (epoch {self.epoch + 1}){where}. "
-            f"Likely causes: a learning rate that is too high (it is "
-            f"{self.optimizer.learning_rate:g}: try a tenth), or inputs that are not scaled "
-            f"(pixels: x / 255). The network has its weights {kept} back."
+            f"training diverged at step {self.step + 1} (epoch {self.epoch + 1}): {where}. "
+            f"Likely cause: {cause}. The network has its weights {kept} back."
         )
-
-
-def _first_broken_layer(network: Network, x: np.ndarray) -> str:
-    for name, array in network.named_parameters().items():
-        if not np.isfinite(array).all():
-            return f"; parameter {name} holds NaN or infinity since the step before"
-    for layer, output in zip(network.layers, network.activations(x), strict=True):
-        if not np.isfinite(output).all():
-            return f"; the numbers first broke in the output of {layer!r}"
-    return ""
-
-
-class _InterruptBetweenSteps:
-    """Turn the first Ctrl-C into a request that the loop obeys after the step under way."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        self.former: Any = None
-
-    def __enter__(self) -> Self:
-        # Python delivers signals to the main thread only, and lets only it change handlers.
-        if threading.current_thread() is threading.main_thread():
-            self.former = signal.signal(signal.SIGINT, self._request)
-        return self
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        self.trainer.stop_requested = True
-        signal.signal(signal.SIGINT, self.former)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self.former is not None:
-            signal.signal(signal.SIGINT, self.former)

@@ -72,6 +72,13 @@ def check_rng(rng: Any) -> np.random.Generator:
     return rng
 
 
+def check_seed(seed: Any) -> int:
+    """Return a seed: a whole number of at least 0."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise InputError(f"seed: expected a whole number of at least 0, got {seed!r:.80}")
+    return int(seed)
+
+
 # ---- a batch on its way through network and loss: checks that cost next to nothing ----
 
 
@@ -322,6 +329,26 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _first_bad_row(array: NDArray[Any]) -> int:
     flat = array.reshape(len(array), -1)
     return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
+
+
+def check_batches(network: Any, rows: int, batch_size: int, begun: int | None) -> int:
+    """Return the number of training samples if every batch of them is large enough.
+
+    `begun` is the number with which an epoch under way was begun, or None.
+    """
+    if begun is not None and rows != begun:
+        raise InputError(
+            f"fit expected the {begun} training samples with which the epoch under way was begun, "
+            f"got {rows}: give it the same data and the same validation share"
+        )
+    smallest = max(getattr(layer, "minimum_batch", 1) for layer in network.layers)
+    left_over = rows % batch_size or min(batch_size, rows)
+    if left_over < smallest:
+        raise InputError(
+            f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
+            f"batches of {batch_size} leave {left_over} at the end: choose another batch_size"
+        )
+    return rows
 
 
 def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64]:

@@ -1,0 +1,218 @@
+"""Checkpoints: all that a training is, in one file, so that another process can go on with it.
+
+A Trainer that is given a `Checkpoint` writes it before the first step, after every epoch and when
+it is interrupted. Loaded into a Trainer that was built in the same way, it goes on as if nothing
+had happened, bit for bit. The file is written by `storage.py`: whole or not at all, no pickle.
+
+    trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
+    trainer.fit(x, y, epochs=10)             # killed in epoch 5
+
+    trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
+    trainer.checkpoint.load(trainer)
+    trainer.fit(x, y)                        # the other epochs
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from numpymlp.scoring import Mean
+from numpymlp.storage import open_archive, write_archive
+from numpymlp.validation import InputError, check_range
+
+if TYPE_CHECKING:
+    from numpymlp.training import Trainer
+
+
+# What a Trainer counts; its history and the optimizer's state follow from no count.
+COUNTERS = ("epoch", "batch", "step", "last_epoch", "samples", "stopped")
+
+
+class Snapshot(NamedTuple):
+    """A network's learned state at the end of an epoch: a copy of two arrays."""
+
+    epoch: int
+    parameters: np.ndarray
+    buffers: np.ndarray
+
+
+class Checkpoint:
+    """A file that holds the state of a training, and how often it is written.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file is replaced as soon as training begins.
+    minutes : float > 0, optional
+        Write after so many minutes, in the middle of an epoch too, instead of after each epoch.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
+        self.path = path
+        self.seconds = None
+        if minutes is not None:
+            self.seconds = 60 * check_range(minutes, "minutes", 0, np.inf, left_open=True)
+        self._written = -np.inf
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the state of a training between two steps.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder is not writable; the former checkpoint is intact.
+        """
+        header, arrays = trainer.state()
+        header["setup"] = setup(trainer)
+        header["arrays"] = {
+            name: [list(array.shape), array.dtype.str] for name, array in arrays.items()
+        }
+        write_archive(self.path, "checkpoint", header, arrays)
+        self._written = time.monotonic()
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Write, if minutes were asked for and are over."""
+        if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
+            self.save(trainer)
+
+    def after_epoch(self, trainer: Trainer) -> None:
+        """Write, if no minutes were asked for or training has come to its end."""
+        if self.seconds is None or trainer.stopped:
+            self.save(trainer)
+
+    def load(self, trainer: Trainer) -> None:
+        """Bring a Trainer to where the file left off; `fit` without a number of epochs goes on.
+
+        Raises
+        ------
+        InputError
+            If the file is no whole checkpoint, or that of a training that was set up differently;
+            the Trainer is then as it was.
+        """
+        with open_archive(self.path, "checkpoint") as archive:
+            header = archive.header
+            _check_setup(self.path, header.get("setup"), setup(trainer))
+            arrays = archive.read(_expected(self.path, header, trainer))
+        before = trainer.state()
+        before = before[0], {name: array.copy() for name, array in before[1].items()}
+        try:
+            trainer.restore(header, arrays)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            trainer.restore(*before)
+            raise InputError(
+                f"{os.fspath(self.path)} is altered: the state in its header does not fit: {error}"
+            ) from error
+
+
+def state_of(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Give all that `restore_state` needs: numbers for a JSON header, and arrays (not copied)."""
+    network, best = trainer.network, trainer.best
+    optimizer = trainer.optimizer.state()
+    vectors = {name: value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
+    arrays = {"parameters": network.parameters, "buffers": network.buffers}
+    arrays |= {f"optimizer.{name}": vector for name, vector in vectors.items()}
+    if best is not None:
+        arrays |= {"best.parameters": best.parameters, "best.buffers": best.buffers}
+    header = {
+        **{name: getattr(trainer, name) for name in COUNTERS},
+        "running": [(mean.total, mean.weight) for mean in trainer.running],
+        "history": trainer.history.rows,
+        "random_states": network.random_states,
+        "optimizer": {name: optimizer[name] for name in optimizer.keys() - vectors.keys()},
+        "best_epoch": None if best is None else best.epoch,
+    }
+    return header, arrays
+
+
+def restore_state(
+    trainer: Trainer, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Bring a Trainer that was built in the same way to the state that `state_of` gave."""
+    network, best = trainer.network, header["best_epoch"]
+    for name in COUNTERS:
+        setattr(trainer, name, header[name])
+    losses, accuracies = header["running"]
+    trainer.running = Mean(*losses), Mean(*accuracies)
+    trainer.history.rows = [dict(row) for row in header["history"]]
+    network.parameters, network.buffers = arrays["parameters"], arrays["buffers"]
+    network.random_states = header["random_states"]
+    vectors = {
+        name.removeprefix("optimizer."): array
+        for name, array in arrays.items()
+        if name.startswith("optimizer.")
+    }
+    trainer.optimizer.restore({**header["optimizer"], **vectors})
+    trainer.best = None
+    if best is not None:
+        trainer.best = Snapshot(best, arrays["best.parameters"], arrays["best.buffers"])
+
+
+def setup(trainer: Trainer) -> dict[str, Any]:
+    """Describe how a Trainer was built: what must be the same for its bits to be the same."""
+    return {
+        "network": repr(trainer.network),
+        "loss": _settings(trainer.loss),
+        "optimizer": _settings(trainer.optimizer),
+        "schedule": _settings(trainer.schedule),
+        "penalty": _settings(trainer.penalty),
+        "early_stopping": _settings(trainer.early_stopping),
+        "augmentation": trainer.augment is not None,
+        "batch_size": trainer.batch_size,
+        "seed": trainer.seed,
+    }
+
+
+def _settings(part: Any) -> Any:
+    """Name a part of a training with its numbers; what it has learned meanwhile is left out."""
+    if part is None:
+        return None
+    changing = {*getattr(part, "state_names", ()), "kept"}
+    numbers = {
+        name: value
+        for name, value in sorted(getattr(part, "__dict__", {}).items())
+        if isinstance(value, bool | int | float | str) and name not in changing
+    }
+    return {"type": getattr(part, "__name__", type(part).__name__), **numbers}
+
+
+def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:
+    if not isinstance(found, dict):
+        raise InputError(f"{os.fspath(path)} is altered: it does not say how its training was set")
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise InputError(
+                f"{os.fspath(path)} is from another training: its {name} is "
+                f"{found.get(name)!r:.200}, this one's is {value!r:.200}; build the Trainer as it "
+                f"was, or begin a new training"
+            )
+
+
+def _expected(
+    path: str | os.PathLike[str], header: Mapping[str, Any], trainer: Trainer
+) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Tell which arrays the file must hold: vectors as long as the network's."""
+    network = trainer.network
+    sizes = {"parameters": network.parameters.size, "buffers": network.buffers.size}
+    names = {"parameters", "buffers"}
+    if header.get("best_epoch") is not None:
+        names |= {"best.parameters", "best.buffers"}
+    described = header.get("arrays")
+    try:
+        arrays = {
+            str(name): (tuple(int(n) for n in shape), np.dtype(str(dtype)))
+            for name, (shape, dtype) in described.items()  # type: ignore[union-attr]
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"{os.fspath(path)} is altered: it does not say what it holds") from error
+    own = {name for name in arrays if not name.startswith("optimizer.")}
+    fits = own == names and all(
+        arrays[name] == ((sizes[name.removeprefix("best.")],), network.dtype) for name in names
+    )
+    if not fits:
+        raise InputError(f"{os.fspath(path)} does not hold the vectors of {network!r}")
+    return arrays
