@@ -432,7 +432,7 @@ def test_activations_run_from_pixels_to_probabilities():
     first, one, two, answer = figure.axes[:4]
     np.testing.assert_array_equal(first.images[0].get_array(), image.reshape(4, 4))
     assert first.get_xlabel() == "truth: 2"
-    assert one.get_xlabel() == "4 units, 2 above 0"
+    assert one.get_xlabel() == "2 of 4 above 0"
     assert one.images[0].get_clim() == (0.0, 2.0)
     assert two.images[0].get_clim() == (-1.0, 1.0)
     assert answer.get_title(loc="left") == "answer: 1 ✗"

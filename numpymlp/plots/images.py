@@ -103,7 +103,7 @@ def prediction_grid(
         x, y = 0.15 + cell * (i % columns), TOP + step * (i // columns)
         is_right = true[i] == pred[i]
         colour = RIGHT if is_right else WRONG
-        write(axes, x, y, label, size, color=colour, va="top", fontweight="bold")
+        write(axes, x, y + above - 0.05, label, size, color=colour, va="bottom", fontweight="bold")
         stamp(
             axes,
             pictures[i],

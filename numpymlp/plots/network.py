@@ -214,7 +214,7 @@ def _activation_panel(figure: Figure, axes: Axes, layer: NDArray[Any], name: str
         interpolation="nearest",
         aspect="auto",
     )
-    tidy(axes, name, f"{len(layer)} units, {int((layer > 0).sum())} above 0")
+    tidy(axes, name, f"{int((layer > 0).sum())} of {len(layer)} above 0")
     _bare(axes)
     bar = figure.colorbar(
         drawn, cax=axes.inset_axes((0.0, -0.24, 1.0, 0.05)), orientation="horizontal"

@@ -286,7 +286,7 @@ def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float)
     Of very many classes, only every second (third, ...) is named.
     """
     longest = max((line for name in names for line in name.split("\n")), key=len)
-    size = fit(longest, room, SMALL)
+    size = fit(longest + " ", room, SMALL)
     upright = size < SMALL - 2 and len(longest) > 2
     if upright:
         size = fit("M", room, SMALL)

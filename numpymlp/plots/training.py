@@ -90,7 +90,7 @@ def learning_curves(
                         color=colour if several else part_colour,
                         linestyle=dashes,
                         linewidth=1.8,
-                        marker="o" if len(run["epoch"]) == 1 else "",
+                        marker=_marker(run),
                     )
         _epoch_axis(axes)
     _loss_scale(panels.get("loss"))
@@ -100,7 +100,13 @@ def learning_curves(
         for run, colour in zip(runs.values(), _run_colours(len(runs)), strict=True):
             if "learning_rate" in run:
                 colour = colour if several else QUIET
-                axes.plot(run["epoch"], run["learning_rate"], color=colour, linewidth=1.6)
+                axes.plot(
+                    run["epoch"],
+                    run["learning_rate"],
+                    color=colour,
+                    linewidth=1.6,
+                    marker=_marker(run),
+                )
         _rate_scale(axes)
         _epoch_axis(axes)
     if not several:
@@ -199,6 +205,11 @@ def _run_colours(count: int) -> list[Any]:
 
 def _depth_colours(count: int) -> list[Any]:
     return list(matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.8, count)))
+
+
+def _marker(run: Columns) -> str:
+    """Return a marker for a single epoch, which has no line, and none for more."""
+    return "o" if len(run["epoch"]) == 1 else ""
 
 
 def _epoch_axis(axes: Axes) -> None:

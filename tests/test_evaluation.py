@@ -1,0 +1,139 @@
+import csv
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from numpymlp import metrics
+from numpymlp.evaluation import evaluation_report, write_evaluation, write_training_figures
+from numpymlp.layers import BatchNorm, Dense, ReLU
+from numpymlp.network import Network
+from numpymlp.validation import InputError
+
+FIGURES = {
+    "predictions.png",
+    "mistakes.png",
+    "confused-pairs.png",
+    "confusion.png",
+    "scores.png",
+    "reliability.png",
+    "first-layer-weights.png",
+    "activations.png",
+}
+
+
+def classifier(inputs=16, classes=3, output="softmax"):
+    rng = np.random.default_rng(0)
+    layers = [Dense(inputs, 6), BatchNorm(6), ReLU(), Dense(6, classes)]
+    return Network(layers, output=output, rng=rng)
+
+
+def samples(count=30, inputs=16, classes=3):
+    rng = np.random.default_rng(1)
+    return rng.random((count, inputs), dtype=np.float32), rng.integers(0, classes, count)
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_report_confusion_matrix_and_figures_are_written(tmp_path):
+    x, y_true = samples()
+    network = classifier()
+    report = write_evaluation(tmp_path, network, x, y_true, data_name="toy")
+    assert names(tmp_path) == FIGURES | {"report.txt", "confusion.csv"}
+    assert (tmp_path / "report.txt").read_text() == report
+
+    pred = network.predict(x)
+    table = metrics.classification_report(y_true, pred, 3, digits=4)
+    assert report.startswith(f"toy: 30 samples, {(pred != y_true).sum()} mistakes\n")
+    assert f"accuracy           {table.accuracy:8.2%}" in report
+    assert str(table) in report
+    head, *rows = csv.reader(io.StringIO((tmp_path / "confusion.csv").read_text()))
+    assert head == ["true class", "predicted 0", "predicted 1", "predicted 2"]
+    assert [row[0] for row in rows] == ["0", "1", "2"]
+    np.testing.assert_array_equal(
+        [[int(cell) for cell in row[1:]] for row in rows],
+        metrics.confusion_matrix(y_true, pred, 3),
+    )
+    for name in FIGURES:
+        with Image.open(tmp_path / name) as image:
+            image.load()
+            assert image.width == 1200
+
+
+def test_report_names_the_worst_confusion():
+    y_true = np.array([0, 0, 0, 1, 2])
+    rows = np.eye(3)[[1, 1, 0, 1, 2]] * 0.7 + 0.1
+    report = evaluation_report(y_true, rows, class_names=["cat", "dog", "owl"])
+    assert report.endswith("most confused: cat called dog (2)\n")
+    assert f"log loss           {metrics.log_loss(y_true, rows):8.4f}" in report
+    assert "top-2 accuracy      100.00%" in report
+    faultless = evaluation_report(rows.argmax(axis=1), rows)
+    assert "0 mistakes" in faultless
+    assert "most confused" not in faultless
+
+
+def test_the_same_network_writes_the_same_bytes(tmp_path):
+    x, y_true = samples()
+    contents = []
+    for run in ("a", "b"):
+        (tmp_path / run).mkdir()
+        write_evaluation(tmp_path / run, classifier(), x, y_true)
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / run).iterdir()})
+    assert contents[0] == contents[1]
+
+
+def test_pictures_of_mistakes_do_not_outlive_the_mistakes(tmp_path):
+    x, y_true = samples()
+    network = classifier()
+    write_evaluation(tmp_path, network, x, y_true)
+    write_evaluation(tmp_path, network, x, network.predict(x))
+    assert names(tmp_path) == FIGURES - {"mistakes.png", "confused-pairs.png"} | {
+        "report.txt",
+        "confusion.csv",
+    }
+
+
+def test_samples_that_are_no_square_images_are_counted_but_not_drawn(tmp_path):
+    x, y_true = samples(inputs=12)
+    write_evaluation(tmp_path, classifier(inputs=12), x, y_true)
+    scores = {"confusion.png", "scores.png", "reliability.png", "report.txt", "confusion.csv"}
+    assert names(tmp_path) == scores
+    write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=(3, 4))
+    assert names(tmp_path) == FIGURES | scores
+
+
+def test_one_sigmoid_unit_is_a_classifier_of_two_classes(tmp_path):
+    x, y_true = samples(classes=2)
+    report = write_evaluation(tmp_path, classifier(classes=1, output="sigmoid"), x, y_true)
+    assert "predicted 1" in (tmp_path / "confusion.csv").read_text()
+    assert "weighted avg" in report
+
+
+@pytest.mark.parametrize(
+    ("network", "data", "message"),
+    [
+        (classifier(inputs=20), samples(), "20"),
+        (classifier(classes=2), samples(), r"y_true: expected labels from 0 to 1 \(2 classes\)"),
+        (classifier(output="identity"), samples(), "predict_proba expected output='softmax'"),
+        (classifier(), (samples()[0], samples()[1][:-1]), "y_true and probabilities.*29 and 30"),
+        (classifier(), (np.full((2, 16), np.nan), [0, 1]), "NaN"),
+    ],
+)
+def test_what_does_not_fit_is_one_error_and_leaves_the_folder_as_it_was(
+    tmp_path, network, data, message
+):
+    (tmp_path / "report.txt").write_text("of yesterday")
+    with pytest.raises(InputError, match=message):
+        write_evaluation(tmp_path, network, *data)
+    assert names(tmp_path) == {"report.txt"}
+    assert (tmp_path / "report.txt").read_text() == "of yesterday"
+
+
+def test_training_ends_with_three_pictures(tmp_path):
+    x, y_true = samples()
+    history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5], "validation_loss": [None, None]}
+    write_training_figures(tmp_path, history, x, y_true, classifier().predict_proba(x))
+    assert names(tmp_path) == {"predictions.png", "learning-curves.png", "confusion.png"}
