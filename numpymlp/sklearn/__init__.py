@@ -1,0 +1,53 @@
+"""`MLPClassifier` and `MLPRegressor` for scikit-learn users, on this package's network and Trainer.
+
+Every parameter, method and fitted attribute of scikit-learn 1.9's estimators of these names is
+here under the same name, and the same `random_state` gives the same weights to rounding error.
+Both also have what they lack there: `class_weight`, `dropout`, `batch_norm`, an activation for each
+layer, learning rate schedules, a validation set of one's own, callbacks. Read `base.py` for how a
+call becomes a training, `solvers.py` for what the Trainer is given.
+
+Where scikit-learn's estimators contradict their own documentation, these do what is documented:
+
+=================================  ============================  ================================
+what                               scikit-learn 1.9              here, as documented
+=================================  ============================  ================================
+``n_iter_no_change=n``             stops after n + 1 epochs      stops after n epochs
+                                   without progress
+``learning_rate="adaptive"``       divides the learning rate     divides it after two
+                                   after n_iter_no_change + 1    consecutive epochs without
+                                   epochs without progress       progress
+``learning_rate="invscaling"``     t counts samples, and moves   t is the time step: 1 at the
+                                   once an epoch                 first update, 2 at the second
+``partial_fit``, an integer        each call draws the same      each call goes on in the random
+``random_state``                   order again                   stream of the call before
+``partial_fit`` where              every ``y`` must hold all     ``y`` need not hold them all
+``warm_start=True``                classes
+``warm_start=True``                forgets the optimizer's       goes on with them
+                                   moments and step
+``early_stopping=True``            stratifies the split for two  stratifies it for any number of
+                                   classes only                  classes, not for multilabel
+``squared_error``, K outputs       follows K times the gradient  ``loss_`` is half the squared
+                                   of ``loss_``                  distance, and its gradient is
+                                                                 followed; the weights are alike
+``predict_log_proba``              -inf where a probability      finite, from the logits
+                                   underflows
+``loss="poisson"``, ``y < 0``      accepted                      an error
+``MLPRegressor.partial_fit`` with  there                         not there
+``solver="lbfgs"``
+=================================  ============================  ================================
+
+With ``solver="lbfgs"`` the search runs in float64, and the result is cast to the data's dtype.
+"""
+
+try:
+    import sklearn as _sklearn  # noqa: F401 - to say which extra is missing before others fail
+except ModuleNotFoundError as error:
+    if error.name != "sklearn":
+        raise
+    raise ModuleNotFoundError(
+        "numpymlp.sklearn needs scikit-learn: pip install 'numpymlp[sklearn]'", name="sklearn"
+    ) from error
+
+from numpymlp.sklearn.estimators import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor"]

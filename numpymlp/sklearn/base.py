@@ -1,0 +1,462 @@
+"""What both estimators share: how a call of `fit` becomes a training of the package's network.
+
+Checks of data and parameters are scikit-learn's own, so that errors read as its users know them.
+A fit builds a `Network` (or takes the one from before), an optimizer and a `Trainer`, and hands
+them the pieces from `solvers.py`; there is no loop over batches here. `estimators.py` adds what
+sets classes and values apart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from numpymlp.layers import BatchNorm, Dense, Dropout
+from numpymlp.losses import L2Penalty, Loss
+from numpymlp.network import ACTIVATIONS, BATCH, Network
+from numpymlp.optimizers import SGD, Adam, Optimizer
+from numpymlp.schedules import Schedule
+from numpymlp.sklearn.solvers import (
+    SCHEDULES,
+    Convergence,
+    InverseScaling,
+    Objective,
+    Planned,
+    RandomOrder,
+    SparseSamples,
+    given_order,
+    minimize_lbfgs,
+)
+from numpymlp.training import Samples, Trainer, TrainingDiverged
+
+LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
+ACTIVATION_NAMES = {*LAYERS, "identity"}
+ADAPTIVE_PATIENCE = 2  # epochs without progress before an adaptive learning rate is divided
+
+
+def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Leave the weights to `_draw`, which takes them from scikit-learn's random stream."""
+    return np.zeros(shape)
+
+
+class BaseMLP(BaseEstimator):
+    """The parameters, the fitted attributes and the training that both estimators share."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(ACTIVATION_NAMES), "array-like", callable],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "batch_norm": ["boolean"],
+        "schedule": [StrOptions(set(SCHEDULES)), callable, None],
+        "l2_scaling": [StrOptions({"batch", "none"})],
+        "keep_best": ["boolean"],
+        "dtype": [StrOptions({"float32", "float64"}), None],
+        "callbacks": ["array-like", None],
+        "progress_bar": ["boolean"],
+    }
+
+    def _keep_parameters(self, arguments: dict[str, Any]) -> None:
+        """Keep what `__init__` was called with, as it came: scikit-learn checks it in `fit`."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
+
+    # ---- the network, seen as scikit-learn shows it ----
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """The weights between each two layers, as views into the network."""
+        return [layer.W for layer in self._dense_layers()]
+
+    @coefs_.setter
+    def coefs_(self, arrays: list[np.ndarray]) -> None:
+        for layer, array in zip(self._dense_layers(), arrays, strict=True):
+            layer.W = array
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """The biases of each layer but the first, as views into the network."""
+        return [layer.b for layer in self._dense_layers()]
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: list[np.ndarray]) -> None:
+        for layer, array in zip(self._dense_layers(), arrays, strict=True):
+            layer.b = array
+
+    def _dense_layers(self) -> list[Dense]:
+        if "network_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
+        return [layer for layer in self.network_.layers if isinstance(layer, Dense)]
+
+    def _logits(self, X: Any) -> Iterator[np.ndarray]:
+        """Yield what the last layer puts out, in bounded memory also for sparse rows."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        if not scipy.sparse.issparse(X):
+            yield from self.network_.logits_in_batches(X)
+            return
+        samples = self._samples(X, np.empty(X.shape[0]), None)
+        yield from self._outputs(samples)
+
+    def _outputs(self, samples: Samples) -> Iterator[np.ndarray]:
+        for start in range(0, len(samples.rows), BATCH):
+            rows = np.arange(start, min(start + BATCH, len(samples.rows)))
+            yield self.network_.forward(samples.take(rows)[0])
+
+    # ---- what the two estimators differ in ----
+
+    def _check_data(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        raise NotImplementedError
+
+    def _targets(self, y: Any) -> np.ndarray:
+        """Write the targets as the loss wants them."""
+        raise NotImplementedError
+
+    def _head(self) -> tuple[Loss, str, str]:
+        """Give the loss, the network's output and scikit-learn's name for it."""
+        raise NotImplementedError
+
+    def _validation_score(self, held_out: Samples, accuracy: float | None) -> float | None:
+        raise NotImplementedError
+
+    def _sample_weight(self, sample_weight: Any, X: Any, y: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        weight: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return weight
+
+    # ---- fitting ----
+
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool = False,
+        validation: tuple[Any, Any, Any] | None = None,
+    ) -> Any:
+        first = not hasattr(self, "network_") or not (self.warm_start or incremental)
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        X, y = self._check_data(X, y, incremental, reset=first)
+        weight = self._sample_weight(sample_weight, X, y)
+        targets = self._targets(y)
+        plan = self._plan(X.shape[1], 1 if y.ndim == 1 else y.shape[1])
+        if first:
+            self._begin(plan, X.dtype)
+        elif plan != self._built_as:
+            raise ValueError(
+                f"the network was built with {self._built_as}, got {plan}: layers cannot change "
+                f"between calls; use fit with warm_start=False"
+            )
+        samples = self._samples(X, targets, weight)
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(samples)
+        else:
+            held_out = None
+            if validation is not None:
+                held_out = self._own_validation(*validation)
+            elif self.early_stopping:
+                samples, held_out = self._split(samples)
+            self._fit_stochastic(samples, held_out, incremental)
+        return self
+
+    def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
+        """Say of which layers the network has to be, in the parameters' own words."""
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
+        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        single = isinstance(self.activation, str) or callable(self.activation)
+        activations = [self.activation] * len(sizes) if single else list(self.activation)
+        known = all(callable(name) or name in ACTIVATION_NAMES for name in activations)
+        if len(activations) != len(sizes) or not known:
+            raise ValueError(
+                f"activation expected one of {sorted(ACTIVATION_NAMES)} (or a class of layers) for "
+                f"each of the {len(sizes)} hidden layers, got {self.activation!r}"
+            )
+        if self.solver == "lbfgs" and (self.dropout or self.batch_norm):
+            raise ValueError("dropout and batch_norm need solver='sgd' or 'adam', not 'lbfgs'")
+        return {
+            "sizes": [inputs, *map(int, sizes), outputs],
+            "activations": activations,
+            "dropout": self.dropout,
+            "batch_norm": self.batch_norm,
+        }
+
+    def _begin(self, plan: dict[str, Any], dtype: Any) -> None:
+        """Build the network with its first weights, and forget all earlier training."""
+        self._random_state = check_random_state(self.random_state)
+        self._built_as, sizes = plan, plan["sizes"]
+        self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
+        loss, output, self.out_activation_ = self._head()
+        layers: list[Any] = []
+        for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], plan["activations"], strict=True):
+            layers.append(Dense(inputs, outputs, zeros))
+            if self.batch_norm:
+                layers.append(BatchNorm(outputs))
+            if name != "identity":
+                layers.append(name() if callable(name) else LAYERS[name]())
+            if self.dropout:
+                layers.append(Dropout(self.dropout))
+        layers.append(Dense(sizes[-2], sizes[-1], zeros))
+        self.network_ = Network(layers, output=output, dtype=dtype)
+        self.network_.loss = loss
+        self._draw(plan["activations"])
+        self._steps, self._convergence = 0, Convergence()
+        self._optimizer: Optimizer | None = None
+        self._order: Any = RandomOrder(self._random_state)
+        self._best: tuple[np.ndarray, np.ndarray] | None = None
+        self.n_iter_ = self.t_ = 0
+        names = ("loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_")
+        for name in (*names, "validation_loss_curve_"):
+            self.__dict__.pop(name, None)
+
+    def _draw(self, activations: list[Any]) -> None:
+        """Draw weights and biases in scikit-learn's order, uniform as Glorot and Bengio proposed.
+
+        The last layer follows the activation before it; a logistic layer begins smaller.
+        """
+        names = [*activations, activations[-1] if activations else "identity"]
+        for layer, name in zip(self._dense_layers(), names, strict=True):
+            factor = 2.0 if name in ("logistic", "sigmoid") else 6.0
+            bound = np.sqrt(factor / (layer.inputs + layer.outputs))
+            layer.W = self._random_state.uniform(-bound, bound, layer.W.shape)
+            layer.b = self._random_state.uniform(-bound, bound, layer.b.shape)
+        for layer in self.network_.layers:
+            if isinstance(layer, Dropout):
+                layer.rng = np.random.default_rng(self._random_state.randint(2**31))
+
+    def _samples(self, X: Any, targets: np.ndarray, weight: np.ndarray | None) -> Samples:
+        kind = SparseSamples if scipy.sparse.issparse(X) else Samples
+        return kind(X, targets, weight, np.arange(X.shape[0]))
+
+    def _own_validation(self, X: Any, y: Any, sample_weight: Any) -> Samples:
+        X, y = self._check_data(X, y, incremental=True, reset=False)
+        # The weights of classes steer training; the score is of the samples as they come.
+        weight = BaseMLP._sample_weight(self, sample_weight, X, y)
+        return self._samples(X, self._targets(y), weight)
+
+    def _split(self, samples: Samples) -> tuple[Samples, Samples]:
+        """Hold out rows for validation, the same ones at each call with the same data."""
+        if "_split_state" not in self.__dict__ or self._steps == 0:
+            self._split_state = self._random_state.get_state()
+            random_state = self._random_state
+        else:
+            random_state = np.random.RandomState()
+            random_state.set_state(self._split_state)
+        one_class_each = self.out_activation_ == "softmax" or self.n_outputs_ == 1
+        stratify = samples.y.ravel() if is_classifier(self) and one_class_each else None
+        rows, held_rows = train_test_split(
+            samples.rows,
+            random_state=random_state,
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held_rows) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        return samples._replace(rows=rows), samples._replace(rows=held_rows)
+
+    def _fit_lbfgs(self, samples: Samples) -> None:
+        rows = len(samples.rows)
+        weight = rows if samples.weight is None else float(samples.weight.sum())
+        strength = self.alpha if self.l2_scaling == "none" else self.alpha / (weight or 1.0)
+        result = minimize_lbfgs(
+            self.network_,
+            self._head()[0],
+            samples,
+            L2Penalty(strength),
+            max_iter=self.max_iter,
+            max_fun=self.max_fun,
+            tol=self.tol,
+            verbose=bool(self.verbose),
+        )
+        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.loss_ = float(result.fun)
+        if not np.isfinite(self.network_.parameters).all():
+            raise ValueError(NOT_FINITE)
+
+    def _fit_stochastic(
+        self, samples: Samples, held_out: Samples | None, incremental: bool
+    ) -> None:
+        rows = len(samples.rows)
+        batch_size = min(200, rows) if self.batch_size == "auto" else self.batch_size
+        if batch_size > rows:
+            warnings.warn(
+                f"Got `batch_size` {batch_size} larger than sample size {rows}. It is going to be "
+                f"clipped",
+                stacklevel=4,
+            )
+            batch_size = rows
+        objective = Objective(self._head()[0], self.alpha, self.l2_scaling)
+        watch = Epochs(self, objective, held_out, rows)
+        trainer = Trainer(
+            self.network_,
+            objective,
+            self._next_optimizer(),
+            schedule=self._schedule(-(-rows // batch_size), incremental),
+            batch_size=batch_size,
+            penalty=objective.penalty,
+            order=self._order if self.shuffle else given_order,
+            callbacks=[watch, *(() if self.callbacks is None else self.callbacks)],
+            verbose=int(self.progress_bar),
+        )
+        trainer.step = self._steps
+        try:
+            trainer.run(samples, held_out, 1 if incremental else self.max_iter)
+        except TrainingDiverged as error:
+            raise ValueError(f"{NOT_FINITE} {error}") from error
+        finally:
+            self.network_.loss = objective.loss
+            self._steps = trainer.step
+        if trainer.stopped == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        elif trainer.stopped == "epochs" and not incremental:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                f"optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        if self._best is not None and not incremental:
+            self.network_.parameters, self.network_.buffers = self._best
+
+    def _next_optimizer(self) -> Optimizer:
+        """Make the optimizer by today's parameters; it goes on with what the last one knew."""
+        optimizer: Optimizer
+        if self.solver == "sgd":
+            optimizer = SGD(self.learning_rate_init, nesterov=self.nesterovs_momentum)
+            optimizer.momentum = float(self.momentum)  # 1, no friction at all, is allowed here
+        else:
+            optimizer = Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        if type(self._optimizer) is type(optimizer):
+            optimizer.restore(self._optimizer.state())
+        self._optimizer = optimizer
+        return optimizer
+
+    def _schedule(self, steps_per_epoch: int, incremental: bool) -> Schedule | None:
+        if self.schedule is not None:
+            if self.solver == "sgd" and self.learning_rate != "constant":
+                raise ValueError(
+                    f"schedule and learning_rate={self.learning_rate!r} both move the learning "
+                    f"rate: leave one of them"
+                )
+            own = SCHEDULES[self.schedule]() if isinstance(self.schedule, str) else self.schedule
+            # Calls of partial_fit share one plan of max_iter passes; each fit has its own.
+            start = 0 if incremental else self._steps
+            return Planned(own, start, self.max_iter * steps_per_epoch)
+        if self.solver == "sgd" and self.learning_rate == "invscaling":
+            return InverseScaling(self.power_t)
+        if self.solver == "sgd" and self.learning_rate == "adaptive":
+            return self._convergence
+        return None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed."
+)
+
+
+class Epochs:
+    """The callback that writes an epoch into the fitted attributes and says when to stop."""
+
+    def __init__(
+        self, estimator: Any, objective: Objective, held_out: Samples | None, rows: int
+    ) -> None:
+        self.estimator, self.objective = estimator, objective
+        self.held_out, self.rows = held_out, rows
+        e = estimator
+        e.n_iter_ = 0
+        if not hasattr(e, "loss_curve_"):
+            e.loss_curve_ = []
+            e.validation_scores_ = e.validation_loss_curve_ = None
+            e.best_validation_score_ = None
+            e.best_loss_ = None if e.early_stopping else np.inf
+        if held_out is not None and e.validation_scores_ is None:
+            e.validation_scores_, e.validation_loss_curve_ = [], []
+            e.best_validation_score_ = -np.inf
+
+    def __call__(self, trainer: Trainer) -> bool:
+        e = self.estimator
+        e.n_iter_ += 1
+        e.t_ += self.rows
+        e.loss_ = self.objective.end_epoch()
+        e.loss_curve_.append(e.loss_)
+        self.say(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
+        better = e.loss_ < (np.inf if e.best_loss_ is None else e.best_loss_)
+        if e.best_loss_ is not None:
+            e.best_loss_ = min(e.best_loss_, e.loss_)
+        if self.held_out is not None:
+            row = trainer.history.rows[-1]
+            score = e._validation_score(self.held_out, row["validation_accuracy"])
+            e.validation_scores_.append(score)
+            e.validation_loss_curve_.append(row["validation_loss"])
+            self.say(f"Validation score: {score:f}")
+            better = score > e.best_validation_score_
+            e.best_validation_score_ = max(e.best_validation_score_, score)
+        if better and (e.keep_best or e.early_stopping):
+            e._best = trainer.network.parameters.copy(), trainer.network.buffers.copy()
+        return self.should_stop()
+
+    def should_stop(self) -> bool:
+        e = self.estimator
+        adaptive = e.solver == "sgd" and e.learning_rate == "adaptive" and e.schedule is None
+        patience = ADAPTIVE_PATIENCE if adaptive else e.n_iter_no_change
+        value = -e.validation_scores_[-1] if e.early_stopping else e.loss_
+        if not e._convergence.reached(value, e.tol, patience):
+            return False
+        what = "Validation score" if e.early_stopping else "Training loss"
+        message = f"{what} did not improve more than tol={e.tol:f} for {patience} epochs in a row."
+        if adaptive and e._convergence.slow_down(e.learning_rate_init):
+            rate = e.learning_rate_init * e._convergence.factor
+            self.say(f"{message} Setting learning rate to {rate:g}")
+            return False
+        self.say(f"{message} Stopping.")
+        return True
+
+    def say(self, text: str) -> None:
+        if self.estimator.verbose:
+            print(text)
