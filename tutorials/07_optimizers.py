@@ -1,0 +1,562 @@
+# %% [markdown]
+# # 07 Optimizers: how a gradient becomes a step
+#
+# ## What you will build
+#
+# The four optimizers that train most networks, each in under ten lines: gradient descent,
+# momentum, Nesterov's momentum and Adam. You will see their paths on one loss surface, and then
+# let them train a small network on MNIST.
+#
+# ## What you need
+#
+# `05_layers_as_classes.py`: a network whose parameters you can lay out as one vector, and whose
+# backpropagation gives a second vector, their gradients. An optimizer sees these two vectors and
+# nothing else. `06_gradient_checking.py`: what a test by a second way is.
+#
+# ## Symbols
+#
+# | formula | code | shape | meaning |
+# |---|---|---|---|
+# | $p$ | `p`, `network.parameters` | (P,) | all weights and biases, as one vector |
+# | $g$ | `g`, `network.gradients` | (P,) | the gradient of the loss, $\partial L / \partial p$ |
+# | $a$ | `learning_rate` | number | how far one step goes |
+# | $\mu$ | `momentum` | number, 0 to 1 | how much of the last step is kept |
+# | $v$ | `v` | (P,) | momentum: the last step. Adam: average of $g^2$ |
+# | $m$ | `m` | (P,) | Adam: average of $g$ |
+# | $\beta_1, \beta_2$ | `beta1`, `beta2` | numbers, 0 to 1 | how slowly Adam's averages forget |
+# | $t$ | `t` | integer | number of the step, from 1 |
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+import numpymlp
+from numpymlp import plots
+from numpymlp.plots.style import INK, RUN_COLOURS, tidy
+
+# %matplotlib inline
+
+# %% [markdown]
+# ## 1. A valley with two weights
+#
+# A network has thousands of weights, and nobody can draw its loss. Two weights can be drawn, and
+# they show most of what happens with thousands. Take a long, narrow valley:
+#
+# $$L(p) = \tfrac12 \left( 1 \cdot p_0^2 + 25 \cdot p_1^2 \right), \qquad
+# \frac{\partial L}{\partial p} = (1 \cdot p_0,\; 25 \cdot p_1)$$
+#
+# The minimum is at (0, 0). Along $p_1$ the walls are steep, along $p_0$ the floor is almost flat.
+# The loss of a real network is like this: some directions are many times steeper than others.
+
+# %%
+steepness = np.array([1.0, 25.0])
+start = np.array([-8.0, 1.6])
+
+
+def loss(p):
+    return 0.5 * (steepness * p**2).sum(axis=-1)
+
+
+def gradient(p):
+    return steepness * p
+
+
+def walk(optimizer, steps=40):
+    p = start.copy()
+    path = [p.copy()]
+    for _ in range(steps):
+        optimizer.step(p, gradient(p))
+        path.append(p.copy())
+    return np.array(path)  # (steps + 1, 2)
+
+
+# %% [markdown]
+# Every optimizer on this page is a class with a method `step(p, g)` that changes `p` in place.
+# The simplest is **gradient descent**: a step against the gradient.
+#
+# $$p \leftarrow p - a\, g$$
+#
+# It is called SGD, *stochastic* gradient descent, when $g$ comes from a random mini-batch instead
+# of all data. The formula stays the same.
+
+
+# %%
+class SGD:
+    def __init__(self, learning_rate):
+        self.learning_rate = learning_rate
+
+    def step(self, p, g):
+        p -= self.learning_rate * g
+
+
+# %% [markdown]
+# **Predict, then run.** The learning rates below are 0.070 and 0.085, not very different. What
+# will the loss be after 40 steps, if it is 64 at the start? (Hint: what does one step do to
+# $p_1$, if its gradient is $25\,p_1$?)
+
+# %%
+print(f"at the start             loss {loss(start):12.3f}")
+for learning_rate in (0.070, 0.085):
+    path = walk(SGD(learning_rate))
+    print(f"learning rate {learning_rate:.3f}      loss {loss(path[-1]):12.3f}")
+
+# %% [markdown]
+# One of them reaches 0.1, the other explodes. One step multiplies $p_1$ by $1 - 25\,a$. For
+# $a = 0.070$ this is -0.75: the sign flips, the size shrinks. For $a = 0.085$ it is -1.125: the
+# size grows at every step. The border is where the factor is -1, at $a = 2/25 = 0.08$.
+#
+# > The steepest direction sets the limit for the learning rate. The flattest direction has to
+# > live with it.
+#
+# In the flat direction, one step with $a = 0.070$ multiplies $p_0$ by 0.93 only. So gradient
+# descent zigzags across the valley and crawls along it. Here is the path.
+
+# %%
+axis0, axis1 = np.linspace(-9, 3, 121), np.linspace(-2.6, 2.6, 105)
+surface = loss(np.stack(np.meshgrid(axis0, axis1), axis=-1))  # (105, 121)
+
+figure = plots.optimizer_paths(
+    axis0, axis1, surface, {"SGD": walk(SGD(0.07))}, title="Gradient descent: zigzag, then crawl"
+)
+figure.set_size_inches(8, 3.6)
+figure.set_dpi(90)
+figure
+
+
+# %% [markdown]
+# Darker is higher. Each dot is one step. The first ten steps jump from wall to wall, the others
+# creep along the floor; after 40 steps the path is still 0.44 away from the minimum.
+#
+# ## 2. An average that forgets
+#
+# The remedy is to look at more than one gradient. For this we need one tool, which momentum and
+# Adam share: an average in which old numbers fade.
+#
+# $$v_t = \beta\, v_{t-1} + (1 - \beta)\, x_t, \qquad v_0 = 0$$
+#
+# It is called an *exponential moving average*. With $\beta = 0.9$ it remembers about the last
+# 10 numbers, with $\beta = 0.99$ about the last 100: about $1 / (1 - \beta)$.
+#
+# We try it on numbers that scatter around 1.
+
+
+# %%
+def moving_average(numbers, beta):
+    v, averages = 0.0, []
+    for x in numbers:
+        v = beta * v + (1 - beta) * x
+        averages.append(v)
+    return np.array(averages)
+
+
+numbers = np.random.default_rng(0).normal(1.0, 0.8, size=120)
+t = np.arange(1, 121)
+
+# %%
+figure, panels = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
+for axes, corrected in zip(panels, (False, True), strict=True):
+    title = "divided by $1 - \\beta^t$" if corrected else "as the formula says"
+    tidy(axes, title, "number $t$", "value", grid="y")
+    axes.plot(t, numbers, ".", color="#BBBBBB", label="numbers")
+    for beta, colour in zip((0.5, 0.9, 0.99), RUN_COLOURS, strict=False):
+        average = moving_average(numbers, beta)
+        if corrected:
+            average = average / (1 - beta**t)
+        axes.plot(t, average, color=colour, linewidth=2, label=f"$\\beta$ = {beta}")
+    axes.axhline(1, color=INK, linewidth=1, linestyle=":")
+panels[1].set_ylabel("")
+panels[1].legend(fontsize=8, ncols=2)
+plt.show()
+
+# %% [markdown]
+# Left: the larger $\beta$ is, the smoother the curve. But the curves start at 0, and the one for
+# $\beta = 0.99$ has not reached 1 after 120 numbers. It is wrong for a simple reason. Write the
+# recursion out: $v_t = (1 - \beta)\,(x_t + \beta x_{t-1} + \beta^2 x_{t-2} + \dots)$. The weights
+# of the $t$ numbers so far sum to
+#
+# $$(1 - \beta)(1 + \beta + \dots + \beta^{t-1}) = 1 - \beta^t$$
+#
+# and not to 1. Right: divide by this sum, and the average is right from the first number on.
+# This is called *bias correction*. We check the sum of the weights:
+
+# %%
+beta = 0.9
+for count in (1, 2, 10, 100):
+    weights = (1 - beta) * beta ** np.arange(count)
+    print(f"t = {count:3d}   sum of weights {weights.sum():.6f}   1 - beta^t {1 - beta**count:.6f}")
+    assert np.isclose(weights.sum(), 1 - beta**count)
+
+
+# %% [markdown]
+# ## 3. Momentum
+#
+# Momentum moves by such an average of gradients. A step $v$ keeps the fraction $\mu$ of the last
+# step and adds the new gradient:
+#
+# $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + v$$
+#
+# There is no factor $1 - \mu$ in front of $g$ and no correction; both would only rescale $a$.
+# Across the valley the gradient flips its sign at each step, and the sum cancels. Along the
+# valley it always points the same way, and the sum grows.
+
+
+# %%
+class Momentum:
+    def __init__(self, learning_rate, momentum):
+        self.learning_rate, self.momentum = learning_rate, momentum
+        self.v = 0.0  # the last step; becomes a vector with the first one
+
+    def step(self, p, g):
+        self.v = self.momentum * self.v - self.learning_rate * g
+        p += self.v
+
+
+# %% [markdown]
+# **Predict, then run.** The gradient is 1 at every step, the learning rate 0.1, the momentum 0.9.
+# The first step is 0.1 long. How long is the 50th?
+
+# %%
+optimizer, p = Momentum(0.1, momentum=0.9), np.zeros(1)
+for step in range(1, 51):
+    optimizer.step(p, np.ones(1))
+    if step in (1, 2, 10, 50):
+        print(f"step {step:2d} is {abs(optimizer.v[0]):.3f} long")
+
+
+# %% [markdown]
+# Ten times as long. The steps sum up like $a\,(1 + \mu + \mu^2 + \dots)$, which tends to
+# $a / (1 - \mu)$, ten times $a$ for $\mu = 0.9$. So when you switch momentum on, take a smaller
+# learning rate.
+#
+# **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case, so
+# take the gradient's part from where that step leads. Written so that gradient and parameters
+# belong to the same point, it becomes:
+#
+# $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + \mu\, v - a\, g$$
+
+
+# %%
+class Nesterov(Momentum):
+    def step(self, p, g):
+        self.v = self.momentum * self.v - self.learning_rate * g
+        p += self.momentum * self.v - self.learning_rate * g
+
+
+runs = {"SGD": SGD(0.07), "momentum": Momentum(0.03, 0.8), "Nesterov": Nesterov(0.03, 0.8)}
+paths = {name: walk(optimizer) for name, optimizer in runs.items()}
+for name, path in paths.items():
+    print(f"{name:9s} loss after 40 steps {loss(path[-1]):.6f}")
+
+
+# %% [markdown]
+# From 0.1 to 0.006 to 0.00002, at the same price: one gradient for each step.
+#
+# ## 4. Adam
+#
+# Momentum still has one learning rate for all directions, and the steep one sets the limit. Adam
+# gives every parameter a step of its own. It keeps two averages, of the gradient and of its
+# square, both corrected as in section 2:
+#
+# $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad
+# v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
+#
+# $$p \leftarrow p - a\; \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
+#
+# The fraction is the average gradient, divided by its typical size. Where the gradient keeps its
+# sign, the fraction is about 1 or -1, whether the gradient is large or small; where the sign
+# changes, it is small. $\epsilon$ only prevents a division by 0. (Kingma and Ba, *Adam: a method
+# for stochastic optimization*, 2014, algorithm 1.)
+
+
+# %%
+class Adam:
+    def __init__(self, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.learning_rate, self.epsilon = learning_rate, epsilon
+        self.beta1, self.beta2 = beta1, beta2
+        self.m, self.v, self.t = 0.0, 0.0, 0
+
+    def step(self, p, g):
+        self.t += 1
+        self.m = self.beta1 * self.m + (1 - self.beta1) * g
+        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
+        mean = self.m / (1 - self.beta1**self.t)
+        mean_square = self.v / (1 - self.beta2**self.t)
+        p -= self.learning_rate * mean / (np.sqrt(mean_square) + self.epsilon)
+
+
+# %% tags=["main"]
+paths["Adam"] = walk(Adam(0.5))
+figure = plots.optimizer_paths(
+    axis0, axis1, surface, paths, title="Four optimizers, 40 steps each, one valley"
+)
+figure.set_size_inches(8, 4.6)
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# SGD (circles) zigzags. Momentum (squares) also swings, but the swings cancel and its steps along
+# the valley grow. Nesterov (triangles) swings less. Adam (diamonds) starts differently: although
+# the gradient is five times as large along $p_1$ as along $p_0$, its first steps are equally long
+# in both directions, so it goes down at 45 degrees. It then overshoots, comes back, and ends
+# close to the minimum, yet not as close as Nesterov. On a smooth valley without noise, momentum
+# is hard to beat. Adam's strength shows in the next question.
+#
+# **Predict, then run.** Somebody measures the loss in cents instead of euros: it becomes 100
+# times as large, and so does the gradient. The learning rates stay as they are. Where are the
+# four optimizers after 40 steps?
+
+# %%
+steepness = steepness * 100
+runs = [SGD(0.07), Momentum(0.03, 0.8), Nesterov(0.03, 0.8), Adam(0.5)]
+ends = {type(optimizer).__name__: walk(optimizer)[-1] for optimizer in runs}
+steepness = steepness / 100
+for name, end in ends.items():
+    print(f"{name:9s} ends {np.linalg.norm(end):9.2g} from the minimum")
+assert np.allclose(ends["Adam"], paths["Adam"][-1], atol=1e-5)
+
+
+# %% [markdown]
+# Three are lost in space; Adam's path has not changed. A constant factor on the gradient cancels
+# in its fraction. This is why one learning rate, about 0.001 to 0.005, serves Adam for so many
+# networks, while SGD needs a new search for each.
+#
+# ## 5. Two faults that a gradient check cannot see
+#
+# A gradient check compares `g` with finite differences. It says nothing of what an optimizer
+# makes of `g`. Both faults below were in published code, and both versions still train.
+#
+# The first divides by $1 - \beta$ instead of $1 - \beta^t$. The second counts $t$ inside the loop
+# over the parameter arrays (here: the two entries of `p`), so that `t` runs too fast.
+
+
+# %%
+class AdamWithConstantCorrection(Adam):
+    def step(self, p, g):
+        self.t = 1  # as if 1 - beta were the correction for ever
+        self.m = self.beta1 * self.m + (1 - self.beta1) * g
+        self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
+        mean, mean_square = self.m / (1 - self.beta1), self.v / (1 - self.beta2)
+        p -= self.learning_rate * mean / (np.sqrt(mean_square) + self.epsilon)
+
+
+class AdamThatCountsArrays(Adam):
+    def step(self, p, g):
+        self.parts = getattr(self, "parts", [Adam(self.learning_rate) for _ in p])
+        for i, part in enumerate(self.parts):
+            part.t = self.t  # one counter for all, raised by each part's step
+            part.step(p[i : i + 1], g[i : i + 1])
+            self.t = part.t
+
+
+# %% [markdown]
+# How do we find them? With an *oracle*: a second way to the same result, so plain that it has no
+# room for the same fault. The averages can be written as sums over all gradients so far, without
+# any recursion. That is slow, but nobody has to trust a counter.
+
+
+# %%
+def adam_oracle(gradients, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
+    """Where Adam must be after these gradients (T, P), from p = 0, by weighted averages."""
+    p = np.zeros(gradients.shape[1])
+    for t in range(1, len(gradients) + 1):
+        age = np.arange(t)[::-1]  # the newest gradient has age 0
+        mean = np.average(gradients[:t], axis=0, weights=beta1**age)
+        mean_square = np.average(gradients[:t] ** 2, axis=0, weights=beta2**age)
+        p -= learning_rate * mean / (np.sqrt(mean_square) + epsilon)
+    return p
+
+
+# %% [markdown]
+# **Predict, then run.** We compare after 1 step and after 10 steps, with one parameter and with
+# two. Which of the four cases reveal which fault?
+
+# %%
+print("                             1 step      1 step     10 steps    10 steps")
+print("                             1 number    2 numbers  1 number    2 numbers")
+for kind in (Adam, AdamWithConstantCorrection, AdamThatCountsArrays):
+    errors = []
+    for steps, size in ((1, 1), (1, 2), (10, 1), (10, 2)):
+        gradients = np.random.default_rng(1).normal(1.0, 1.0, (steps, size))
+        optimizer, p = kind(0.1), np.zeros(size)
+        for g in gradients:
+            optimizer.step(p, g)
+        errors.append(abs(p - adam_oracle(gradients, 0.1)).max())
+    print(f"{kind.__name__:27s}", "   ".join(f"{error:9.1e}" for error in errors))
+
+# %% [markdown]
+# After one step, the first fault is invisible: $1 - \beta^1$ *is* $1 - \beta$. With one number the
+# second is invisible. Only the last column reveals both. A test of an optimizer needs at least
+# two parameters and several steps.
+#
+# How wrong is the first fault? Compare its step with the right one, for averages that are the
+# same in both:
+
+# %%
+for t_now in (1, 10, 100, 1000, 10000):
+    too_long = (1 - 0.9**t_now) / (1 - 0.9) * np.sqrt((1 - 0.999) / (1 - 0.999**t_now))
+    print(f"step {t_now:5d}: {too_long:.2f} times the right step")
+
+# %% [markdown]
+# First twice too long, in the end a third of what it should be: the learning rate that you set is
+# not the one you get. Nothing crashes, and the curves look fine. This is why it was not noticed.
+#
+# ## 6. The package's optimizers, on a real network
+#
+# `numpymlp/optimizers.py` holds the same formulas, on the same two vectors, with all arithmetic
+# in place. First we make sure that they are the same: 50 noisy steps of each.
+
+# %%
+pairs = {
+    "SGD": (SGD(0.1), numpymlp.SGD(0.1)),
+    "momentum": (Momentum(0.1, 0.9), numpymlp.SGD(0.1, momentum=0.9)),
+    "Nesterov": (Nesterov(0.1, 0.9), numpymlp.SGD(0.1, momentum=0.9, nesterov=True)),
+    "Adam": (Adam(0.1), numpymlp.Adam(0.1)),
+    "Adam, epsilon 1e-16": (Adam(0.1, epsilon=1e-16), numpymlp.Adam(0.1, epsilon=1e-16)),
+}
+for name, (ours, package) in pairs.items():
+    p, q = np.zeros(1000), np.zeros(1000)
+    for g in np.random.default_rng(2).normal(0.5, 1.0, size=(50, 1000)):
+        ours.step(p, g)
+        package.step(q, g)
+    print(f"{name:25s} largest difference {abs(p - q).max():.1e}")
+    assert abs(p - q).max() < (1e-3 if name == "Adam" else 1e-11)
+
+# %% [markdown]
+# The first three agree to rounding. Adam differs a little, and the last line shows why: with a
+# tiny $\epsilon$ it agrees too. The package folds both corrections into the step size,
+# $a \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$, because one number is cheaper to correct than two
+# vectors. Then $\epsilon$ is added to the *uncorrected* root, which matters where a gradient is
+# almost 0. The paper allows both (end of its section 2); PyTorch adds $\epsilon$ as we did,
+# scikit-learn as the package does.
+#
+# Now a network: 784-64-10 on 5,000 digits. The four lines inside the loop are the same for every
+# optimizer: forward, loss, backward, step.
+
+# %%
+(x_train, y_train), _ = numpymlp.load_mnist()
+x_small, y_small = x_train[:5000], y_train[:5000]
+x_val, y_val = x_train[50000:], y_train[50000:]
+
+
+def train(optimizer, epochs=2, schedule=None, batch_size=100):
+    network = numpymlp.mlp([784, 64, 10], rng=np.random.default_rng(0))
+    cross_entropy, rng, losses = numpymlp.SoftmaxCrossEntropy(), np.random.default_rng(1), []
+    total = epochs * len(x_small) // batch_size
+    for _ in range(epochs):
+        for x, y in numpymlp.minibatches(x_small, y_small, batch_size, rng):
+            factor = schedule(len(losses), total) if schedule else 1.0
+            logits = network.forward(x, training=True)
+            losses.append(cross_entropy.forward(logits, y))
+            network.backward(cross_entropy.backward())
+            optimizer.step(network.parameters, network.gradients, factor)
+    return losses, numpymlp.evaluate(network, cross_entropy, x_val, y_val)
+
+
+# %%
+candidates = {
+    "SGD, 0.1": numpymlp.SGD(0.1),
+    "momentum 0.9, 0.03": numpymlp.SGD(0.03, momentum=0.9),
+    "Nesterov 0.9, 0.03": numpymlp.SGD(0.03, momentum=0.9, nesterov=True),
+    "Adam, 0.003": numpymlp.Adam(0.003),
+}
+figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+tidy(axes, "The same network, the same batches", "step", "loss (mean of 5 steps)", grid="y")
+for (name, optimizer), colour in zip(candidates.items(), RUN_COLOURS, strict=False):
+    losses, result = train(optimizer)
+    axes.plot(np.arange(2, 100, 5), np.reshape(losses, (-1, 5)).mean(1), color=colour, label=name)
+    print(f"{name:19s} validation loss {result.loss:.3f}, accuracy {100 * result.accuracy:.1f} %")
+axes.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# All begin with the same weights and see the same batches, and each has a learning rate that is
+# usual for it. Plain SGD is last. Momentum reaches after about 50 steps, and Adam after about 35,
+# what SGD reaches after 100.
+#
+# How much does the learning rate matter? Each line below is one optimizer, each point a training
+# of 100 steps with another learning rate.
+
+# %%
+rates = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+kinds = {
+    "SGD": lambda rate: numpymlp.SGD(rate),
+    "momentum 0.9": lambda rate: numpymlp.SGD(rate, momentum=0.9),
+    "Adam": lambda rate: numpymlp.Adam(rate),
+}
+figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
+tidy(axes, "After 100 steps", "learning rate (log scale)", "validation accuracy (%)", grid="y")
+for (name, kind), colour in zip(kinds.items(), RUN_COLOURS, strict=False):
+    accuracies = [100 * train(kind(rate))[1].accuracy for rate in rates]
+    axes.plot(rates, accuracies, "o-", color=colour, label=name)
+axes.set_xscale("log")
+axes.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# Each optimizer has its own hill. SGD is best at 0.3, momentum at 0.1, Adam at 0.01. On the left
+# of the hill, momentum does at 0.001 to 0.03 what SGD needs ten times as much for: the factor of
+# section 3. On the right, all fall steeply. Compare optimizers only at a learning rate that suits
+# each; a picture with the same rate for all says nothing.
+#
+# ## 7. A learning rate that moves
+#
+# Large steps are good for getting there, small steps for settling. A *schedule* gives the factor
+# on the learning rate at each step. The package has four, for every optimizer:
+
+# %%
+schedules = [numpymlp.Constant(), numpymlp.StepDecay(), numpymlp.Cosine(), numpymlp.OneCycle()]
+figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
+tidy(axes, "", "step of 100", "factor", grid="y")
+for schedule, colour in zip(schedules, RUN_COLOURS, strict=False):
+    factors = [schedule(step, 100) for step in range(100)]
+    axes.plot(factors, color=colour, label=type(schedule).__name__)
+axes.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# Now with smaller batches, 20 samples each, whose gradients are noisier: 1,000 steps of Adam.
+
+# %%
+for schedule in schedules:
+    _, result = train(numpymlp.Adam(0.01), epochs=4, schedule=schedule, batch_size=20)
+    print(f"{type(schedule).__name__:9s} validation accuracy {100 * result.accuracy:.1f} %")
+
+# %% [markdown]
+# The same network, the same batches, the same number of steps: a learning rate that falls gains
+# one to two percentage points. At the end of training, a constant one keeps stepping over the
+# minimum and back. `OneCycle` rises first, while the weights are still random, and then falls to
+# 0. Page 08 uses it.
+#
+# ## Checks
+
+# %%
+assert loss(paths["SGD"][-1]) > loss(paths["momentum"][-1]) > loss(paths["Nesterov"][-1])
+gradients = np.random.default_rng(1).normal(1.0, 1.0, (10, 2))
+optimizer, p = Adam(0.1), np.zeros(2)
+for g in gradients:
+    optimizer.step(p, g)
+assert p.shape == (2,)
+assert np.allclose(p, adam_oracle(gradients, 0.1), atol=1e-12)
+assert numpymlp.OneCycle()(9, 100) == 1.0  # the peak, after the first tenth
+assert result.accuracy > 0.92
+print("all checks passed")
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. Gradient descent steps against the gradient; the steepest direction limits the learning rate.
+# 2. An average that forgets starts too low; dividing by $1 - \beta^t$ repairs it.
+# 3. Momentum adds up what gradients agree on, and cancels what they do not.
+# 4. Adam divides by the gradient's typical size, so a constant factor on the loss does not matter.
+# 5. Test an optimizer with an oracle, over several steps and at least two parameters.
+#
+# ## Exercises
+#
+# Fill in `exercises/07_optimizers.py`. `pytest tutorials/exercises -k 07` tells you what is still
+# wrong.
+#
+# ## Read next
+#
+# In the package: `numpymlp/optimizers.py`, the same formulas in place and in blocks that fit the
+# processor's cache, then `numpymlp/schedules.py`. In the course: `08_train_and_look_inside.py`,
+# where a network learns from all of MNIST.
