@@ -205,9 +205,10 @@ print("samples of each digit:", np.bincount(y))
 # %% [markdown]
 # `y == digit` is True where the label is that digit; used as an index it picks those rows. The
 # averages are blurred, but they can be read: pixels alone say much about the digit. People agree
-# best about how a 0 looks. 4, 5 and 8 lose most, because they are written in more ways or at more
-# angles. The counts below the picture say that the digits are about equally frequent, from 5,421
-# fives to 6,742 ones. Whoever guesses at random is right one time in ten.
+# best about how a 0 looks. The 5 comes out most blurred: people write it in so many ways and at so many
+# angles that no pixel is inked by nearly all. The counts below the picture say that the digits are
+# about equally frequent, from 5,421 fives to 6,742 ones. Whoever guesses at random is right about
+# one time in ten.
 #
 # Can these ten pictures already read? Call a new sample what its nearest average is. That is a
 # classifier with no training at all, and a number to beat.

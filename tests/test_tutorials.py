@@ -1,0 +1,178 @@
+"""The course: notebooks agree with their scripts, and the exercises can be solved, and must be.
+
+Running all tutorials takes minutes and is a step of its own: `python tutorials/build.py --check`.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT / "tutorials"
+SCRIPTS = sorted(COURSE.glob("[0-9][0-9]_*.py"))
+EXERCISES = COURSE / "exercises"
+SOLUTIONS = EXERCISES / "solutions"
+NAMES = [path.stem for path in SCRIPTS]
+MAX_NOTEBOOK, MAX_PICTURE = 300_000, 15_000  # bytes
+
+# By its path: "build" is also the name of a well-known package.
+spec = importlib.util.spec_from_file_location("build_the_course", COURSE / "build.py")
+assert spec is not None
+assert spec.loader is not None
+build = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(build)
+
+
+def run(*command: object) -> subprocess.CompletedProcess[str]:
+    """Run Python as a learner would, in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    arguments = [sys.executable, *map(str, command)]
+    return subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def exercise_results(*arguments: object) -> dict[str, set[str]]:
+    """Run the exercises' tests; give which of them passed, failed, or broke."""
+    done = run("-m", "pytest", EXERCISES, "-rA", "--tb=no", "-p", "no:cacheprovider", *arguments)
+    found = re.findall(r"^(PASSED|FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    results = {word: {test for w, test in found if w == word} for word, _ in found}
+    assert results, done.stdout + done.stderr
+    return results
+
+
+# ---- the pages ----
+
+
+def test_there_are_tutorials() -> None:
+    assert NAMES
+    assert [name[:2] for name in NAMES] == [f"{n:02d}" for n in range(len(NAMES))]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_notebook_shows_its_script(script: Path) -> None:
+    assert build.differing_cell(script) == ""
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_notebook_was_run_from_top_to_bottom_and_is_small(script: Path) -> None:
+    path = script.with_suffix(".ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    kinds = {(o.output_type, o.get("name")) for cell in code for o in cell.outputs}
+    assert not kinds & {("error", None), ("stream", "stderr")}
+    assert path.stat().st_size < MAX_NOTEBOOK
+    picture = COURSE / "results" / "course" / f"{script.name[:2]}.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.stat().st_size < MAX_PICTURE
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_page_has_what_every_page_has(script: Path) -> None:
+    cells = build.to_notebook(script).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    assert cells[0].source.startswith(f"# {script.name[:2]} ")
+    for heading in ("What you will build", "What you need", "Symbols", "Checks", "In five lines"):
+        assert f"\n## {heading}\n" in prose, heading
+    assert "\n## Read next\n" in prose
+    assert "**Predict, then run.**" in prose
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code[-1])))
+    longest = max(code, key=lambda source: len(source.splitlines()))
+    assert len(longest.splitlines()) <= 20, f"a wall of code:\n{longest}"
+
+
+# ---- the build ----
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A course of one page, built."""
+    folder = tmp_path_factory.mktemp("course")
+    lines = ["# %% [markdown]", "# # 00 Small", "", "# %%", "print(6 * 7)", ""]
+    (folder / "00_small.py").write_text("\n".join(lines))
+    done = run(COURSE / "build.py", "--folder", folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def page(built: Path, tmp_path: Path) -> Path:
+    """The script of that page, in a copy of the course that a test may change."""
+    return shutil.copytree(built, tmp_path / "course") / "00_small.py"
+
+
+def test_build_writes_what_the_cells_print_and_the_same_again(page: Path) -> None:
+    notebook = page.with_suffix(".ipynb")
+    before = notebook.read_bytes()
+    assert nbformat.reads(before.decode(), as_version=4).cells[1].outputs[0].text == "42\n"
+    assert run(COURSE / "build.py", "--folder", page.parent).returncode == 0
+    assert notebook.read_bytes() == before
+
+
+def test_check_finds_a_notebook_that_is_not_its_scripts(page: Path) -> None:
+    notebook = page.with_suffix(".ipynb")
+    before = notebook.read_bytes()
+    page.write_text(page.read_text().replace("6 * 7", "6 * 8"))
+    done = run(COURSE / "build.py", "--check", "--folder", page.parent)
+    assert done.returncode == 1
+    assert "cell 1 differs" in done.stderr
+    assert notebook.read_bytes() == before
+
+
+def test_check_finds_a_cell_that_fails(page: Path) -> None:
+    notebook = page.with_suffix(".ipynb")
+    for path in (page, notebook):
+        path.write_text(path.read_text().replace("6 * 7", "6 / 0"))
+    done = run(COURSE / "build.py", "--check", "--folder", page.parent)
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+
+
+# ---- the exercises ----
+
+
+def test_every_tutorial_has_exercises_with_solutions_and_tests() -> None:
+    for name in NAMES:
+        for path in (EXERCISES / f"{name}.py", SOLUTIONS / f"{name}.py"):
+            assert path.exists(), path
+        assert (EXERCISES / f"test_{name}.py").exists(), name
+
+
+def test_solutions_pass_and_the_open_exercises_fail() -> None:
+    solved = exercise_results("--answers", SOLUTIONS)
+    assert set(solved) == {"PASSED"}, solved
+    # Every single test fails as long as nothing is written, and none for a fault of its own.
+    still_open = exercise_results()
+    assert set(still_open) == {"FAILED"}, still_open
+    assert still_open["FAILED"] == solved["PASSED"]
+
+
+# One common mistake for each page: what the solution says, what a learner may write, and a part of
+# the diagnosis that the tests must then give.
+MISTAKES = [
+    ("00_the_data", "images.astype(np.int64) + amount", "images + np.uint8(amount)", "wrap around"),
+]
+
+
+def test_common_mistakes_are_named(tmp_path: Path) -> None:
+    answers = shutil.copytree(SOLUTIONS, tmp_path / "answers")
+    for name, line, wrong, _ in MISTAKES:
+        path = answers / f"{name}.py"
+        source = path.read_text()
+        assert source.count(line) == 1, (name, line)
+        path.write_text(source.replace(line, wrong))
+    names = " or ".join(name for name, *_ in MISTAKES)
+    done = run("-m", "pytest", EXERCISES, "-k", names, "--answers", answers, "-q")
+    for *_, diagnosis in MISTAKES:
+        assert diagnosis in done.stdout, done.stdout
