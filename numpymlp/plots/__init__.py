@@ -5,6 +5,7 @@ Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
 changed. Start with `style`, the one colour code, then `images`.
 """
 
+from numpymlp.plots.distortions import distortions
 from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
 from numpymlp.plots.landscape import boundary_grid, decision_boundary, optimizer_paths
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
@@ -18,6 +19,7 @@ __all__ = [
     "confused_pairs",
     "confusion_matrix",
     "decision_boundary",
+    "distortions",
     "first_layer_weights",
     "learning_curves",
     "mistakes",

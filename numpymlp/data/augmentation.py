@@ -1,0 +1,293 @@
+"""Distorted copies of images: what a shaky hand would have written, and the label stays true.
+
+`Distortion` draws for every image one affine map and one elastic field, adds them up to the place
+that each pixel of the result comes from, and reads all pixels there in a single interpolation. The
+Trainer calls it on every batch, so that no epoch sees the same image twice; `recipes.py` says
+what that is worth on MNIST.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from numpymlp.validation import InputError, check_batch, check_range, check_rng
+
+# Images at a time: their coordinates stay in the processor's cache between one step and the next.
+BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """Distort each image of a batch in its own way: ``Distortion(shift=1, alpha=34)(x, rng)``.
+
+    Every strength is 0 by default, which leaves the images as they are.
+
+    Parameters
+    ----------
+    shift : float >= 0
+        Pixels; down and right are each uniform in [-shift, shift].
+    rotation : float in [0, 180]
+        Degrees; the angle is uniform in [-rotation, rotation].
+    scaling : float in [0, 1)
+        Height and width are each multiplied by a factor uniform in [1 - scaling, 1 + scaling].
+    shear : float in [0, 90)
+        Degrees; the slant of upright lines is uniform in [-shear, shear].
+    alpha : float >= 0
+        Strength of the elastic distortion; see `elastic_field`.
+    sigma : float > 0, default 4
+        Its smoothness, in pixels.
+    background : float, default 0
+        What lies outside of the image.
+    image_shape : (rows, columns), optional
+        Needed where x has rows of pixels and the images are not square.
+
+    Notes
+    -----
+    Source of the elastic distortion, and of sigma 4 and alpha 34 for MNIST: Simard, Steinkraus,
+    Platt, "Best practices for convolutional neural networks applied to visual document analysis"
+    (2003), section 2. Ciresan, Meier, Gambardella, Schmidhuber, "Deep, big, simple neural nets for
+    handwritten digit recognition" (2010), add rotation or shear up to 15 degrees and scaling up to
+    20 %.
+
+    60,000 images of 28 x 28, in batches of 128, take 1.2 to 1.5 s of one core with all of it, and
+    0.6 to 0.8 s without the elastic part.
+    """
+
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+    shear: float = 0.0
+    alpha: float = 0.0
+    sigma: float = 4.0
+    background: float = 0.0
+    image_shape: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        check_range(self.shift, "Distortion shift", 0, np.inf, right_open=True)
+        check_range(self.rotation, "Distortion rotation", 0, 180)
+        check_range(self.scaling, "Distortion scaling", 0, 1, right_open=True)
+        check_range(self.shear, "Distortion shear", 0, 90, right_open=True)
+        check_range(self.alpha, "Distortion alpha", 0, np.inf, right_open=True)
+        check_range(self.sigma, "Distortion sigma", 0, np.inf, left_open=True, right_open=True)
+        check_range(
+            self.background,
+            "Distortion background",
+            -np.inf,
+            np.inf,
+            left_open=True,
+            right_open=True,
+        )
+
+    def __call__(self, x: ArrayLike, rng: np.random.Generator) -> NDArray[np.floating]:
+        """Return a distorted copy of a batch.
+
+        Parameters
+        ----------
+        x : array_like (N, rows * columns) or (N, rows, columns)
+        rng : numpy.random.Generator
+            Decides alone; what happens to an image does not depend on the other images.
+
+        Returns
+        -------
+        ndarray of the shape of x
+            float64 if x is, otherwise float32.
+        """
+        images = self._as_images(x)
+        count, rows, columns = images.shape
+        matrices, shifts = self._draw_affine(count, check_rng(rng))
+        result = np.empty_like(images)
+        for start in range(0, count, BLOCK):
+            block = slice(start, min(start + BLOCK, count))
+            places = affine_places(matrices[block], shifts[block], (rows, columns))
+            if self.alpha:
+                places += elastic_field(len(places), (rows, columns), self.sigma, self.alpha, rng)
+            result[block] = read_at(images[block], places, self.background)
+        return result.reshape(np.shape(x))
+
+    def _draw_affine(
+        self, count: int, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Draw one affine map for each image: matrices (N, 2, 2) and shifts (N, 2)."""
+        draws = rng.uniform(-1, 1, (6, count))
+        angle, shear = np.radians(self.rotation) * draws[0], np.radians(self.shear) * draws[1]
+        height, width = 1 + self.scaling * draws[2], 1 + self.scaling * draws[3]
+        return affine_matrices(angle, shear, height, width), self.shift * draws[4:].T
+
+    def _as_images(self, x: ArrayLike) -> NDArray[np.floating]:
+        """Return x as images (N, rows, columns) of floats."""
+        batch = check_batch(x, None, "Distortion")
+        shape = batch.shape[1:] if batch.ndim == 3 else self.image_shape
+        if shape is None:
+            side = math.isqrt(batch.shape[1])
+            shape = (side, side)
+        expected = math.prod(self.image_shape or shape)
+        if batch.ndim > 3 or math.prod(batch.shape[1:]) != expected:
+            raise InputError(
+                f"Distortion expected x of shape (N, {shape[0]} * {shape[1]}), got {batch.shape}: "
+                f"pass image_shape=(rows, columns) where images are not square"
+            )
+        if batch.dtype != np.float64:
+            batch = batch.astype(np.float32, copy=False)
+        return batch.reshape(-1, *shape)
+
+
+def affine_matrices(
+    angle: ArrayLike, shear: ArrayLike, height: ArrayLike, width: ArrayLike
+) -> NDArray[np.float64]:
+    """Return the matrices that lead from a pixel of the result back to where it comes from.
+
+    Both places are (row, column), measured from the middle of the image. The image is first
+    scaled, then slanted, then turned.
+
+    Parameters
+    ----------
+    angle : array_like (N,)
+        Radians by which the image turns counter-clockwise.
+    shear : array_like (N,)
+        Radians by which upright lines slant, their tops to the right.
+    height, width : array_like (N,)
+        Factors by which the image grows.
+
+    Returns
+    -------
+    ndarray (N, 2, 2)
+    """
+    cos, sin, slant = np.cos(angle), np.sin(angle), np.tan(shear)
+    # Going back, the last comes first: turn back, slant back, scale back.
+    #   [1/height  0    ]   [1      0]   [ cos  sin]
+    #   [0       1/width] @ [slant  1] @ [-sin  cos]
+    matrices = np.array([[cos, sin], [slant * cos - sin, slant * sin + cos]])
+    matrices /= np.array([height, width])[:, None]
+    return np.moveaxis(matrices, -1, 0)
+
+
+def affine_places(
+    matrices: NDArray[np.floating], shifts: NDArray[np.floating], image_shape: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the place that each pixel of each affinely distorted image comes from.
+
+    Parameters
+    ----------
+    matrices : ndarray (N, 2, 2)
+        See `affine_matrices`.
+    shifts : ndarray (N, 2)
+        How far each image then moves down and to the right, in pixels.
+    image_shape : (rows, columns)
+
+    Returns
+    -------
+    ndarray (N, 2, rows, columns) of float32
+        Row and column, counted from 0 as indices are, and fractional.
+    """
+    rows, columns = image_shape
+    middle = np.array([(rows - 1) / 2, (columns - 1) / 2])
+    down = np.arange(rows) - middle[0] - shifts[:, :1]
+    right = np.arange(columns) - middle[1] - shifts[:, 1:]
+    # place = middle + matrix @ (down, right); the two products meet by broadcasting:
+    # (N, 2, rows, 1) + (N, 2, 1, columns)
+    by_row = matrices[:, :, :1] * down[:, None] + middle[:, None]
+    by_column = matrices[:, :, 1:] * right[:, None]
+    places: NDArray[np.float32] = (
+        by_row.astype(np.float32)[..., None] + by_column.astype(np.float32)[:, :, None]
+    )
+    return places
+
+
+def elastic_field(
+    count: int,
+    image_shape: tuple[int, int],
+    sigma: float,
+    alpha: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Draw Simard's elastic displacements: uniform noise, smoothed by a Gaussian, scaled up.
+
+    Parameters
+    ----------
+    count : int
+        Number of images.
+    image_shape : (rows, columns)
+    sigma : float
+        Standard deviation of the Gaussian, in pixels. Beyond the image there is no noise, so
+        displacements shrink a little towards the border.
+    alpha : float
+        Factor on the smoothed noise, which is uniform in (-1, 1) before. Far from the border the
+        displacement along an axis then has the standard deviation
+        ``alpha / (sigma * sqrt(12 pi))``: 1.38 pixels for sigma 4 and alpha 34.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray (N, 2, rows, columns) of float32
+        How far each pixel's place is moved down and to the right.
+    """
+    rows, columns = image_shape
+    noise = rng.random((count, 2, rows, columns), dtype=np.float32)
+    noise -= 0.5
+    # A Gaussian blur is one product with a banded matrix along each axis: G noise G^T.
+    down = smoothing_matrix(rows, sigma) * np.float32(2 * alpha)
+    across = smoothing_matrix(columns, sigma).T
+    # (N, 2, rows, columns) @ (columns, columns), then (rows, rows) @ (N, 2, rows, columns)
+    field: NDArray[np.float32] = down @ (noise @ across)
+    return field
+
+
+def smoothing_matrix(size: int, sigma: float) -> NDArray[np.float32]:
+    """Return the matrix (size, size) that blurs a vector by a Gaussian, with zeros beyond its ends.
+
+    Entry i, j is the Gaussian's value at i - j; over an endless row of pixels they sum to 1.
+    """
+    reach = max(size, math.ceil(8 * sigma))
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel /= kernel.sum()
+    i = np.arange(size)
+    matrix: NDArray[np.float32] = kernel[i[:, None] - i + reach].astype(np.float32)
+    return matrix
+
+
+def read_at(
+    images: NDArray[np.floating], places: NDArray[np.floating], background: float = 0.0
+) -> NDArray[np.floating]:
+    """Read images between their pixels, by bilinear interpolation.
+
+    Parameters
+    ----------
+    images : ndarray (N, rows, columns)
+    places : ndarray (N, 2, out_rows, out_columns)
+        Row and column to read at, for each pixel of the result.
+    background : float
+        What lies outside of the image.
+
+    Returns
+    -------
+    ndarray (N, out_rows, out_columns)
+    """
+    count, rows, columns = images.shape
+    # With a frame of background around the image, a place outside reads as any other does: one
+    # row above, and two below, because the last place has a lower neighbour too.
+    framed = np.full((count, rows + 3, columns + 3), background, images.dtype)
+    framed[:, 1:-2, 1:-2] = images
+    row = np.clip(places[:, 0] + 1, 0, rows + 1)
+    column = np.clip(places[:, 1] + 1, 0, columns + 1)
+    top, left = np.floor(row), np.floor(column)
+    down, right = row - top, column - left
+    stride = columns + 3
+    first = np.arange(count)[:, None, None] * framed[0].size
+    corner = first + top.astype(np.intp) * stride + left.astype(np.intp)
+    pixels = framed.ravel()
+    upper = _between(pixels.take(corner), pixels.take(corner + 1), right)
+    lower = _between(pixels.take(corner + stride), pixels.take(corner + stride + 1), right)
+    return _between(upper, lower, down)
+
+
+def _between(
+    a: NDArray[np.floating], b: NDArray[np.floating], share: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """Go from a to b by this share of the way; exactly a where it is 0."""
+    mixture: NDArray[np.floating] = a + share * (b - a)
+    return mixture

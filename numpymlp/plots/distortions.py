@@ -1,0 +1,66 @@
+"""The picture of augmentation: an image, and what the network is shown in its place.
+
+It takes what `data.Distortion` gave, so that one sees before training whether a distortion is
+too weak to matter or so strong that the label is no longer true.
+"""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from numpymlp.plots.style import QUIET, SMALL, TRAIN, WIDTH, page, stamp, write
+from numpymlp.validation import InputError, as_images
+
+TOP, SIDE = (
+    0.85,
+    1.79,
+)  # inches: where the images begin; width of the original: two rows are as high
+
+
+def distortions(
+    image: ArrayLike,
+    distorted: ArrayLike,
+    *,
+    columns: int = 6,
+    title: str = "One digit, many hands",
+) -> Figure:
+    """Draw an image and, beside it, distorted copies of it.
+
+    Parameters
+    ----------
+    image : (H, W) or (H * H,) numbers
+        The image as it is.
+    distorted : (N, H, W) or (N, H * H) numbers
+        What became of it; twelve fill two rows.
+    columns : int
+        Copies in a row.
+
+    Raises
+    ------
+    InputError
+        If the copies have another size than the image.
+    """
+    copies, (original,) = as_images(distorted), as_images([image])
+    if copies.shape[1:] != original.shape:
+        raise InputError(
+            f"distorted: expected images of shape {original.shape}, that of image, got "
+            f"{copies.shape[1:]}: are they copies of this image?"
+        )
+    left = 0.15 + SIDE + 0.3
+    cell = (WIDTH - left - 0.15 + 0.12) / columns
+    width = cell - 0.12
+    aspect = original.shape[0] / original.shape[1]
+    rows = -(-len(copies) // columns)
+    height = max(SIDE * aspect, rows * (width * aspect + 0.12) - 0.12)
+    figure, axes = page(
+        TOP + height + 0.15, title, "Every epoch draws new ones; the label stays the same"
+    )
+    low, high = min(original.min(), copies.min()), max(original.max(), copies.max())
+    write(axes, 0.15, TOP - 0.12, "as it is", SMALL, color=QUIET)
+    write(axes, left, TOP - 0.12, "distorted", SMALL, color=QUIET)
+    stamp(axes, original, 0.15, TOP, SIDE, frame=TRAIN, frame_width=1.8, vmin=low, vmax=high)
+    for n, copy in enumerate(copies):
+        x, y = left + cell * (n % columns), TOP + (width * aspect + 0.12) * (n // columns)
+        stamp(axes, copy, x, y, width, vmin=low, vmax=high)
+    return figure
