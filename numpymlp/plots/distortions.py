@@ -6,6 +6,7 @@ too weak to matter or so strong that the label is no longer true.
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -41,7 +42,7 @@ def distortions(
     InputError
         If the copies have another size than the image.
     """
-    copies, (original,) = as_images(distorted), as_images([image])
+    copies, (original,) = as_images(distorted), as_images(np.asarray(image)[None])
     if copies.shape[1:] != original.shape:
         raise InputError(
             f"distorted: expected images of shape {original.shape}, that of image, got "
