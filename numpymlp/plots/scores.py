@@ -239,10 +239,10 @@ def _matrix_panel(
     labelled = np.rint(axes.get_xticks()).astype(int)
     axes.set_yticks(labelled, [names[k] for k in labelled])
     axes.tick_params(axis="y", labelsize=fit("MM", 4 / size, SMALL))
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color=FAINT, linewidth=0.6)
-    axes.tick_params(which="both", length=0)
+    axes.tick_params(length=0)
+    edges = np.arange(size + 1) - 0.5
+    axes.hlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.6)
+    axes.vlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.6)
     if size > NUMBERED:
         return _mistake_bar(figure, axes, heat, scale)
     whole = title == "Samples"
@@ -258,6 +258,7 @@ def _matrix_panel(
             fontsize=7.2,
             color="white" if dark else INK,
             fontweight="bold" if row == column else "normal",
+            in_layout=False,  # lies within the panel: nothing for the layout to measure
         )
     return _mistake_bar(figure, axes, heat, scale)
 
