@@ -124,8 +124,9 @@ figure
 
 
 # %% [markdown]
-# Darker is higher. Each dot is one step. The first ten steps jump from wall to wall, the others
-# creep along the floor; after 40 steps the path is still 0.44 away from the minimum.
+# The two weights are called $w_0$ and $w_1$ there; darker is higher, and each dot is one step. The
+# first ten steps jump from wall to wall, the others creep along the floor; after 40 steps the path
+# is still 0.44 away from the minimum.
 #
 # ## 2. An average that forgets
 #
@@ -296,8 +297,8 @@ figure
 # %% [markdown]
 # SGD (circles) zigzags. Momentum (squares) also swings, but the swings cancel and its steps along
 # the valley grow. Nesterov (triangles) swings less. Adam (diamonds) starts differently: although
-# the gradient is five times as large along $p_1$ as along $p_0$, its first steps are equally long
-# in both directions, so it goes down at 45 degrees. It then overshoots, comes back, and ends
+# the gradient is five times as large along $p_1$ as along $p_0$, its first step is 0.5 in both
+# directions: the learning rate, whatever the gradient. It then overshoots, comes back, and ends
 # close to the minimum, yet not as close as Nesterov. On a smooth valley without noise, momentum
 # is hard to beat. Adam's strength shows in the next question.
 #
@@ -495,7 +496,7 @@ plt.show()
 # %% [markdown]
 # Each optimizer has its own hill. SGD is best at 0.3, momentum at 0.1, Adam at 0.01. On the left
 # of the hill, momentum does at 0.001 to 0.03 what SGD needs ten times as much for: the factor of
-# section 3. On the right, all fall steeply. Compare optimizers only at a learning rate that suits
+# section 3. On the right, momentum and Adam fall steeply. Compare optimizers only at a learning rate that suits
 # each; a picture with the same rate for all says nothing.
 #
 # ## 7. A learning rate that moves
