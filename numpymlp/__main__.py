@@ -7,9 +7,11 @@ prints. Mistakes of the user end with one line on standard error and exit status
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 
 from numpymlp import __version__, recipes
 from numpymlp.files import StorageError
@@ -100,6 +102,17 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--overwrite", action="store_true", help="write into a folder that holds a run"
     )
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run that was killed or interrupted; it keeps its own settings",
+    )
+    run.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        metavar="MINUTES",
+        help="write a checkpoint after so many minutes (default: after each epoch)",
+    )
     run.add_argument("--no-check", action="store_true", help="skip the gradient check")
     run.add_argument("--no-figures", action="store_true", help="draw no pictures at the end")
     run.add_argument("--quiet", action="store_true", help="print nothing but the result")
@@ -109,24 +122,48 @@ def train(options: argparse.Namespace) -> None:
     """Train a network on MNIST and keep the run in a folder."""
     from numpymlp import runs
 
-    names = Recipe.__dataclass_fields__
-    recipe = Recipe(**{name: value for name, value in vars(options).items() if name in names})
-    folder = runs.new_run_folder(options.output, options.overwrite)
-    metrics = runs.train(
-        recipe,
-        folder=folder,
-        seed=options.seed,
-        data=options.data,
-        check=not options.no_check,
-        figures=not options.no_figures,
-        verbose=0 if options.quiet else 1,
-        say=_silent if options.quiet else print,
-    )
+    show: dict[str, Any] = {
+        "figures": not options.no_figures,
+        "verbose": 0 if options.quiet else 1,
+        "say": _silent if options.quiet else print,
+    }
+    if options.resume is not None:
+        _refuse_settings(options)
+        folder = Path(options.resume)
+        metrics = runs.resume(folder, **show)
+    else:
+        names = Recipe.__dataclass_fields__
+        recipe = Recipe(**{name: value for name, value in vars(options).items() if name in names})
+        folder = runs.new_run_folder(options.output, options.overwrite)
+        metrics = runs.train(
+            recipe,
+            folder=folder,
+            seed=options.seed,
+            data=options.data,
+            check=not options.no_check,
+            overwrite=options.overwrite,
+            minutes=options.checkpoint_minutes,
+            **show,
+        )
     print(
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
         f"{metrics['seconds']:.1f} s in all"
     )
     print(f"saved to {folder}; look closer with: numpymlp evaluate {folder}")
+
+
+def _refuse_settings(options: argparse.Namespace) -> None:
+    """Raise if --resume stands beside a setting, which the run has already."""
+    parser = argparse.ArgumentParser()
+    train_options(parser)
+    allowed = {"resume", "no_figures", "no_check", "quiet", "function"}
+    defaults = vars(parser.parse_args([]))
+    changed = [n for n, v in vars(options).items() if n not in allowed and v != defaults[n]]
+    if changed:
+        raise InputError(
+            f"--resume keeps the settings that the run was begun with, got "
+            f"{', '.join('--' + name.replace('_', '-') for name in changed)} too: leave it out"
+        )
 
 
 def evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -199,7 +236,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 1 if training diverged, 2 for a wrong option or file, 130 after Ctrl-C.
+        0 if all went well, 1 if training diverged, 2 for a wrong option or file, 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     options = build_parser().parse_args(arguments)
     try:
@@ -207,9 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, StorageError, TrainingDiverged) as error:
         print(f"numpymlp: {error}", file=sys.stderr)
         return 1 if isinstance(error, TrainingDiverged) else 2
-    except KeyboardInterrupt:
-        print("numpymlp: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as error:
+        print(f"numpymlp: {error or 'interrupted'}", file=sys.stderr)
+        number: int = getattr(error, "number", signal.SIGINT)
+        return 128 + number
     return 0
 
 

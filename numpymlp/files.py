@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import secrets
@@ -59,7 +60,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     if target.exists() and not target.is_file():
         raise StorageError(f"{path} cannot be written: it is there and is not a regular file")
     existed = target.exists()
-    temporary = target.with_name(f".{target.name[:40]}.{secrets.token_hex(6)}.tmp")
+    temporary = target.with_name(_temporary_name(target.name, secrets.token_hex(6)))
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
     except OSError as error:
@@ -84,6 +85,20 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+def _temporary_name(name: str, chance: str) -> str:
+    return f".{name[:40]}.{chance}.tmp"
+
+
+def remove_leftovers(path: str | os.PathLike[str]) -> None:
+    """Delete the temporary files that killed writers of this file left behind.
+
+    Only for a folder that nobody else is writing in: see `RunLock`.
+    """
+    target = Path(os.path.realpath(path))
+    for temporary in target.parent.glob(_temporary_name(glob.escape(target.name), "?" * 12)):
+        temporary.unlink(missing_ok=True)
 
 
 def _writing_failed(path: str | os.PathLike[str], existed: bool, error: OSError) -> NoReturn:
@@ -114,6 +129,25 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
     with atomic_write(path) as file:
         file.write(text.encode() + b"\n")
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
+    """Read a JSON object of at most 1 MiB; `what` names it in messages.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not readable, too large or no JSON object.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read(2**20 + 1)
+        value = json.loads(text) if len(text) <= 2**20 else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{os.fspath(path)} is not {what}: {error}") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{os.fspath(path)} is not {what}: expected a JSON object")
+    return value
 
 
 class RunLock:

@@ -14,6 +14,14 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 
+class TrainingInterrupted(KeyboardInterrupt):
+    """A command's training was stopped by a signal; the message says how to go on."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class StopBetweenSteps:
     """While entered, turn the first of some signals into a call of `request`.
 
@@ -33,7 +41,9 @@ class StopBetweenSteps:
         # Python delivers signals to the main thread only, and lets only it change handlers.
         if threading.current_thread() is threading.main_thread():
             for number in self.signals:
-                self._former[number] = signal.signal(number, self._handle)
+                # What the caller had ignored stays ignored: nohup, jobs in the background.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._former[number] = signal.signal(number, self._handle)
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -1,37 +1,62 @@
 """A run: one training from data to a folder that holds all that came of it.
 
 `train` carries a recipe out, step by step as a person would by hand, and writes the run folder:
-`model.npz`, `history.csv`, `metrics.json` and `config.json`. `open_run` finds the model in it
-again. The command line (`__main__.py`) is a thin layer over this room.
+`config.json` and `checkpoint.npz` while it trains, then `model.npz`, `history.csv` and
+`metrics.json`. `resume` goes on with a run that was killed or interrupted, as if nothing had
+happened. The command line (`__main__.py`) is a thin layer over this room.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import platform
+import signal
 import time
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpymlp import __version__
+from numpymlp.checkpoints import Checkpoint
 from numpymlp.data import load_folder, load_mnist
-from numpymlp.files import write_json
+from numpymlp.environment import environment
+from numpymlp.files import RunLock, read_json, remove_leftovers, write_json
 from numpymlp.gradient_check import check_gradients
+from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import Recipe
-from numpymlp.training import evaluate
+from numpymlp.training import Trainer, TrainingDiverged, evaluate
 from numpymlp.validation import InputError
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
+CHECKPOINT = "checkpoint.npz"
 CHECK_ROWS = 128  # rows of the batch on which gradients are checked before the first step
+# Ctrl-C, a polite kill, and a terminal that is closed (which Windows does not know).
+STOP_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 Data = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class RunData(NamedTuple):
+    """The data of a run, with the name to print."""
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+    @property
+    def fingerprint(self) -> int:
+        """A number that changes with the data: all labels, and every 97th image."""
+        shapes = f"{self.x.shape} {self.y.shape}".encode()
+        return zlib.crc32(shapes + self.y.tobytes() + self.x[::97].tobytes())
 
 
 def load_data(folder: str | None) -> tuple[str, Data]:
@@ -52,15 +77,21 @@ def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False)
     )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: --output expects a folder, new or empty")
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise InputError(
-            f"{folder} already holds files: choose another --output, or add --overwrite"
-        )
+    if folder.exists():
+        _check_free(folder, overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}") from error
     return folder
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    # Hidden files, the lock and what a killed writer left, do not count.
+    if not overwrite and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise InputError(
+            f"{folder} already holds files: choose another --output, or add --overwrite"
+        )
 
 
 def find_model(run: str | os.PathLike[str]) -> Path:
@@ -81,6 +112,8 @@ def train(
     data: str | None = None,
     check: bool = True,
     figures: bool = True,
+    overwrite: bool = False,
+    minutes: float | None = None,
     verbose: int = 1,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
@@ -98,6 +131,10 @@ def train(
         Compare backprop with finite differences before the first step.
     figures : bool, default True
         Draw predictions, learning curves and the confusion matrix into the folder.
+    overwrite : bool, default False
+        Whether the folder may hold another run, whose files are then replaced.
+    minutes : float, optional
+        Write a checkpoint after so many minutes instead of after each epoch.
     verbose : {0, 1}, default 1
         Whether to show progress.
     say : callable, default print
@@ -107,38 +144,173 @@ def train(
     -------
     dict
         What `metrics.json` holds.
+
+    Raises
+    ------
+    InputError
+        If the folder is in use or not free, or the data do not fit the recipe.
+    StorageError
+        If a file cannot be written; those that were there are intact.
+    TrainingDiverged
+        After saving the last good weights, where there are any.
+    TrainingInterrupted
+        After Ctrl-C or SIGTERM, when the checkpoint is written.
     """
-    started = time.perf_counter()
-    name, ((x, y), (x_test, y_test)) = load_data(data)
-    classes = int(y.max()) + 1
-    say(f"data: {name}, {len(x):,} training and {len(x_test):,} test images, {classes} classes")
-    network = recipe.build_network(x.shape[1], classes, seed)
-    say(network.summary())
-    trainer = recipe.build_trainer(network, seed, verbose=verbose)
-    say(
-        f"training: {recipe.epochs} epochs in batches of {recipe.batch_size}, {trainer.loss}, "
-        f"{trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
-    )
-    if check:
-        rows = np.random.default_rng(seed).permutation(len(x))[:CHECK_ROWS]
-        report = check_gradients(
-            network,
-            trainer.loss,
-            x[rows],
-            y[rows],
-            penalty=trainer.penalty,
-            mode="direction",
-            input_gradient=False,
+    with RunLock(folder):
+        _check_free(folder, overwrite)
+        started = time.perf_counter()
+        everything = _load(data, say)
+        trainer = _build(
+            recipe, everything, seed, Checkpoint(folder / CHECKPOINT, minutes), verbose
         )
-        if not report.passed:
-            raise InputError(f"gradients are wrong, training was not begun\n{report}")
-        say(f"gradients checked: relative error {report.max_error:.0e}")
-    trainer.fit(x, y, recipe.epochs, validation=recipe.validation)
+        say(trainer.network.summary())
+        say(
+            f"training: {recipe.epochs} epochs in batches of {recipe.batch_size}, {trainer.loss}, "
+            f"{trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
+        )
+        if check:
+            say(_check(trainer, everything, seed))
+        # The checkpoint first: without one, whatever else is left does not look like a run.
+        for name in (CHECKPOINT, METRICS, MODEL, HISTORY, CONFIG):
+            remove_leftovers(folder / name)
+            (folder / name).unlink(missing_ok=True)
+        config = {
+            "seed": seed,
+            "data": None if data is None else str(Path(data).resolve()),
+            "data_fingerprint": everything.fingerprint,
+            "checkpoint_minutes": minutes,
+        }
+        write_json(folder / CONFIG, {**dataclasses.asdict(recipe), **config})
+        return _carry_out(trainer, folder, recipe, everything, started, recipe.epochs, figures)
+
+
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    figures: bool = True,
+    verbose: int = 1,
+    say: Callable[[str], None] = print,
+) -> dict[str, Any]:
+    """Go on with a run that was killed or interrupted; the result has the same bits.
+
+    Parameters
+    ----------
+    folder : path
+        The run's folder. Recipe, seed and data are those that it was begun with.
+    figures, verbose, say
+        As for `train`.
+
+    Returns
+    -------
+    dict
+        What `metrics.json` holds; if the run is finished already, nothing is done but this.
+
+    Raises
+    ------
+    InputError
+        If the folder is in use or holds no run, or the data have changed.
+    """
+    run = Path(folder)
+    for name in (CONFIG, CHECKPOINT):
+        if not (run / name).is_file():
+            raise InputError(
+                f"{run} holds no {name}: expected the folder of a run that was begun; one that was "
+                f"killed before its first checkpoint has to be trained anew"
+            )
+    with RunLock(run):
+        started = time.perf_counter()
+        for name in (CHECKPOINT, METRICS, MODEL, HISTORY, CONFIG):
+            remove_leftovers(run / name)
+        config = read_json(run / CONFIG, "the configuration of a run")
+        try:
+            fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
+            seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
+            recipe = Recipe.from_dict(config)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{run / CONFIG} is altered: {error} is missing or wrong") from error
+        everything = _load(data, say)
+        if everything.fingerprint != fingerprint:
+            raise InputError(
+                f"{run} was trained on other data than {everything.name} holds now: give it back "
+                f"the data of its beginning, or train anew"
+            )
+        trainer = _build(recipe, everything, seed, Checkpoint(run / CHECKPOINT, minutes), verbose)
+        assert trainer.checkpoint is not None
+        trainer.checkpoint.load(trainer)
+        if trainer.stopped not in ("", "interrupted") and (run / METRICS).is_file():
+            say(f"{run} is finished: {trainer.epoch} epochs")
+            return read_json(run / METRICS, "the metrics of a run")
+        say(
+            f"going on with {run}: {trainer.epoch} of {trainer.last_epoch} epochs are done"
+            + (f", and {trainer.batch} batches" if trainer.batch else "")
+        )
+        return _carry_out(trainer, run, recipe, everything, started, None, figures)
+
+
+def _load(data: str | None, say: Callable[[str], None]) -> RunData:
+    name, ((x, y), (x_test, y_test)) = load_data(data)
+    say(
+        f"data: {name}, {len(x):,} training and {len(x_test):,} test images, "
+        f"{int(y.max()) + 1} classes"
+    )
+    return RunData(name, x, y, x_test, y_test)
+
+
+def _build(
+    recipe: Recipe, data: RunData, seed: int, checkpoint: Checkpoint, verbose: int
+) -> Trainer:
+    network = recipe.build_network(data.x.shape[1], int(data.y.max()) + 1, seed)
+    return recipe.build_trainer(
+        network, seed, checkpoint=checkpoint, verbose=verbose, stop_signals=STOP_SIGNALS
+    )
+
+
+def _check(trainer: Trainer, data: RunData, seed: int) -> str:
+    rows = np.random.default_rng(seed).permutation(len(data.x))[:CHECK_ROWS]
+    report = check_gradients(
+        trainer.network,
+        trainer.loss,
+        data.x[rows],
+        data.y[rows],
+        penalty=trainer.penalty,
+        mode="direction",
+        input_gradient=False,
+    )
+    if not report.passed:
+        raise InputError(f"gradients are wrong, training was not begun\n{report}")
+    return f"gradients checked: relative error {report.max_error:.0e}"
+
+
+def _carry_out(
+    trainer: Trainer,
+    folder: Path,
+    recipe: Recipe,
+    data: RunData,
+    started: float,
+    epochs: int | None,
+    figures: bool,
+) -> dict[str, Any]:
+    """Train to the end, judge, and write what is left to write."""
+    network = trainer.network
+    try:
+        trainer.fit(data.x, data.y, epochs, validation=recipe.validation)
+    except TrainingDiverged as error:
+        if trainer.epoch == 0:
+            raise
+        network.save(folder / MODEL)
+        trainer.history.save_csv(folder / HISTORY)
+        raise TrainingDiverged(f"{error} They are in {folder / MODEL}.") from error
+    if trainer.stopped == "interrupted":
+        raise TrainingInterrupted(
+            f"interrupted in epoch {trainer.epoch + 1} of {trainer.last_epoch}; nothing is lost, "
+            f"go on with: numpymlp train --resume {folder}",
+            trainer.stop_signal or signal.SIGINT,
+        )
     network.save(folder / MODEL)
     trainer.history.save_csv(folder / HISTORY)
-    write_json(folder / CONFIG, {**dataclasses.asdict(recipe), "seed": seed, "data": data})
     loss = SoftmaxCrossEntropy()
-    on_train, on_test = evaluate(network, loss, x, y), evaluate(network, loss, x_test, y_test)
+    on_train = evaluate(network, loss, data.x, data.y)
+    on_test = evaluate(network, loss, data.x_test, data.y_test)
     metrics = {
         "test_accuracy": on_test.accuracy,
         "train_accuracy": on_train.accuracy,
@@ -149,18 +321,18 @@ def train(
         "parameters": network.parameters.size,
         "seconds": time.perf_counter() - started,
         "training_seconds": sum(trainer.history["seconds"]),
-        "seed": seed,
-        "data": name,
-        "numpymlp": __version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
+        "seed": trainer.seed,
+        "data": data.name,
+        **environment(),
     }
-    write_json(folder / METRICS, metrics)
     if figures:
         from numpymlp.evaluation import write_training_figures  # brings matplotlib along
 
-        probabilities = network.predict_proba(x_test)
-        write_training_figures(folder, trainer.history.to_dict(), x_test, y_test, probabilities)
+        probabilities = network.predict_proba(data.x_test)
+        history = trainer.history.to_dict()
+        write_training_figures(folder, history, data.x_test, data.y_test, probabilities)
+    # Last of all: where it stands, the run is finished.
+    write_json(folder / METRICS, metrics)
     return metrics
 
 

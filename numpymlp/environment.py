@@ -1,0 +1,64 @@
+"""What besides code, data and seed can change the bits of a result.
+
+With the same seed, data and settings, a training gives the same bits on the same machine with the
+same number of threads and the same versions. What may change them, in the last digits first:
+
+- the BLAS library that multiplies the matrices, its version, and the processor that it finds: it
+  picks its routines, and with them the order of additions, by processor;
+- the number of threads among which BLAS divides a product: set ``OPENBLAS_NUM_THREADS=1`` before
+  Python starts for results that do not depend on it;
+- the version of NumPy: its sums, exponentials and random streams may change between releases.
+
+`runs.py` writes this record into `metrics.json`, so that two results that differ can be compared.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from numpymlp import __version__
+
+# In the order in which the usual BLAS libraries look at them.
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+
+def environment() -> dict[str, Any]:
+    """Describe versions, processor, BLAS and threads, as JSON can hold them."""
+    built = np.show_config(mode="dicts")
+    assert built is not None  # None comes from the mode that prints
+    blas = built.get("Build Dependencies", {}).get("blas", {})
+    return {
+        "numpymlp": __version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "simd": list(built.get("SIMD Extensions", {}).get("found", [])),
+        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        "threads": blas_threads(),
+    }
+
+
+def blas_threads() -> int:
+    """Give the number of threads that BLAS uses, as well as it can be known.
+
+    threadpoolctl asks the library itself, where it is installed; else the variables that BLAS
+    reads when it starts, else the processors that this process may use.
+    """
+    if importlib.util.find_spec("threadpoolctl") is not None:
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+        found = [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+        if found:
+            return int(max(found))
+    for name in THREAD_VARIABLES:
+        if os.environ.get(name, "").isdecimal():
+            return int(os.environ[name])
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
