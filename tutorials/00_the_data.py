@@ -4,8 +4,8 @@
 # ## What you will build
 #
 # A reader for the files in which MNIST is kept, in ten lines, and with it this course's whole
-# material: 70,000 small pictures of digits that people wrote by hand, each with its right answer.
-# A network will learn to read them. Before that, you should know what it gets to see: rows of
+# material: 70,000 small pictures of digits that people wrote by hand, each with its right answer. A
+# network will learn to read them. Before that, you should know what it gets to see: rows of
 # numbers, and nothing else.
 #
 # ## What you need
@@ -205,10 +205,10 @@ print("samples of each digit:", np.bincount(y))
 # %% [markdown]
 # `y == digit` is True where the label is that digit; used as an index it picks those rows. The
 # averages are blurred, but they can be read: pixels alone say much about the digit. People agree
-# best about how a 0 looks. The 5 comes out most blurred: people write it in so many ways and at so many
-# angles that no pixel is inked by nearly all. The counts below the picture say that the digits are
-# about equally frequent, from 5,421 fives to 6,742 ones. Whoever guesses at random is right about
-# one time in ten.
+# best about how a 0 looks. The 5 comes out most blurred: people write it in so many ways and at so
+# many angles that no pixel is inked by nearly all. The counts below the picture say that the digits
+# are about equally frequent, from 5,421 fives to 6,742 ones. Whoever guesses at random is right
+# about one time in ten.
 #
 # Can these ten pictures already read? Call a new sample what its nearest average is. That is a
 # classifier with no training at all, and a number to beat.
@@ -223,8 +223,8 @@ baseline = (answers == y_test).mean()
 print(f"the nearest average is right for {baseline:.2%} of the test pictures")
 
 # %% [markdown]
-# 82 % without learning anything. The networks of this course will reach more than 97 %, and the
-# 15 points between are what learning is worth here.
+# 82 % without learning anything. The networks of this course will reach more than 97 %, and the 15
+# points between are what learning is worth here.
 #
 # ## Checks
 #

@@ -1,0 +1,25 @@
+"""Solutions of the exercises for 01_one_neuron: one way among several."""
+
+import math
+
+
+def slope(f, at, h=1e-5):
+    """Give the central difference of `f`, a function of one number, at the point `at`."""
+    return (f(at + h) - f(at - h)) / (2 * h)
+
+
+def sigmoid_neuron_gradient(x, w, b, t):
+    """Give the derivatives of the loss of a neuron whose output is squashed between 0 and 1."""
+    y = 1 / (1 + math.exp(-(x * w + b)))
+    dy = y - t
+    dz = dy * y * (1 - y)
+    return dz * x, dz
+
+
+def descend(gradient, w, b, learning_rate, steps):
+    """Walk downhill."""
+    for _ in range(steps):
+        dw, db = gradient(w, b)
+        w -= learning_rate * dw
+        b -= learning_rate * db
+    return w, b
