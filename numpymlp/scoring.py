@@ -15,6 +15,8 @@ from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network
 from numpymlp.validation import check_sample_weight, check_training_data
 
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, weights
+
 
 class Samples(NamedTuple):
     """Samples with targets and weights, and which rows of them count: no copy is made."""
@@ -24,7 +26,7 @@ class Samples(NamedTuple):
     weight: np.ndarray | None
     rows: np.ndarray
 
-    def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def take(self, chosen: np.ndarray) -> Batch:
         """Copy a batch: the rows at these positions."""
         rows = self.rows[chosen]
         return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]

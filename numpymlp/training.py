@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from numpymlp.interrupts import StopBetweenSteps
 from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
+from numpymlp.prefetch import Prefetch
 from numpymlp.progress import Progress
 from numpymlp.schedules import Schedule
 from numpymlp.scoring import (
+    Batch,
     Evaluation,
     Mean,
     Samples,
@@ -102,7 +105,10 @@ class Trainer:
     penalty : L2Penalty, optional
         Added to the loss and its gradient; the reported losses are without it.
     augment : callable, optional
-        ``augment(x, rng)`` gives a distorted copy of a batch (N, in).
+        ``augment(x, rng)`` gives a distorted copy of a batch (N, in), such as `data.Distortion`.
+        A thread calls it, to have the next batches ready; this changes no result.
+    constraint : callable, optional
+        ``constraint(network)`` after each step puts the weights right; see `constraints`.
     order : callable, optional
         ``order(epoch, rows)`` gives the positions of an epoch's samples, (rows,); by default a
         fresh random order for each epoch.
@@ -151,6 +157,7 @@ class Trainer:
         batch_size: int = 128,
         penalty: L2Penalty | None = None,
         augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        constraint: Callable[[Network], None] | None = None,
         order: Callable[[int, int], np.ndarray] | None = None,
         early_stopping: EarlyStopping | None = None,
         callbacks: Sequence[Callable[[Trainer], Any]] = (),
@@ -160,7 +167,8 @@ class Trainer:
         stop_signals: Sequence[int] = (signal.SIGINT,),
     ) -> None:
         self.network, self.loss, self.optimizer = network, loss, optimizer
-        self.schedule, self.penalty, self.augment = schedule, penalty, augment
+        self.schedule, self.penalty = schedule, penalty
+        self.augment, self.constraint = augment, constraint
         self.batch_size = check_positive_integer(batch_size, "batch_size")
         self.order = order or self._random_order
         self.early_stopping, self.callbacks = early_stopping, list(callbacks)
@@ -248,7 +256,10 @@ class Trainer:
             ):
                 while not self.stopped:
                     started = time.perf_counter()
-                    rate = self._run_epoch(train, steps_per_epoch, total_steps, progress)
+                    batches = self._batches(train, self.batch, steps_per_epoch)
+                    # Where batches take work, a thread prepares the next ones meanwhile.
+                    with Prefetch(batches) if self.augment else nullcontext(batches) as ready:
+                        rate = self._run_epoch(ready, total_steps, progress)
                     if self.stop_requested and self.batch < steps_per_epoch:
                         self.stopped = "interrupted"
                     else:
@@ -280,17 +291,14 @@ class Trainer:
     def _request_stop(self, number: int) -> None:
         self.stop_requested, self.stop_signal = True, number
 
-    def _run_epoch(self, train: Samples, steps: int, total_steps: int, progress: Progress) -> float:
+    def _run_epoch(self, batches: Iterable[Batch], total_steps: int, progress: Progress) -> float:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
         network, loss, optimizer = self.network, self.loss, self.optimizer
-        order = self.order(self.epoch, len(train.rows))
         losses, accuracies = self.running
         factor = 1.0
-        while self.batch < steps and not self.stop_requested:
-            start = self.batch * self.batch_size
-            x, y, w = train.take(order[start : start + self.batch_size])
-            if self.augment is not None:
-                x = self.augment(x, self._generator(AUGMENTATION, self.epoch, self.batch))
+        for x, y, w in batches:
+            if self.stop_requested:
+                break
             if self.schedule is not None:
                 factor = float(self.schedule(self.step, total_steps))
 
@@ -304,6 +312,8 @@ class Trainer:
             if not math.isfinite(value) or not math.isfinite(network.gradients @ network.gradients):
                 self._stop_if_broken(value, optimizer.learning_rate * factor, x, y)
             optimizer.step(network.parameters, network.gradients, factor)
+            if self.constraint is not None:
+                self.constraint(network)
 
             self.step += 1
             self.batch += 1
@@ -315,6 +325,15 @@ class Trainer:
             if self.checkpoint is not None:
                 self.checkpoint.after_step(self)
         return optimizer.learning_rate * factor
+
+    def _batches(self, train: Samples, first: int, steps: int) -> Iterator[Batch]:
+        """Yield the batches of this epoch, from number `first` on."""
+        order = self.order(self.epoch, len(train.rows))
+        for batch in range(first, steps):
+            x, y, w = train.take(order[batch * self.batch_size : (batch + 1) * self.batch_size])
+            if self.augment is not None:
+                x = self.augment(x, self._generator(AUGMENTATION, self.epoch, batch))
+            yield x, y, w
 
     def _finish_epoch(self, held_out: Samples | None, rate: float, started: float) -> None:
         """Judge the epoch, write its row, keep its weights if they are the best so far."""
