@@ -5,12 +5,8 @@ Read the rooms in this order: `data`, `layers`, `losses`, `network`, `gradient_c
 """
 
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
-from numpymlp.gradient_check import (
-    GradientReport,
-    check_gradients,
-    check_layer,
-    check_loss,
-)
+from numpymlp.gradient_check import check_gradients, check_layer, check_loss
+from numpymlp.gradient_report import GradientReport
 from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.losses import (
     L2Penalty,

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from numpymlp.gradient_report import Comparison, GradientReport, Row
 from numpymlp.losses import L2Penalty
 from numpymlp.network import Network
 from numpymlp.validation import (
@@ -27,119 +28,8 @@ from numpymlp.validation import (
     check_rng,
 )
 
-# Truncation errs in proportion to h^2, rounding to 1 / h; near 1e-5 both are small. What crosses a
-# kink or disagrees at the first step is repeated at the next.
-STEPS = (1e-4, 1e-5, 1e-6)
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
 DRAWS = 20  # of a direction at most, until one crosses no kink
-
-
-class Part(NamedTuple):
-    """Where one array lies in the vector that is checked."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    stop: int
-
-
-class Comparison(NamedTuple):
-    """The slope along one direction by backpropagation and by finite difference."""
-
-    where: str
-    analytic: float
-    numeric: float
-    error: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the check found out about one array, or about a direction through all of them.
-
-    Attributes
-    ----------
-    name : str
-        "0.W" is W of the first layer, "x" the input.
-    shape : tuple of int
-    compared, crossed : int
-        Numbers that were compared, and that were left out because each step crossed a kink.
-    error : float
-        The largest error; infinite if nothing was compared.
-    norm_error : float
-        ||backprop - difference|| / ||difference|| over all that was compared; NaN if that is 0.
-    worst : Comparison or None
-        The entry with the largest error: `where`, `analytic`, `numeric`, `error`.
-    passed : bool
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    compared: int
-    crossed: int
-    error: float
-    norm_error: float
-    worst: Comparison | None
-    passed: bool
-
-    def complaint(self) -> str:
-        """Say in one line what is wrong."""
-        if self.worst is None:
-            return (
-                f"{self.name}: every step crossed a kink, so nothing was compared: move the point, "
-                f"for example by small random biases"
-            )
-        where, analytic, numeric, _ = self.worst
-        return f"{where}: backprop gives {analytic:.9g}, the finite difference {numeric:.9g}"
-
-
-@dataclass(frozen=True)
-class GradientReport:
-    """The result of a gradient check; printed, it is a table.
-
-    Attributes
-    ----------
-    rows : list of Row
-    limit : float
-        What an error may be.
-    dead : int
-        Units of layers with a kink that put out 0 for the whole batch: no gradient flows through
-        them, so they hide faults.
-    """
-
-    rows: list[Row]
-    limit: float
-    dead: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether something was compared everywhere, and agreed."""
-        return bool(self.rows) and all(row.passed for row in self.rows)
-
-    @property
-    def max_error(self) -> float:
-        """The largest error of all rows; infinite if one of them compared nothing."""
-        return max((row.error for row in self.rows), default=math.inf)
-
-    def __str__(self) -> str:
-        lines = [("parameter", "shape", "compared", "at kinks", "error", "norm-wise", "")]
-        for row in self.rows:
-            verdict = "ok" if row.passed else "WRONG" if row.compared else "NOT COMPARED"
-            counts = f"{row.compared:,}", f"{row.crossed:,}"
-            errors = f"{row.error:.1e}", f"{row.norm_error:.1e}"
-            lines.append((row.name, str(row.shape), *counts, *errors, verdict))
-        widths = [max(len(line[column]) for line in lines) for column in range(7)]
-        table = [
-            "  ".join(
-                text.ljust(width) if column in (0, 1, 6) else text.rjust(width)
-                for column, (text, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
-        failed = [row.complaint() for row in self.rows if not row.passed]
-        verdict = "passed" if self.passed else "FAILED"
-        dead = f"; {self.dead:,} dead units" if self.dead else ""
-        end = f"{verdict}: largest error {self.max_error:.1e}, limit {self.limit:.0e}{dead}"
-        return "\n".join([*table, *failed, end])
 
 
 def check_gradients(
@@ -199,8 +89,9 @@ def check_gradients(
     An entry's error is |backprop - difference| relative to the larger of the two, or to a
     thousandth of the largest gradient of the whole check if that is more. Relative to itself alone,
     an entry that ought to be 0, such as a bias before batch norm, is wrong by 100 % in correct
-    code: its finite difference is pure rounding. The limit is 1e-7. A direction's error is relative
-    to the slope, or to a typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
+    code: its finite difference is pure rounding. (For the same reason nothing below 1e-5 of the
+    loss counts as large.) The limit is 1e-7. A direction's error is relative to the slope, or to a
+    typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
 
     At ReLU's kink there is no derivative to compare with. A step that takes a unit across it is
     recognised (`kink_side` of the layer tells), left out and counted; an array of which nothing
@@ -237,11 +128,10 @@ def check_gradients(
             f"check_loss check a part alone"
         )
     f = _LossOfOneVector(network, loss, x, y, sample_weight, penalty, training, input_gradient)
-    analytic = f.gradient()
+    dead = f.dead_units()
     if mode == "direction":
-        return GradientReport([_check_direction(f, analytic, rng)], DIRECTION_LIMIT, f.dead_units())
-    rows = _check_entries(f, analytic, rng, max_entries)
-    return GradientReport(rows, ENTRY_LIMIT, f.dead_units())
+        return GradientReport([_check_direction(f, rng)], DIRECTION_LIMIT, dead)
+    return GradientReport(_check_entries(f, rng, max_entries), ENTRY_LIMIT, dead)
 
 
 def check_layer(
@@ -307,8 +197,17 @@ def check_loss(
     )
 
 
+class _Part(NamedTuple):
+    """Where one array lies in the vector that is checked."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
 class _LossOfOneVector:
-    """The loss as a function of all parameters and the input, laid out in one vector.
+    """The loss as a function of one vector: all parameters, and the input behind them.
 
     Every evaluation begins from the same random states and buffers, so that dropout drops the same
     units each time.
@@ -331,33 +230,43 @@ class _LossOfOneVector:
         self.x = check_finite(batch, "x").astype(np.float64)
         y = check_finite(np.asarray(y), "y")
         self.targets = (y,) if sample_weight is None else (y, sample_weight)
+        self.kinked = [layer for layer in self.network.layers if hasattr(layer, "kink_side")]
         self.random_states = self.network.random_states
         self.buffers = self.network.buffers.copy()
         self.input_gradient = input_gradient
         arrays = {**self.network.named_parameters(), **({"x": self.x} if input_gradient else {})}
-        self.point = np.concatenate([array.ravel() for array in arrays.values()] or [np.empty(0)])
+        if not arrays:
+            raise InputError(
+                "check_gradients expected something to check, got a network without parameters: "
+                "input_gradient=True checks dL/dx"
+            )
         self.parts, start = [], 0
         for name, array in arrays.items():
-            self.parts.append(Part(name, array.shape, start, start + array.size))
+            self.parts.append(_Part(name, array.shape, start, start + array.size))
             start += array.size
-        self.side = self(self.point)[1]
+        self.move_to(np.concatenate([array.ravel() for array in arrays.values()]))
+
+    def move_to(self, point: np.ndarray) -> None:
+        """Choose the point to check, and compute there what the checks compare with."""
+        self.point = point
+        self.value, self.sides = self(point)
+        self.gradient = self._backpropagate()
 
     def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Give the loss, and for every unit on which side of its kink it is."""
         network, size = self.network, self.network.parameters.size
-        self._restore()
+        network.random_states, network.buffers = self.random_states, self.buffers
         network.parameters = point[:size]
         x = point[size:].reshape(self.x.shape) if self.input_gradient else self.x
         value = self.loss.forward(network.forward(x.copy(), self.training), *self.targets)
         if self.penalty is not None:
             value += self.penalty.forward(network.parameters, network.decay_mask)
-        kinks = [layer.kink_side().ravel() for layer in network.layers if _has_kink(layer)]
-        return value, np.concatenate([np.empty(0, bool), *kinks])
+        sides = [layer.kink_side().ravel() for layer in self.kinked]
+        return value, np.concatenate(sides) if sides else np.empty(0, bool)
 
-    def gradient(self) -> np.ndarray:
-        """Give the gradient by backpropagation, in the order of the vector."""
+    def _backpropagate(self) -> np.ndarray:
         network = self.network
-        # What backward fails to write, or adds up from batch to batch, stays NaN and is found.
+        # What backward fails to write, or only adds to, stays NaN and so is found.
         network.gradients[:] = np.nan
         self(self.point)
         network.backward(self.loss.backward())
@@ -366,87 +275,99 @@ class _LossOfOneVector:
             gradient += self.penalty.backward()
         if not self.input_gradient:
             return gradient
-        # Apart from the pass above, which ends at the first layer that learns, as in training.
+        # A pass of its own: the one above, like training's, ends at the first layer that learns.
         self(self.point)
         dx = network.backward(self.loss.backward(), input_gradient=True)
         return np.append(gradient, np.asarray(dx))
 
     def slope(self, direction: np.ndarray, step: float) -> float | None:
         """Give the central difference along a direction; None where it crosses a kink."""
-        above, side_above = self(self.point + step * direction)
-        below, side_below = self(self.point - step * direction)
-        crossed = (side_above != self.side).any() or (side_below != self.side).any()
+        above, sides_above = self(self.point + step * direction)
+        below, sides_below = self(self.point - step * direction)
+        crossed = (sides_above != self.sides).any() or (sides_below != self.sides).any()
         return None if crossed else (above - below) / (2 * step)
 
     def dead_units(self) -> int:
         """Count the units with a kink that put out 0 for every sample."""
-        self._restore()
+        self.network.random_states, self.network.buffers = self.random_states, self.buffers
         outputs = self.network.activations(self.x, self.training)
         return sum(
             int((output == 0).all(axis=0).sum())
             for layer, output in zip(self.network.layers, outputs, strict=True)
-            if _has_kink(layer)
+            if layer in self.kinked
         )
-
-    def _restore(self) -> None:
-        self.network.random_states = self.random_states
-        self.network.buffers = self.buffers
 
 
 def _check_entries(
-    f: _LossOfOneVector, analytic: np.ndarray, rng: np.random.Generator, max_entries: int | None
+    f: _LossOfOneVector, rng: np.random.Generator, max_entries: int | None
 ) -> list[Row]:
     """Move one number at a time; a row for each array."""
-    floor = 1e-3 * float(np.abs(analytic).max(initial=0.0))
+    largest = float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
+    floor = max(1e-3 * largest, 1e-5 * abs(f.value))
     rows = []
-    for part in f.parts:
-        places = np.arange(part.start, part.stop)
+    for name, shape, start, stop in f.parts:
+        places = np.arange(start, stop)
         if max_entries is not None and len(places) > max_entries:
             places = np.sort(rng.choice(places, max_entries, replace=False))
         found = []
         for place in places:
             direction = np.zeros_like(f.point)
             direction[place] = 1
-            index = np.unravel_index(place - part.start, part.shape)
-            where = f"{part.name}[{', '.join(str(i) for i in index)}]"
-            found.append(_compare(f, where, direction, analytic, floor, ENTRY_LIMIT))
-        rows.append(_row(part.name, part.shape, found, ENTRY_LIMIT))
+            index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
+            analytic = float(f.gradient[place])
+            found.append(_compare(f, f"{name}[{index}]", direction, analytic, floor, ENTRY_LIMIT))
+        rows.append(Row.of(name, shape, found, floor, ENTRY_LIMIT))
     return rows
 
 
-def _check_direction(f: _LossOfOneVector, analytic: np.ndarray, rng: np.random.Generator) -> Row:
+def _check_direction(f: _LossOfOneVector, rng: np.random.Generator) -> Row:
     """Move everything at once, along a random direction that crosses no kink."""
-    typical = float(np.linalg.norm(analytic)) / math.sqrt(max(analytic.size, 1))
-    found = None
+    size = f.point.size
+    found, floor = None, 0.0
     for _ in range(DRAWS):
-        direction = rng.standard_normal(analytic.size)
+        direction = rng.standard_normal(size)
         direction /= np.linalg.norm(direction)
-        found = _compare(f, "direction", direction, analytic, typical, DIRECTION_LIMIT)
+        floor = max(float(np.linalg.norm(f.gradient)) / math.sqrt(size), 1e-5 * abs(f.value))
+        analytic = float(f.gradient @ direction)
+        found = _compare(f, "direction", direction, analytic, floor, DIRECTION_LIMIT)
         if found is not None:
             break
-    return _row("direction", analytic.shape, [found], DIRECTION_LIMIT)
+        # The point itself may lie on a kink, as where biases are 0 and a sample is: go beside it.
+        f.move_to(f.point + 1e-3 * direction)
+    return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT)
 
 
 def _compare(
     f: _LossOfOneVector,
     where: str,
     direction: np.ndarray,
-    analytic: np.ndarray,
+    analytic: float,
     floor: float,
     limit: float,
 ) -> Comparison | None:
-    """Compare both slopes along a direction; None if every step crosses a kink."""
-    expected, best = float(analytic @ direction), None
-    for step in STEPS:
-        slope = f.slope(direction, step)
-        if slope is None:
+    """Find the finite difference that agrees best; None if every step crosses a kink."""
+    best = None
+    for numeric in _slopes(f, direction):
+        if numeric is None:
             continue
-        error = _relative_error(expected, slope, floor)
+        error = _relative_error(analytic, numeric, floor)
         if best is None or error < best.error:
-            best = Comparison(where, expected, slope, error)
-        if error <= limit:
+            best = Comparison(where, analytic, numeric, error)
+        if best.error <= limit / 10:
             break
     return best
+
+
+def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[float | None]:
+    """Give central differences: the plain one first, then finer ones for what is in doubt."""
+    yield f.slope(direction, 1e-5)
+    # A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
+    # steps together cancel c h^2 (Richardson); longer ones will do then, where rounding is small.
+    for h in (1e-3, 1e-4):
+        at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
+        yield None if at_h is None or at_half is None else (4 * at_half - at_h) / 3
+    # Close to a kink only a short step stays on one side.
+    yield f.slope(direction, 1e-6)
 
 
 def _relative_error(analytic: float, numeric: float, floor: float) -> float:
@@ -454,21 +375,6 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
         return math.inf
     scale = max(abs(analytic), abs(numeric), floor)
     return abs(analytic - numeric) / scale if scale > 0 else 0.0
-
-
-def _row(name: str, shape: tuple[int, ...], found: list[Comparison | None], limit: float) -> Row:
-    comparisons = [comparison for comparison in found if comparison is not None]
-    crossed = len(found) - len(comparisons)
-    if not comparisons:
-        return Row(name, shape, 0, crossed, math.inf, math.nan, None, False)
-    worst = max(comparisons, key=lambda comparison: comparison.error)
-    analytic = np.array([comparison.analytic for comparison in comparisons])
-    numeric = np.array([comparison.numeric for comparison in comparisons])
-    size = float(np.linalg.norm(numeric))
-    norm_error = float(np.linalg.norm(analytic - numeric)) / size if size > 0 else math.nan
-    return Row(
-        name, shape, len(comparisons), crossed, worst.error, norm_error, worst, worst.error <= limit
-    )
 
 
 class _Identity:
@@ -496,7 +402,3 @@ class _RandomSum:
     def backward(self) -> np.ndarray:
         assert self.dy is not None  # forward comes first
         return self.dy
-
-
-def _has_kink(layer: Any) -> bool:
-    return hasattr(layer, "kink_side")

@@ -146,12 +146,14 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
         return y.astype(np.intp)
     if y.shape == (rows, classes) and y.dtype.kind in "fiub":
         soft = y.astype(logits.dtype)
-        if not (np.abs(soft.sum(axis=1) - 1) <= 1e-3).all() or soft.min() < 0:
+        sums = soft.sum(axis=1, keepdims=True)
+        if not (np.abs(sums - 1) <= 1e-3).all() or soft.min() < 0:
             raise InputError(
                 f"expected each row of soft targets to be probabilities that sum to 1, got a row "
-                f"that sums to {soft.sum(axis=1)[np.abs(soft.sum(axis=1) - 1).argmax()]:g}"
+                f"that sums to {sums[np.abs(sums - 1).argmax(), 0]:g}"
             )
-        return soft
+        # The gradient p - t is right only where a row sums to 1 exactly, not as float32 rounds it.
+        return soft / sums
     raise InputError(
         f"expected integer labels of shape ({rows},) or probabilities of shape ({rows}, {classes}) "
         f"for logits {logits.shape}, got {_describe(y)}{_label_cause(y, rows)}"

@@ -1,0 +1,164 @@
+"""Random networks, for Hypothesis: every layer, loss and option, in combination.
+
+A drawn `Case` is plain data, so that a failing one shrinks to a network that a person can read;
+`Case.build` makes the network, the loss and the batch from it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from numpymlp import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    L2Penalty,
+    LeakyReLU,
+    MeanSquaredError,
+    Network,
+    ReLU,
+    Sigmoid,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    Tanh,
+    initializers,
+)
+
+ACTIVATIONS = {
+    "none": (),
+    "relu": (ReLU,),
+    "leaky_relu": (LeakyReLU,),
+    "leaky_relu 0.3": (lambda: LeakyReLU(0.3),),
+    "sigmoid": (Sigmoid,),
+    "tanh": (Tanh,),
+}
+INITIALIZERS = {
+    "he_normal": initializers.he_normal,
+    "he_uniform": initializers.he_uniform,
+    "glorot_normal": initializers.glorot_normal,
+    "glorot_uniform": initializers.glorot_uniform,
+    "lecun_normal": initializers.lecun_normal,
+    "lecun_uniform": initializers.lecun_uniform,
+    "normal 0.5": initializers.Normal(0.5),
+}
+LOSSES = {
+    "softmax": SoftmaxCrossEntropy,
+    "sigmoid": SigmoidCrossEntropy,
+    "squared error": MeanSquaredError,
+}
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """One hidden block: Dense, then batch norm, activation and dropout where asked for."""
+
+    units: int
+    activation: str
+    batch_norm: bool = False
+    dropout: float = 0.0
+
+    def layers(self, inputs: int, initializer: Any) -> list[Any]:
+        return [
+            Dense(inputs, self.units, initializer),
+            *([BatchNorm(self.units)] if self.batch_norm else []),
+            *(make() for make in ACTIVATIONS[self.activation]),
+            *([Dropout(self.dropout)] if self.dropout else []),
+        ]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network, a loss and a batch; everything random in it comes from the seed."""
+
+    rows: int
+    inputs: int
+    hidden: tuple[Hidden, ...]
+    outputs: int
+    loss: str
+    soft_targets: bool = False
+    label_smoothing: float = 0.0
+    sample_weight: str = "none"
+    l2: float = 0.0
+    initializer: str = "he_normal"
+    training: bool = True
+    dtype: str = "float64"
+    seed: int = 0
+
+    def build(self) -> tuple[Network, Any, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Make (network, loss, x, y, what else `check_gradients` takes)."""
+        rng = np.random.default_rng(self.seed)
+        layers, size = [], self.inputs
+        for block in self.hidden:
+            layers += block.layers(size, INITIALIZERS[self.initializer])
+            size = block.units
+        layers.append(Dense(size, self.outputs, INITIALIZERS[self.initializer]))
+        network = Network(layers, rng=rng, dtype=self.dtype)
+        # Biases of 0 and batch norm's 1 and 0 would hide faults, and sit on kinks.
+        network.parameters += (1 - network.decay_mask) * rng.normal(0, 0.3, len(network.parameters))
+        network.buffers[:] = rng.uniform(0.5, 2.0, len(network.buffers))
+        x = rng.normal(size=(self.rows, self.inputs))
+        options = {
+            "sample_weight": self.weights(rng),
+            "penalty": L2Penalty(self.l2) if self.l2 else None,
+            "training": self.training,
+        }
+        return network, self.make_loss(), x, self.targets(rng), options
+
+    def make_loss(self) -> Any:
+        if self.loss == "softmax":
+            return SoftmaxCrossEntropy(self.label_smoothing)
+        return LOSSES[self.loss]()
+
+    def targets(self, rng: np.random.Generator) -> np.ndarray:
+        shape = self.rows, self.outputs
+        if self.loss == "squared error":
+            return rng.normal(size=shape)
+        if self.loss == "sigmoid":
+            return rng.random(shape) if self.soft_targets else rng.integers(0, 2, shape)
+        if self.soft_targets:
+            return rng.dirichlet(np.ones(self.outputs), self.rows)
+        return rng.integers(0, self.outputs, self.rows)
+
+    def weights(self, rng: np.random.Generator) -> np.ndarray | None:
+        if self.sample_weight == "none":
+            return None
+        weights = rng.uniform(0.1, 3.0, self.rows)
+        if self.sample_weight == "some 0":
+            weights[1:] *= rng.integers(0, 2, self.rows - 1)
+        return weights
+
+
+def hidden_blocks(batch_norm: bool) -> st.SearchStrategy[Hidden]:
+    return st.builds(
+        Hidden,
+        units=st.integers(1, 6),
+        activation=st.sampled_from(sorted(ACTIVATIONS)),
+        batch_norm=st.booleans() if batch_norm else st.just(False),
+        dropout=st.sampled_from([0.0, 0.2, 0.5]),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Networks of depth 0 to 4 with everything that they can be combined with."""
+    loss = draw(st.sampled_from(sorted(LOSSES)))
+    # The batch's variance is well behaved from about four rows on.
+    rows = draw(st.integers(1, 7))
+    hidden = draw(st.lists(hidden_blocks(batch_norm=rows >= 4), max_size=4))
+    return Case(
+        rows=rows,
+        inputs=draw(st.integers(1, 5)),
+        hidden=tuple(hidden),
+        outputs=draw(st.integers(2 if loss == "softmax" else 1, 4)),
+        loss=loss,
+        soft_targets=draw(st.booleans()) if loss != "squared error" else False,
+        label_smoothing=draw(st.sampled_from([0.0, 0.1, 0.5])) if loss == "softmax" else 0.0,
+        sample_weight=draw(st.sampled_from(["none", "some", "some 0"])),
+        l2=draw(st.sampled_from([0.0, 0.01, 1.0])),
+        initializer=draw(st.sampled_from(sorted(INITIALIZERS))),
+        training=draw(st.booleans()),
+        dtype=draw(st.sampled_from(["float64", "float32"])),
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
