@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from numpymlp import metrics
+from numpymlp import metrics, plots
 from numpymlp.evaluation import evaluation_report, write_evaluation, write_training_figures
 from numpymlp.layers import BatchNorm, Dense, ReLU
 from numpymlp.network import Network
@@ -110,6 +110,26 @@ def test_samples_that_are_no_square_images_are_counted_but_not_drawn(tmp_path):
     assert names(tmp_path) == scores
     write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=(3, 4))
     assert names(tmp_path) == FIGURES | scores
+
+
+def test_activations_are_those_that_the_next_layer_reads(tmp_path, monkeypatch):
+    x, y_true = samples()
+    network = classifier()
+    drawn = {}
+
+    def record(image, hidden, probabilities, **options):
+        drawn.update(image=image, hidden=hidden, probabilities=probabilities, **options)
+        return plots.first_layer_weights(network.layers[0].W)
+
+    monkeypatch.setattr("numpymlp.evaluation.plots.activations", record)
+    write_evaluation(tmp_path, network, x, y_true)
+    mistake = int(np.flatnonzero(network.predict(x) != y_true)[0])
+    np.testing.assert_array_equal(drawn["image"], x[mistake].reshape(4, 4))
+    (hidden,) = drawn["hidden"]
+    # Dense, BatchNorm, ReLU: the last Dense layer reads what ReLU gives.
+    np.testing.assert_array_equal(hidden, network.activations(x[mistake : mistake + 1])[2][0])
+    assert hidden.min() == 0
+    assert drawn["truth"] == y_true[mistake]
 
 
 def test_one_sigmoid_unit_is_a_classifier_of_two_classes(tmp_path):

@@ -241,6 +241,8 @@ def test_confused_pairs_are_counted_and_illustrated():
     assert shown[2:] == ["0 called 1", "10 times", "1 called 2", "3"]
     longest, short = figure.axes[0].patches
     assert short.get_width() / longest.get_width() == pytest.approx(0.3)
+    left_of_images = min(image.get_extent()[0] for image in figure.axes[0].images)
+    assert 1 < longest.get_x() + longest.get_width() < left_of_images - 0.7
     assert len(figure.axes[0].images) == 8 + 3
 
 
