@@ -23,11 +23,13 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from numpymlp.divergence import TrainingDiverged
 from numpymlp.layers import BatchNorm, Dense, Dropout
 from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import ACTIVATIONS, BATCH, Network
 from numpymlp.optimizers import SGD, Adam, Optimizer
 from numpymlp.schedules import Schedule
+from numpymlp.scoring import Samples
 from numpymlp.sklearn.solvers import (
     SCHEDULES,
     Convergence,
@@ -39,7 +41,7 @@ from numpymlp.sklearn.solvers import (
     given_order,
     minimize_lbfgs,
 )
-from numpymlp.training import Samples, Trainer, TrainingDiverged
+from numpymlp.training import Trainer
 
 LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
 ACTIVATION_NAMES = {*LAYERS, "identity"}

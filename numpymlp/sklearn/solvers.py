@@ -20,7 +20,7 @@ import scipy.special
 from numpymlp.losses import L2Penalty, Loss, MeanSquaredError
 from numpymlp.network import Network
 from numpymlp.schedules import Cosine, OneCycle, Schedule, StepDecay
-from numpymlp.training import Samples
+from numpymlp.scoring import Samples
 
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "step_decay": StepDecay,

@@ -1,0 +1,219 @@
+"""`numpymlp benchmark`: the order of the measurements, and what is kept of them.
+
+First the proof of equality; if it fails, nothing is timed. Then each number is taken in a fresh
+process, the libraries in turn (A B A B ...), so that a slow minute of the machine hits all of them
+alike. What is printed and written is the median with minimum and maximum; see `report.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from numpymlp.benchmark import report
+from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
+from numpymlp.benchmark.report import Results
+from numpymlp.files import atomic_write, read_json, write_json
+from numpymlp.validation import InputError, check_positive_integer
+
+SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
+    ((784, 128, 10), 32),
+    ((784, 128, 10), 128),
+    ((784, 100, 10), 200),
+    ((784, 512, 512, 10), 128),
+    ((784, 800, 10), 128),
+)
+# The recipe of `numpymlp train` for the run to 98 %: network, batch, learning rate, epochs.
+COLD = {"sizes": [784, 192, 10], "batch": 256, "rate": 1e-2, "epochs": 7}
+RESULTS = "benchmark.json"
+ROWS = ("epochs", "predictions", "cold", "accuracy")
+THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB", "NUMEXPR")
+NEEDS = {"torch": "torch", "jax": "jax"}
+
+Measure = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `benchmark` can be told."""
+    parser.add_argument("--quick", action="store_true", help="fewer rows, under two minutes")
+    parser.add_argument(
+        "--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROWS", help=", ".join(ROWS)
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="processes a number (default: 3)")
+    parser.add_argument(
+        "--threads", type=int, default=_cores(), help="cores to use (default: all of them)"
+    )
+    parser.add_argument(
+        "--output",
+        default="benchmark",
+        metavar="FOLDER",
+        help="where benchmark.json, benchmark.md and benchmark.png go (default: benchmark)",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark as a command of its own; return the exit status."""
+    parser = argparse.ArgumentParser(prog="numpymlp benchmark", description=__doc__)
+    options(parser)
+    return benchmark(parser.parse_args(arguments))
+
+
+def benchmark(chosen: argparse.Namespace) -> int:
+    """Prove equality, measure what was chosen, print and write it; return the exit status."""
+    check_positive_integer(chosen.repeats, "--repeats")
+    if not 1 <= chosen.threads <= _cores():
+        raise InputError(f"--threads: expected 1 to {_cores()}, got {chosen.threads}")
+    began = time.perf_counter()
+    print(f"Equality with scikit-learn, {STEPS} steps in float64 ...", flush=True)
+    try:
+        cases = prove_equality()
+    except NotEqualError as error:
+        print(f"The two do not compute the same, so no times are taken: {error}", file=sys.stderr)
+        return 1
+    worst = max(case.difference for case in cases)
+    print(f"{len(cases)} settings agree to {worst:.1e} (required: {TOLERANCE:g})", flush=True)
+    folder = Path(chosen.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    results: Results = {
+        "environment": report.environment(chosen.threads),
+        "quick": chosen.quick,
+        "command": "numpymlp benchmark" + (" --quick" if chosen.quick else ""),
+        "equality": {"settings": len(cases), "steps": STEPS, "difference": worst},
+    }
+    results = {**_kept_rows(folder, results), **results}
+    with _cores_limited_to(chosen.threads):
+        for row in chosen.only:
+            results[row] = MEASUREMENTS[row](chosen, _in_fresh_process(chosen.threads))
+    text = report.markdown(results)
+    write_json(folder / RESULTS, results)
+    with atomic_write(folder / "benchmark.md") as file:
+        file.write(text.encode())
+    if "epochs" in results:
+        with atomic_write(folder / "benchmark.png") as file:
+            report.figure(results).savefig(file, format="png")
+    minutes = (time.perf_counter() - began) / 60
+    print(f"\n{text}\nWritten to {folder} after {minutes:.1f} minutes.")
+    return 0
+
+
+def _kept_rows(folder: Path, results: Results) -> Results:
+    """Read the rows of an earlier run in this folder, if the same was measured in the same place.
+
+    So `--only` can take the rows one after the other.
+    """
+    if not (folder / RESULTS).exists():
+        return {}
+    earlier = read_json(folder / RESULTS, "benchmark")
+    same = all(earlier.get(name) == results[name] for name in ("environment", "quick"))
+    return {row: earlier[row] for row in ROWS if row in earlier} if same else {}
+
+
+# ---- the four groups of rows ----
+
+
+def epochs(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+    """Measure seconds an epoch and peak memory, shape by shape."""
+    shapes = SHAPES[1:2] + SHAPES[3:4] if chosen.quick else SHAPES
+    rows = 10_000 if chosen.quick else 60_000
+    peers = _installed("numpymlp", "sklearn", "sklearn32", "torch", "jax", "products")
+    table = []
+    for sizes, batch in shapes:
+        task = {"task": "epoch", "sizes": list(sizes), "batch": batch, "rows": rows}
+        samples = _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)
+        table.append({**task, "peers": samples})
+    return table
+
+
+def predictions(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+    """Measure the prediction of 10,000 samples and of one."""
+    task = {"task": "predict", "sizes": [784, 128, 10]}
+    peers = _installed("numpymlp", "face", "sklearn", "sklearn32", "torch", "jax")
+    return [
+        {**task, "peers": _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)}
+    ]
+
+
+def cold(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+    """Measure the wall time of whole processes until 98 % of the test images are right."""
+    task = {"task": "cold", **COLD}
+    peers = _installed("numpymlp", "sklearn32", "torch", "jax")
+    return [
+        {**task, "peers": _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)}
+    ]
+
+
+def accuracy(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+    """Measure the final test accuracy over seeds, at scikit-learn's defaults and at ours."""
+    peers = ["numpymlp"] if chosen.quick else ["numpymlp", "face", "sklearn32"]
+    samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+    for seed in range(2 if chosen.quick else 5):
+        for peer in peers:
+            samples[peer].append(measure({"task": "accuracy", "peer": peer, "seed": seed}))
+    return [{"task": "accuracy", "peers": samples}]
+
+
+MEASUREMENTS = dict(zip(ROWS, (epochs, predictions, cold, accuracy), strict=True))
+
+
+# ---- fresh processes, in turn ----
+
+
+def _in_turn(
+    task: dict[str, Any], peers: list[str], repeats: int, measure: Measure
+) -> dict[str, list[dict[str, Any]]]:
+    samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+    for _ in range(repeats):
+        for peer in peers:
+            samples[peer].append(measure({**task, "peer": peer}))
+    return samples
+
+
+def _in_fresh_process(threads: int) -> Measure:
+    environment = {**os.environ, **{f"{name}_NUM_THREADS": str(threads) for name in THREADS}}
+    # Who fixes the processor's type for reproducible sums does not want that speed measured.
+    environment.pop("OPENBLAS_CORETYPE", None)
+
+    def measure(task: dict[str, Any]) -> dict[str, Any]:
+        command = [sys.executable, "-m", "numpymlp.benchmark.worker", json.dumps(task)]
+        started = time.perf_counter()
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        wall = time.perf_counter() - started
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        numbers = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
+        print(f"{report.title(task)}: {numbers}, wall {wall:.2f}", flush=True)
+        return {**result, "wall": wall}
+
+    return measure
+
+
+@contextmanager
+def _cores_limited_to(threads: int) -> Iterator[None]:
+    """Let this process and all that it starts run on so many cores only."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:threads])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _installed(*peers: str) -> list[str]:
+    return [peer for peer in peers if importlib.util.find_spec(NEEDS.get(peer, "numpy"))]

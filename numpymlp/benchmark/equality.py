@@ -1,0 +1,101 @@
+"""The proof that comes before any time: both libraries compute the same numbers.
+
+Two fast programs can only be compared if they do the same work. `prove_equality` trains this
+package's estimator and scikit-learn's side by side, from the same weights and on the same batches,
+and compares all weights after every single step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier as PeerClassifier
+
+from numpymlp.sklearn import MLPClassifier
+
+SOLVERS: dict[str, dict[str, Any]] = {
+    "SGD": {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 0.1},
+    "SGD, momentum": {"solver": "sgd", "nesterovs_momentum": False, "learning_rate_init": 0.05},
+    "SGD, Nesterov": {"solver": "sgd", "nesterovs_momentum": True, "learning_rate_init": 0.05},
+    "Adam": {"solver": "adam", "learning_rate_init": 0.01},
+}
+ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
+ALPHAS = (0.0, 0.1)
+STEPS, TOLERANCE = 60, 1e-12
+CLASSES, FEATURES, ROWS, HIDDEN = 4, 12, 32, (16, 8)
+
+
+class Case(NamedTuple):
+    """One setting, and how far apart the two got: the largest difference of any weight."""
+
+    solver: str
+    activation: str
+    alpha: float
+    difference: float
+
+
+class NotEqualError(AssertionError):
+    """The two libraries do not compute the same: their times must not be compared."""
+
+
+def prove_equality(steps: int = STEPS, tolerance: float = TOLERANCE) -> list[Case]:
+    """Train both libraries step by step, in float64, and compare their weights after each step.
+
+    Parameters
+    ----------
+    steps : int, default 60
+    tolerance : float, default 1e-12
+        The largest difference that is taken for rounding.
+
+    Returns
+    -------
+    list of Case
+        Every solver with every activation, without and with an L2 term.
+
+    Raises
+    ------
+    NotEqualError
+        At the first step after which any weight or bias differs by more.
+    """
+    return [
+        _run(solver, activation, alpha, steps, tolerance)
+        for solver, activation, alpha in itertools.product(SOLVERS, ACTIVATIONS, ALPHAS)
+    ]
+
+
+def _run(solver: str, activation: str, alpha: float, steps: int, tolerance: float) -> Case:
+    settings = {
+        **SOLVERS[solver],
+        "activation": activation,
+        "alpha": alpha,
+        "hidden_layer_sizes": HIDDEN,
+        "shuffle": False,
+        "random_state": 0,
+    }
+    ours, peer = MLPClassifier(**settings), PeerClassifier(**settings)
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(FEATURES, CLASSES))
+    worst = 0.0
+    for step in range(1, steps + 1):
+        # A call with no more rows than a batch is one step.
+        x = rng.normal(size=(ROWS, FEATURES))
+        y = (x @ truth + rng.normal(size=(ROWS, CLASSES))).argmax(axis=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ours.partial_fit(x, y, classes=range(CLASSES))
+            peer.partial_fit(x, y, classes=range(CLASSES))
+        pairs = zip(
+            [*ours.coefs_, *ours.intercepts_], [*peer.coefs_, *peer.intercepts_], strict=True
+        )
+        difference = max(float(np.abs(a - b).max()) for a, b in pairs)
+        if not difference <= tolerance:
+            raise NotEqualError(
+                f"{solver}, {activation}, alpha={alpha:g}: after step {step} of {steps} the "
+                f"weights differ from scikit-learn's by up to {difference:.1e}, more than "
+                f"{tolerance:g}"
+            )
+        worst = max(worst, difference)
+    return Case(solver, activation, alpha, worst)

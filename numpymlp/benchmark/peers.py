@@ -1,0 +1,288 @@
+"""The same training written for each library, as a user of it would write it for speed.
+
+Every class here builds a network of Dense layers and ReLU, trains it with Adam on softmax
+cross-entropy over shuffled mini-batches, and predicts labels. Nothing else is timed. They run in
+processes of their own; see `worker.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+
+Data = tuple[np.ndarray, np.ndarray]
+Factor = Callable[[int], float] | None  # of the learning rate, by the number of the step
+
+
+class Peer(Protocol):
+    """What the benchmark asks of a library."""
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        """Train from new weights, and stop when `after_epoch` says so."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Give the labels of samples (N, 784)."""
+
+
+class NumpyMLP:
+    """A Network and its Trainer."""
+
+    name, dtype = "numpymlp", "float32"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
+
+        self.network = mlp(sizes, rng=np.random.default_rng(0), dtype=self.dtype)
+        self.trainer = Trainer(
+            self.network,
+            SoftmaxCrossEntropy(),
+            Adam(rate),
+            batch_size=batch,
+            schedule=None if factor is None else lambda step, total_steps: factor(step),
+            verbose=0,
+        )
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        self.trainer.callbacks = [lambda trainer: after_epoch()]
+        self.trainer.fit(*data, epochs=epochs)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.network.predict(x)
+
+
+class NumpyMLP64(NumpyMLP):
+    """The same in float64."""
+
+    name, dtype = "numpymlp, float64", "float64"
+
+
+class ScikitLearn:
+    """scikit-learn in float64, which is what it makes of all data but float32."""
+
+    name, dtype = "scikit-learn", "float64"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        from sklearn.neural_network import MLPClassifier, _multilayer_perceptron
+
+        class Watched(MLPClassifier):
+            def _update_no_improvement_count(self, *arguments: Any) -> None:
+                self._no_improvement_count = np.inf if self.after_epoch() else 0
+
+        class Scheduled(_multilayer_perceptron.AdamOptimizer):
+            # It has no schedules for Adam; the benchmark lends it this package's.
+            def _get_updates(self, grads: list[np.ndarray]) -> list[np.ndarray]:
+                self.learning_rate_init = rate * (1.0 if factor is None else factor(self.t))
+                updates: list[np.ndarray] = super()._get_updates(grads)
+                return updates
+
+        if factor is not None:
+            _multilayer_perceptron.AdamOptimizer = Scheduled
+        self.model = Watched(
+            tuple(sizes[1:-1]),
+            solver="adam",
+            alpha=0.0,
+            batch_size=batch,
+            learning_rate_init=rate,
+            random_state=0,
+        )
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        x, y = data
+        self.model.after_epoch = after_epoch
+        self.model.set_params(max_iter=epochs).fit(x.astype(self.dtype, copy=False), y)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        labels: np.ndarray = self.model.predict(x)
+        return labels
+
+
+class ScikitLearn32(ScikitLearn):
+    """scikit-learn on float32 data."""
+
+    name, dtype = "scikit-learn, float32", "float32"
+
+
+class Face:
+    """The estimator for scikit-learn users, in float32."""
+
+    name, dtype = "numpymlp.sklearn", "float32"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        from numpymlp.sklearn import MLPClassifier
+
+        self.model = MLPClassifier(
+            tuple(sizes[1:-1]),
+            alpha=0.0,
+            batch_size=batch,
+            learning_rate_init=rate,
+            schedule=None if factor is None else lambda step, total_steps: factor(step),
+            random_state=0,
+        )
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        self.model.set_params(max_iter=epochs, callbacks=[lambda trainer: after_epoch()])
+        self.model.fit(*data)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.model.predict(x)
+
+
+class PyTorch:
+    """PyTorch in eager mode, with its fused Adam; batches are cut from tensors, not by a loader."""
+
+    name, dtype = "PyTorch", "float32"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        import torch
+
+        torch.manual_seed(0)
+        layers: list[Any] = []
+        for inputs, outputs in pairwise(sizes):
+            layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        self.torch, self.model = torch, torch.nn.Sequential(*layers[:-1])
+        self.batch, self.rate, self.factor = batch, rate, factor
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        torch, model = self.torch, self.model
+        x, y = torch.from_numpy(data[0]), torch.from_numpy(data[1])
+        optimizer = torch.optim.Adam(model.parameters(), lr=self.rate, fused=True)
+        step = 0
+        for _ in range(epochs):
+            order = torch.randperm(len(x))
+            for start in range(0, len(x), self.batch):
+                rows = order[start : start + self.batch]
+                if self.factor is not None:
+                    optimizer.param_groups[0]["lr"] = self.rate * self.factor(step)
+                optimizer.zero_grad(set_to_none=True)
+                torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+                step += 1
+            if after_epoch():
+                return
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        with self.torch.inference_mode():
+            labels: np.ndarray = self.model(self.torch.from_numpy(x)).argmax(dim=1).numpy()
+        return labels
+
+
+class Jax:
+    """JAX, with the whole epoch compiled into one program; compiling counts only as wall time."""
+
+    name, dtype = "JAX", "float32"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        import jax
+        import jax.numpy as jnp
+
+        self.jax, self.batch, self.rate, self.factor = jax, batch, rate, factor
+        rng = np.random.default_rng(0)
+        self.parameters = [
+            (rng.normal(0, np.sqrt(2 / i), (i, o)).astype(np.float32), np.zeros(o, np.float32))
+            for i, o in pairwise(sizes)
+        ]
+
+        def logits(parameters: Any, x: Any) -> Any:
+            for W, b in parameters[:-1]:
+                x = jax.nn.relu(x @ W + b)
+            W, b = parameters[-1]
+            return x @ W + b
+
+        def loss(parameters: Any, x: Any, y: Any) -> Any:
+            log_p = jax.nn.log_softmax(logits(parameters, x))
+            return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
+
+        def adam(state: Any, batch: Any) -> Any:
+            (p, m, v, t), (x, y, a) = state, batch
+            g, t = jax.grad(loss)(p, x, y), t + 1
+            a = a * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            tree = jax.tree_util.tree_map
+            m = tree(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+            v = tree(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+            p = tree(lambda p, m, v: p - a * m / (jnp.sqrt(v) + 1e-8), p, m, v)
+            return (p, m, v, t), None
+
+        def epoch(state: Any, x: Any, y: Any, order: Any, rates: Any) -> Any:
+            full = len(x) // batch
+            rows = order[: full * batch].reshape(full, batch)
+
+            def step(state: Any, part: Any) -> Any:
+                rows, a = part
+                return adam(state, (x[rows], y[rows], a))
+
+            state, _ = jax.lax.scan(step, state, (rows, rates[:full]))
+            if full * batch < len(x):
+                rest = order[full * batch :]
+                state, _ = adam(state, (x[rest], y[rest], rates[full]))
+            return state
+
+        self.epoch = jax.jit(epoch, donate_argnums=0)
+        self.labels = jax.jit(lambda parameters, x: logits(parameters, x).argmax(axis=1))
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        x, y = self.jax.numpy.asarray(data[0]), self.jax.numpy.asarray(data[1])
+        zeros = [(np.zeros_like(W), np.zeros_like(b)) for W, b in self.parameters]
+        state = self.jax.tree_util.tree_map(
+            self.jax.numpy.array, (self.parameters, zeros, zeros, np.float32(0))
+        )
+        steps, rng = -(-len(data[0]) // self.batch), np.random.default_rng(0)
+        for number in range(epochs):
+            first = number * steps
+            rates = [
+                self.rate * (1.0 if self.factor is None else self.factor(step))
+                for step in range(first, first + steps)
+            ]
+            order = rng.permutation(len(data[0]))
+            state = self.epoch(state, x, y, order, np.array(rates, np.float32))
+            self.parameters = self.jax.block_until_ready(state)[0]
+            if after_epoch():
+                return
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.labels(self.parameters, x))
+
+
+class Products:
+    """The matrix products of an epoch and nothing else: no NumPy network can be faster."""
+
+    name, dtype = "matrix products alone", "float32"
+
+    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+        rng = np.random.default_rng(0)
+        self.batch = batch
+        self.W = [rng.normal(size=shape).astype(np.float32) for shape in pairwise(sizes)]
+        self.dW = [np.empty_like(W) for W in self.W]
+        self.y = [rng.normal(size=(batch, size)).astype(np.float32) for size in sizes]
+        self.dy = [y.copy() for y in self.y]
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        rows = len(data[0])
+        for _ in range(epochs):
+            for start in range(0, rows, self.batch):
+                n = min(self.batch, rows - start)
+                for i, W in enumerate(self.W):
+                    np.matmul(self.y[i][:n], W, out=self.y[i + 1][:n])
+                for i in reversed(range(len(self.W))):
+                    np.matmul(self.y[i][:n].T, self.dy[i + 1][:n], out=self.dW[i])
+                    if i > 0:
+                        np.matmul(self.dy[i + 1][:n], self.W[i].T, out=self.dy[i][:n])
+            if after_epoch():
+                return
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        raise NotImplementedError("matrix products predict nothing")
+
+
+PEERS: dict[str, Callable[..., Any]] = {
+    "numpymlp": NumpyMLP,
+    "numpymlp64": NumpyMLP64,
+    "face": Face,
+    "sklearn": ScikitLearn,
+    "sklearn32": ScikitLearn32,
+    "torch": PyTorch,
+    "jax": Jax,
+    "products": Products,
+}

@@ -1,0 +1,274 @@
+"""What the benchmark found, as people read it: the machine, tables in Markdown, a figure.
+
+A cell is the median of its measurements with the smallest and the largest behind it. Ratios are of
+medians; above 1 this package is faster. Rows in which another library wins are shown like all
+others.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from statistics import geometric_mean, median
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from numpymlp import __version__
+from numpymlp.plots.style import QUIET, RUN_COLOURS, SMALL, headline, new_figure, tidy
+
+Results = dict[str, Any]
+
+NAMES = {
+    "numpymlp": "numpymlp",
+    "face": "numpymlp.sklearn",
+    "sklearn": "scikit-learn, float64 (its default)",
+    "sklearn32": "scikit-learn, float32",
+    "torch": "PyTorch, eager, fused Adam",
+    "jax": "JAX, whole epoch compiled",
+    "products": "matrix products alone",
+}
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Name the machine, the number of threads, the BLAS behind each library, and all versions."""
+    versions = {"numpymlp": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "machine": _processor(),
+        "cores": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": threads,
+        "blas": _blas(),
+        "versions": versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _blas() -> list[str]:
+    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is to be seen
+    from threadpoolctl import threadpool_info
+
+    return sorted(
+        {
+            f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')})"
+            for pool in threadpool_info()
+            if pool["user_api"] == "blas"
+        }
+    )
+
+
+def title(task: dict[str, Any]) -> str:
+    """Name a measurement: what is done, by whom, on which network."""
+    parts = [task["task"], NAMES[task["peer"]]]
+    if "sizes" in task:
+        parts.append(shape(task["sizes"], task.get("batch")))
+    if "seed" in task:
+        parts.append(f"seed {task['seed']}")
+    return ", ".join(parts)
+
+
+def shape(sizes: Sequence[int], batch: int | None = None) -> str:
+    """Write a network as 784-128-10, with its batch size if there is one."""
+    return "-".join(map(str, sizes)) + (f", batch {batch}" if batch else "")
+
+
+def middle(samples: Sequence[dict[str, Any]], key: str) -> float:
+    """Give the median of a number over its measurements."""
+    return median(sample[key] for sample in samples)
+
+
+def ratios(results: Results, peer: str) -> list[float]:
+    """Give, for each shape, how many times as long as this package a library takes an epoch."""
+    return [
+        middle(row["peers"][peer], "seconds") / middle(row["peers"]["numpymlp"], "seconds")
+        for row in results["epochs"]
+        if peer in row["peers"]
+    ]
+
+
+# ---- Markdown ----
+
+
+def markdown(results: Results) -> str:
+    """Write all that was measured as Markdown, with the environment above it."""
+    where = results["environment"]
+    equality = results["equality"]
+    versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
+    parts = [
+        f"Made with `{results['command']}` on {where['machine']}, {where['threads']} of "
+        f"{where['cores']} cores, {where['system']}; BLAS: {', '.join(where['blas'])}; {versions}.",
+        f"Equality first: in {equality['settings']} settings of solver, activation and L2 term, "
+        f"the weights of both libraries agree to {equality['difference']:.1e} after each of "
+        f"{equality['steps']} steps in float64.",
+    ]
+    if results["quick"]:
+        parts.append("A quick run: fewer samples, one measurement a cell.")
+    for row, write in WRITERS.items():
+        if row in results:
+            parts += write(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def _epochs(results: Results) -> list[str]:
+    rows = results["epochs"]
+    peers = list(rows[0]["peers"])
+    head = ["network", *(NAMES[peer] for peer in peers)]
+    seconds, times, memory = [], [], []
+    for row in rows:
+        name = shape(row["sizes"], row["batch"])
+        ours = middle(row["peers"]["numpymlp"], "seconds")
+        seconds.append([name, *(_spread(row["peers"][peer], "seconds") for peer in peers)])
+        medians = [middle(row["peers"][peer], "seconds") for peer in peers]
+        times.append([name, *(f"{value / ours:.2f}" for value in medians)])
+        memory.append([name, *(f"{middle(row['peers'][peer], 'megabytes'):.0f}" for peer in peers)])
+    times.append(
+        ["geometric mean", *(f"{geometric_mean(ratios(results, peer)):.2f}" for peer in peers)]
+    )
+    return [
+        f"**Seconds an epoch of {rows[0]['rows']:,} samples**, Adam, ReLU; median (minimum to "
+        "maximum)",
+        _table(head, seconds),
+        "**As a multiple of numpymlp's time**: above 1, numpymlp is faster",
+        _table(head, times),
+        "**Peak memory of the whole process**, data included, in MiB",
+        _table(head, memory),
+    ]
+
+
+def _predictions(results: Results) -> list[str]:
+    row = results["predictions"][0]
+    body = [
+        [NAMES[peer], _spread(samples, "seconds", 1e3), _spread(samples, "seconds_of_one", 1e6)]
+        for peer, samples in row["peers"].items()
+    ]
+    return [
+        f"**Prediction** with {shape(row['sizes'])}; median (minimum to maximum)",
+        _table(["", "10,000 samples, ms", "one sample, \N{MICRO SIGN}s"], body),
+    ]
+
+
+def _cold(results: Results) -> list[str]:
+    row = results["cold"][0]
+    body = []
+    for peer, samples in row["peers"].items():
+        reached = min(sample["accuracy"] for sample in samples) >= 0.98
+        body.append(
+            [
+                NAMES[peer],
+                _spread(samples, "wall") if reached else "not reached",
+                " ".join(f"{sample['accuracy']:.2%}" for sample in samples),
+                " ".join(str(sample["epochs"]) for sample in samples),
+            ]
+        )
+    return [
+        f"**Wall time of a whole cold process until 98 % test accuracy**, from start to exit, "
+        f"{shape(row['sizes'], row['batch'])}, all with the one-cycle schedule to "
+        f"{row['rate']:g} over {row['epochs']} epochs",
+        _table(["", "seconds", "test accuracy", "epochs"], body),
+    ]
+
+
+SETTINGS = {
+    "numpymlp": "numpymlp, at its command's defaults",
+    "face": "numpymlp.sklearn, at scikit-learn's defaults",
+    "sklearn32": "scikit-learn, at its defaults",
+}
+
+
+def _accuracy(results: Results) -> list[str]:
+    body = [
+        [
+            SETTINGS[peer],
+            _spread(samples, "accuracy", 100),
+            _spread(samples, "epochs", digits=0),
+            _spread(samples, "seconds", digits=1),
+        ]
+        for peer, samples in results["accuracy"][0]["peers"].items()
+    ]
+    seeds = len(next(iter(results["accuracy"][0]["peers"].values())))
+    return [
+        f"**Final test accuracy over {seeds} seeds**; median (minimum to maximum)",
+        _table(["", "accuracy, %", "epochs", "seconds"], body),
+    ]
+
+
+WRITERS = {
+    "epochs": _epochs,
+    "predictions": _predictions,
+    "cold": _cold,
+    "accuracy": _accuracy,
+}
+
+
+def _spread(samples: Sequence[dict[str, Any]], key: str, unit: float = 1.0, digits: int = 2) -> str:
+    values = [sample[key] * unit for sample in samples]
+    text = f"{median(values):.{digits}f}"
+    return (
+        text
+        if len(values) == 1
+        else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+    )
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    rows = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+# ---- the figure ----
+
+
+def figure(results: Results) -> Figure:
+    """Draw the time of an epoch for each shape and library; whiskers from minimum to maximum."""
+    rows = results["epochs"]
+    peers = list(rows[0]["peers"])
+    drawn = new_figure(1.1 + 1.55 * math.ceil(len(rows) / 2))
+    headline(drawn, f"Seconds an epoch of {rows[0]['rows']:,} samples (shorter is better)")
+    axes = drawn.subplots(math.ceil(len(rows) / 2), 2, squeeze=False).ravel()
+    colours = {peer: RUN_COLOURS[i % len(RUN_COLOURS)] for i, peer in enumerate(NAMES)}
+    for panel, row in zip(axes, rows, strict=False):
+        for place, peer in enumerate(reversed(peers)):
+            values = [sample["seconds"] for sample in row["peers"][peer]]
+            mid = median(values)
+            colour = QUIET if peer == "products" else colours[peer]
+            panel.barh(place, mid, color=colour, height=0.72)
+            panel.plot([min(values), max(values)], [place, place], color="black", linewidth=1)
+            panel.text(max(values), place, f" {mid:.2f}", va="center", fontsize=SMALL - 1)
+        panel.set_yticks(range(len(peers)), [_short(peer) for peer in reversed(peers)])
+        panel.set_xlim(0, 1.18 * max(s["seconds"] for p in row["peers"].values() for s in p))
+        tidy(panel, shape(row["sizes"], row["batch"]))
+    for panel in axes[len(rows) :]:
+        panel.set_axis_off()
+        where = results["environment"]
+        text = f"{where['machine']}, {where['threads']} threads\n" + "\n".join(
+            ", ".join(pair) for pair in _pairs(where["versions"])
+        )
+        panel.text(0.0, 0.9, text, va="top", fontsize=SMALL, color=QUIET)
+    return drawn
+
+
+def _short(peer: str) -> str:
+    return NAMES[peer].replace(" (its default)", "").split(", eager")[0].split(", whole")[0]
+
+
+def _pairs(versions: dict[str, str]) -> list[list[str]]:
+    texts = [f"{name} {version}" for name, version in versions.items()]
+    return [texts[i : i + 2] for i in range(0, len(texts), 2)]

@@ -1,0 +1,141 @@
+"""One measurement in a process of its own: read a task as JSON, do it, print the result as JSON.
+
+`command.py` starts ``python -m numpymlp.benchmark.worker`` anew for every number, so that no
+library finds another's threads, caches or memory.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from numpymlp.benchmark.peers import PEERS, Data
+from numpymlp.data import load_mnist
+from numpymlp.schedules import OneCycle
+
+GOAL = 0.98  # test accuracy of the cold run
+
+
+def epoch(task: dict[str, Any]) -> dict[str, Any]:
+    """Time the second epoch of a training; the first warms up, and compiles where that is needed.
+
+    Also give the peak memory of the whole process, data included.
+    """
+    (x, y), _ = load_mnist()
+    peer = PEERS[task["peer"]](task["sizes"], task["batch"], 1e-3)
+    stamps = [time.perf_counter()]
+
+    def stamp() -> bool:
+        stamps.append(time.perf_counter())
+        return False
+
+    peer.train((x[: task["rows"]], y[: task["rows"]]), 2, stamp)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": stamps[2] - stamps[1], "megabytes": peak}
+
+
+def predict(task: dict[str, Any]) -> dict[str, Any]:
+    """Time the prediction of many samples at once, and of a single one."""
+    (x, y), (x_test, _) = load_mnist()
+    peer = PEERS[task["peer"]](task["sizes"], 128, 1e-3)
+    peer.train((x[:2000], y[:2000]), 1, lambda: False)
+    x_test = x_test.astype(peer.dtype, copy=False)
+    return {
+        "seconds": _typical(lambda: peer.predict(x_test), 10),
+        "seconds_of_one": _typical(lambda: peer.predict(x_test[:1]), 300),
+    }
+
+
+def _typical(call: Callable[[], Any], times: int) -> float:
+    """Give the median time of a call, after one that warms up."""
+    seconds = []
+    for _ in range(times + 1):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds[1:]))
+
+
+def cold(task: dict[str, Any]) -> dict[str, Any]:
+    """Train with this package's schedule until the test accuracy is reached; judge each epoch.
+
+    The wall time is taken outside, from the start of the process to its end.
+    """
+    train, (x_test, y_test) = load_mnist()
+    total = task["epochs"] * -(-len(train[0]) // task["batch"])
+    schedule = OneCycle()
+    peer = PEERS[task["peer"]](
+        task["sizes"],
+        task["batch"],
+        task["rate"],
+        lambda step: schedule(min(step, total - 1), total),
+    )
+    x_test = x_test.astype(peer.dtype, copy=False)
+    accuracies: list[float] = []
+
+    def judge() -> bool:
+        accuracies.append(float((peer.predict(x_test) == y_test).mean()))
+        return accuracies[-1] >= GOAL
+
+    if task["peer"].startswith("sklearn"):
+        # Inside its fit it cannot predict yet: its labels are prepared, its fit is not done.
+        peer.predict = _predict_inside_fit(peer)
+    peer.train(train, task["epochs"], judge)
+    return {"accuracy": accuracies[-1], "epochs": len(accuracies)}
+
+
+def _predict_inside_fit(peer: Any) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: peer.model._predict(x, check_input=False)
+
+
+def accuracy(task: dict[str, Any]) -> dict[str, Any]:
+    """Train to the end with one seed and give the test accuracy and the time it took."""
+    (x, y), test = load_mnist()
+    started = time.perf_counter()
+    score, epochs = ACCURACIES[task["peer"]]((x, y), test, task["seed"])
+    return {"accuracy": score, "epochs": epochs, "seconds": time.perf_counter() - started}
+
+
+def _peer_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(random_state=seed).fit(*train)
+    return float(model.score(*test)), int(model.n_iter_)
+
+
+def _face_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
+    from numpymlp.sklearn import MLPClassifier
+
+    model = MLPClassifier(random_state=seed).fit(*train)
+    return float(model.score(*test)), int(model.n_iter_)
+
+
+def _our_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
+    from numpymlp.recipes import Recipe
+
+    recipe = Recipe()
+    network = recipe.build_network(train[0].shape[1], 10, seed)
+    recipe.build_trainer(network, seed, verbose=0).fit(*train, epochs=recipe.epochs)
+    return float((network.predict(test[0]) == test[1]).mean()), recipe.epochs
+
+
+ACCURACIES = {"sklearn32": _peer_default, "face": _face_default, "numpymlp": _our_default}
+TASKS = {"epoch": epoch, "predict": predict, "cold": cold, "accuracy": accuracy}
+
+
+def main() -> None:
+    """Do the task given as the first argument."""
+    task = json.loads(sys.argv[1])
+    warnings.simplefilter("ignore")
+    print(json.dumps(TASKS[task["task"]](task)))
+
+
+if __name__ == "__main__":
+    main()
