@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,20 @@ def expect(
 def fail(message: str) -> None:
     """Fail the test with this message alone."""
     pytest.fail(message, pytrace=False)
+
+
+def numeric_gradient(f: Callable[[], float], array: np.ndarray, h: float = 1e-5) -> np.ndarray:
+    """Give the central difference of `f()` for every number of a float64 array that `f` uses."""
+    gradient = np.zeros_like(array)
+    for place in np.ndindex(array.shape):
+        kept = array[place]
+        array[place] = kept + h
+        above = f()
+        array[place] = kept - h
+        below = f()
+        array[place] = kept
+        gradient[place] = (above - below) / (2 * h)
+    return gradient
 
 
 def _agree(values: np.ndarray, right: np.ndarray, tolerance: float) -> bool:
