@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from numpymlp.history import COLUMNS
 from numpymlp.scoring import Mean
 from numpymlp.storage import open_archive, write_archive
 from numpymlp.validation import InputError, check_range
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from numpymlp.training import Trainer
 
 
+# The types of array that a checkpoint may hold, by the names that it gives them.
+NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bBhHiIqQefd"}
 # What a Trainer counts; its history and the optimizer's state follow from no count.
 COUNTERS = ("epoch", "batch", "step", "last_epoch", "samples", "stopped")
+STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
 
 
 class Snapshot(NamedTuple):
@@ -70,7 +74,8 @@ class Checkpoint:
         header, arrays = trainer.state()
         header["setup"] = setup(trainer)
         header["arrays"] = {
-            name: [list(array.shape), array.dtype.str] for name, array in arrays.items()
+            name: [list(array.shape), array.dtype.newbyteorder("<").str]
+            for name, array in arrays.items()
         }
         write_archive(self.path, "checkpoint", header, arrays)
         self._written = time.monotonic()
@@ -97,15 +102,16 @@ class Checkpoint:
         with open_archive(self.path, "checkpoint") as archive:
             header = archive.header
             _check_setup(self.path, header.get("setup"), setup(trainer))
+            _check_state(self.path, header)
             arrays = archive.read(_expected(self.path, header, trainer))
-        before = trainer.state()
-        before = before[0], {name: array.copy() for name, array in before[1].items()}
+        counts, vectors = trainer.state()
+        before = counts, {name: vector.copy() for name, vector in vectors.items()}
         try:
             trainer.restore(header, arrays)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             trainer.restore(*before)
             raise InputError(
-                f"{os.fspath(self.path)} is altered: the state in its header does not fit: {error}"
+                f"{os.fspath(self.path)} is altered: the state in it does not fit: {error}"
             ) from error
 
 
@@ -160,6 +166,7 @@ def setup(trainer: Trainer) -> dict[str, Any]:
         "optimizer": _settings(trainer.optimizer),
         "schedule": _settings(trainer.schedule),
         "penalty": _settings(trainer.penalty),
+        "constraint": _settings(trainer.constraint),
         "early_stopping": _settings(trainer.early_stopping),
         "augmentation": trainer.augment is not None,
         "batch_size": trainer.batch_size,
@@ -182,7 +189,9 @@ def _settings(part: Any) -> Any:
 
 def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:
     if not isinstance(found, dict):
-        raise InputError(f"{os.fspath(path)} is altered: it does not say how its training was set")
+        raise InputError(
+            f"{os.fspath(path)} is altered: it does not say how its training was set up"
+        )
     for name, value in expected.items():
         if found.get(name) != value:
             raise InputError(
@@ -190,6 +199,40 @@ def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, A
                 f"{found.get(name)!r:.200}, this one's is {value!r:.200}; build the Trainer as it "
                 f"was, or begin a new training"
             )
+
+
+def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> None:
+    """Raise unless the state in a header is made of what `state_of` writes."""
+    epoch, best = header.get("epoch"), header.get("best_epoch")
+    history, running = header.get("history"), header.get("running")
+    fits = {
+        **{name: _is_count(header.get(name)) for name in COUNTERS if name != "stopped"},
+        "stopped": header.get("stopped") in STOPPED,
+        "best_epoch": best is None or _is_count(best),
+        "running": isinstance(running, list)
+        and len(running) == 2
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in running)
+        and all(_is_number(value) for pair in running for value in pair),
+        "history": isinstance(history, list)
+        and len(history) == epoch
+        and all(isinstance(row, dict) and tuple(row) == COLUMNS for row in history)
+        and all(_is_number(v) or v is None for row in history for v in row.values()),
+        "optimizer": isinstance(header.get("optimizer"), dict)
+        and all(_is_number(value) or value is None for value in header["optimizer"].values()),
+    }
+    wrong = [name for name, right in fits.items() if not right]
+    if wrong:
+        raise InputError(
+            f"{os.fspath(path)} is altered: the state in it does not fit: {', '.join(wrong)}"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def _expected(
@@ -201,13 +244,12 @@ def _expected(
     names = {"parameters", "buffers"}
     if header.get("best_epoch") is not None:
         names |= {"best.parameters", "best.buffers"}
-    described = header.get("arrays")
     try:
         arrays = {
-            str(name): (tuple(int(n) for n in shape), np.dtype(str(dtype)))
-            for name, (shape, dtype) in described.items()  # type: ignore[union-attr]
+            name: (tuple(int(n) for n in shape), NUMBERS[dtype])
+            for name, (shape, dtype) in dict(header["arrays"]).items()
         }
-    except (AttributeError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise InputError(f"{os.fspath(path)} is altered: it does not say what it holds") from error
     own = {name for name in arrays if not name.startswith("optimizer.")}
     fits = own == names and all(

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from numpymlp.training import Trainer
 
 
+COLUMNS = (
+    "epoch",
+    "running_train_loss",
+    "running_train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+    "learning_rate",
+    "seconds",
+)
+
+
 class History:
     """What training recorded: one row for each epoch.
 

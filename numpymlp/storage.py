@@ -78,7 +78,7 @@ def write_archive(
     kind : {"model", "checkpoint"}
         Stands in the header as `format`, beside the `version` of the format.
     header : mapping
-        What JSON can hold, finite numbers only.
+        What JSON can hold, or NumPy's arrays and numbers; finite numbers only.
     arrays : mapping of str to ndarray
         Booleans, integers or floats; floats finite, since no reader would take them back.
 
@@ -90,7 +90,7 @@ def write_archive(
         If the file cannot be written.
     """
     content = {**header, "format": f"numpymlp {kind}", "version": FORMAT_VERSION}
-    text = json.dumps(content, allow_nan=False).encode()
+    text = json.dumps(content, allow_nan=False, default=_plain).encode()
     if len(text) > HEADER_LIMIT[kind]:
         raise InputError(
             f"{path}: the header of a {kind} holds at most {HEADER_LIMIT[kind]:,} bytes, "
@@ -108,6 +108,13 @@ def write_archive(
     with atomic_write(path) as file, zipfile.ZipFile(file, "w") as archive:
         for name, array in members.items():
             _write_member(archive, name, array)
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy's arrays and numbers, such as a random generator's state, into Python's."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 def _write_member(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
