@@ -137,11 +137,12 @@ def evaluation_report(
     pred = rows.argmax(axis=1)
     table = metrics.classification_report(true, pred, classes, class_names=names, digits=4)
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)
+    top_two = metrics.top_k_accuracy(true, rows, k=2)
     lines = [
         f"{data_name}: {len(true):,} samples, {int((true != pred).sum()):,} mistakes",
         "",
         f"accuracy           {table.accuracy:8.2%}",
-        f"top-2 accuracy     {metrics.top_k_accuracy(true, rows, k=2):8.2%}",
+        *([f"top-2 accuracy     {top_two:8.2%}"] if classes > 2 else []),
         f"calibration error  {metrics.expected_calibration_error(true, rows):8.2%}",
         f"log loss           {metrics.log_loss(true, rows):8.4f}",
         "",

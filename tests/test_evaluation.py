@@ -137,6 +137,7 @@ def test_one_sigmoid_unit_is_a_classifier_of_two_classes(tmp_path):
     report = write_evaluation(tmp_path, classifier(classes=1, output="sigmoid"), x, y_true)
     assert "predicted 1" in (tmp_path / "confusion.csv").read_text()
     assert "weighted avg" in report
+    assert "top-2" not in report
 
 
 @pytest.mark.parametrize(

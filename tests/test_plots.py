@@ -311,6 +311,13 @@ def test_reliability_shows_what_the_table_holds(answers):
     assert lower.get_title(loc="right") == expected
 
 
+def test_reliability_of_one_who_is_as_sure_as_right():
+    rows = np.array([[0.75, 0.25]] * 4)
+    figure = plots.reliability_diagram(metrics.reliability_table([0, 0, 0, 1], rows))
+    assert figure.get_suptitle() == "Reliability: expected calibration error 0.00 %"
+    assert figure.axes[1].get_title(loc="right") == "on average as sure as right"
+
+
 # ---- training ----
 
 

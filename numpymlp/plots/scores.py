@@ -200,11 +200,10 @@ def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") 
     upper.legend(loc="upper left", fontsize=SMALL, frameon=False)
     lean = float(np.sum(table.count[filled] * (sureness - accuracy)) / table.count.sum())
     word = "more" if lean > 0 else "less"
-    lower.set_title(
-        f"on average {abs(lean):.2f} percentage points {word} sure than right",
-        loc="right",
-        fontsize=SMALL,
-    )
+    verdict = f"{abs(lean):.2f} percentage points {word} sure than right"
+    if abs(lean) < 0.005:
+        verdict = "as sure as right"
+    lower.set_title(f"on average {verdict}", loc="right", fontsize=SMALL, color=INK)
     lower.bar(middle, table.count, width=0.94 * width, color=TRAIN, alpha=0.8)
     lower.set_yscale("log")
     lower.set_ylim(0.7, 3.5 * table.count.max())
@@ -293,4 +292,4 @@ def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float)
         size = fit("M", room, SMALL)
     every = math.ceil(SMALLEST / size)
     axes.set_xticks(places[::every], names[::every])
-    axes.tick_params(axis="x", labelsize=max(size, SMALLEST), rotation=90 if upright else 0)
+    axes.tick_params(axis="x", labelsize=min(size * every, SMALL), rotation=90 if upright else 0)
