@@ -30,7 +30,7 @@ from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import Recipe
 from numpymlp.training import Trainer, TrainingDiverged, evaluate
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, check_seed
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
 CHECKPOINT = "checkpoint.npz"
@@ -224,10 +224,12 @@ def resume(
         config = read_json(run / CONFIG, "the configuration of a run")
         try:
             fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
-            seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
+            seed, minutes = check_seed(config.pop("seed")), config.pop("checkpoint_minutes")
             recipe = Recipe.from_dict(config)
         except (KeyError, TypeError) as error:
             raise InputError(f"{run / CONFIG} is altered: {error} is missing or wrong") from error
+        if not isinstance(data, str | None):
+            raise InputError(f"{run / CONFIG} is altered: data: expected a folder, got {data!r}")
         everything = _load(data, say)
         if everything.fingerprint != fingerprint:
             raise InputError(
