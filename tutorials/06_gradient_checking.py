@@ -119,9 +119,9 @@ plt.show()
 # error rises again. The two losses then agree in almost all their digits, and what is left after
 # the subtraction is rounding, divided by a tiny $h$. The best step lies between, near 1e-5.
 #
-# The orange curve gets no lower than 3e-5, and at a step of 1e-5 it is off by more than one percent.
-# float32 has seven digits, and a difference of two close numbers keeps few of them. So: **float64, a step near 1e-5, and an error under 1e-7.** We
-# train in float32 and check in float64.
+# The orange curve gets no lower than 3e-5, and at a step of 1e-5 it is more than one percent off.
+# float32 has seven digits, and a difference of two close numbers keeps few of them. So: **float64,
+# a step near 1e-5, and an error under 1e-7.** We train in float32 and check in float64.
 #
 # ## 3. A bench for one layer
 #

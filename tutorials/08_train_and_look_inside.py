@@ -1,0 +1,349 @@
+# %% [markdown]
+# # 08 Train on MNIST and look inside
+#
+# ## What you will build
+#
+# A network that reads about 98 % of handwritten digits that it has never seen, after a few seconds
+# of training. Then you open it: what its neurons look for, where it errs, and whether it knows when
+# it is unsure.
+#
+# ## What you need
+#
+# `05_layers_as_classes.py` for the network, `07_optimizers.py` for Adam and its schedule,
+# `03_softmax.py` for probabilities.
+#
+# ## Symbols
+#
+# | formula | code | shape | meaning |
+# |---|---|---|---|
+# | $N$ | `len(x)` | | number of samples |
+# | $x$ | `x_train`, `x_val`, `x_test` | (N, 784) | images, pixels from 0 to 1 |
+# | $y$ | `y_train`, `y_val`, `y_test` | (N,) | the true digits |
+# | $W$ | `network.layers[0].W` | (784, 128) | weights from the pixels to the hidden units |
+# | $p$ | `probabilities` | (N, 10) | what the network answers, after softmax |
+
+# %%
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from numpymlp import (
+    Adam,
+    Network,
+    OneCycle,
+    SoftmaxCrossEntropy,
+    Trainer,
+    evaluate,
+    load_mnist,
+    metrics,
+    minibatches,
+    mlp,
+    plots,
+    train_validation_split,
+)
+from numpymlp.plots.style import INK, RUN_COLOURS, tidy
+
+# %matplotlib inline
+
+# %% [markdown]
+# ## 1. Three sets, for three questions
+#
+# - The **training set** answers: which weights? The network learns from it.
+# - The **validation set** answers: which settings? How many epochs, which learning rate. You look
+#   at it as often as you like, and with each look you fit your choices to it a little.
+# - The **test set** answers: how good is it in the end? You look at it once.
+#
+# MNIST comes in two parts. We hold out a tenth of the first, at random and with every digit in its
+# share, for validation.
+
+# %%
+(x_all, y_all), (x_test, y_test) = load_mnist()
+rng = np.random.default_rng(0)
+(x_train, y_train), (x_val, y_val) = train_validation_split(x_all, y_all, 0.1, rng)
+for name, x, y in (
+    ("train", x_train, y_train),
+    ("validation", x_val, y_val),
+    ("test", x_test, y_test),
+):
+    print(f"{name:11s} {x.shape}  {x.dtype}  digits {np.bincount(y)}")
+
+# %% [markdown]
+# ## 2. The network, before it has learned
+#
+# 784 pixels, 128 hidden units with ReLU, 10 logits.
+
+# %%
+network = mlp([784, 128, 10], rng=np.random.default_rng(0))
+loss = SoftmaxCrossEntropy()
+print(network.summary())
+
+# %% [markdown]
+# **Predict, then run.** What are its loss and its accuracy now, with random weights?
+
+# %%
+first = evaluate(network, loss, x_val, y_val)
+print(f"loss {first.loss:.2f} (ln 10 = {np.log(10):.2f}), accuracy {100 * first.accuracy:.1f} %")
+
+# %% [markdown]
+# Close to $\ln 10$, the loss of somebody who gives each digit the probability 1/10, and an accuracy
+# of about one in ten. If yours starts at 30, something is wrong before training has begun.
+#
+# ## 3. Train
+#
+# This is the loop of the last pages, once more, over one epoch: forward, loss, backward, step.
+
+# %%
+optimizer, rng, values = Adam(1e-3), np.random.default_rng(1), []
+for x, y in minibatches(x_train, y_train, batch_size=128, rng=rng):
+    logits = network.forward(x, training=True)
+    values.append(loss.forward(logits, y))
+    network.backward(loss.backward())
+    optimizer.step(network.parameters, network.gradients)
+
+print(f"{len(values)} steps; loss at the first {values[0]:.2f}, mean of the last 50 ", end="")
+print(f"{np.mean(values[-50:]):.2f}")
+
+# %% [markdown]
+# `Trainer` is this loop, with what you would otherwise write around it: validation after each
+# epoch, a schedule, a history. We start again from random weights, and let a *callback*, a function
+# that is called after each epoch, keep a copy of the first layer's weights for later.
+
+# %%
+network = mlp([784, 128, 10], rng=np.random.default_rng(0))
+snapshots = [network.layers[0].W.copy()]
+trainer = Trainer(
+    network,
+    loss,
+    Adam(5e-3),
+    schedule=OneCycle(),
+    batch_size=128,
+    callbacks=[lambda trainer: snapshots.append(network.layers[0].W.copy())],
+    verbose=0,
+)
+history = trainer.fit(x_train, y_train, epochs=6, validation=(x_val, y_val))
+
+# %%
+print("epoch   train loss (running)   validation loss   validation accuracy")
+for row in history.rows:
+    print(
+        f"{row['epoch']:5d}   {row['running_train_loss']:20.3f}   {row['validation_loss']:15.3f}"
+        f"   {100 * row['validation_accuracy']:17.2f} %"
+    )
+
+# %% [markdown]
+# ## 4. Read the curves
+
+# %%
+figure = plots.learning_curves(history.to_dict())
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# Left, the loss; right, the accuracy; below, the learning rate at the end of each epoch, which
+# `OneCycle` brings down to 0 (its short rise lies within the first epoch). Solid lines are the validation set, dashed ones the training set. The star marks the epoch with
+# the lowest validation loss.
+#
+# **Predict, then run.** In the first epoch the training loss is far *above* the validation loss.
+# Are training samples harder than validation samples? Think of when each is measured.
+
+# %%
+clean = evaluate(network, loss, x_train, y_train)
+last = history.rows[-1]
+print(f"first epoch:  running train loss {history.rows[0]['running_train_loss']:.3f}")
+print(f"last epoch:   running train loss {last['running_train_loss']:.4f}")
+print(f"now, all training samples again:  {clean.loss:.4f}")
+
+# %% [markdown]
+# The running loss is the mean over all batches of the epoch, while the weights still moved: in the
+# first epoch it contains the bad beginning. The validation loss is measured after the epoch. That
+# is the whole secret. Measured again with the final weights, the training loss is a little lower
+# than its last running value.
+#
+# Compare the clean numbers, and you see something else: the loss on the training set is several
+# times smaller than on validation samples. The network partly knows its training digits by heart.
+# Page 09 treats this.
+#
+# ## 5. The test set, once
+
+# %%
+probabilities = network.predict_proba(x_test)  # (10000, 10)
+answers = probabilities.argmax(axis=1)
+accuracy = (answers == y_test).mean()
+standard_error = np.sqrt(accuracy * (1 - accuracy) / len(y_test))
+print(f"test accuracy {100 * accuracy:.2f} % +- {100 * standard_error:.2f} %")
+
+# %% [markdown]
+# Close to 98 %. The second number says how far the result depends on which 10,000 digits happen to
+# be in the test set. A count of independent hits with probability $p$ has the standard error
+# $\sqrt{p\,(1 - p) / N}$, here about 0.15 percentage points. Two networks that differ by 0.1 points
+# on one test set may well be equally good.
+#
+# ## 6. What do the hidden units look for?
+#
+# Each hidden unit has 784 weights, one for each pixel. So its weights are a picture, too. We draw
+# some units before training and after each epoch. Red weights are positive: ink there excites the
+# unit. Blue weights are negative: ink there inhibits it.
+
+# %%
+figure = plots.weights_filmstrip(snapshots, range(7))
+figure.set_dpi(80)
+figure
+
+# %% [markdown]
+# At the start, noise. After one epoch, strokes, which get sharper: blue bars and arcs, with red
+# beside them. Such a unit says: no ink here, but ink next to it. It is a detector for pieces of
+# lines. Nobody told the network to look for strokes; they are what lowers the loss.
+#
+# **Predict, then run.** The outermost corners keep their noise from the start. Why?
+
+# %%
+never_inked = (x_train == 0).all(axis=0)  # (784,)
+change = abs(snapshots[-1] - snapshots[0])[never_inked]
+print(f"{never_inked.sum()} of 784 pixels are 0 in every training image")
+print(f"largest change of their weights: {change.max()}")
+
+# %% [markdown]
+# These pixels are always 0, and the gradient of a weight is its input times something:
+# $dW = x^T dy$. No ink, no gradient: the weights stay exactly where they were drawn.
+#
+# ## 7. One digit on its way
+
+# %%
+i = 0
+hidden = network.activations(x_test[i : i + 1])[1][0]  # after the ReLU, (128,)
+figure = plots.activations(x_test[i], [hidden], probabilities[i], truth=y_test[i])
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# From left to right: the image, the outputs of the 128 hidden units, the probabilities. Bright
+# cells are units that found what they look for. About half of the units are 0: ReLU cut them off.
+# The last layer weighs what is left, and is sure.
+#
+# ## 8. Mistakes
+#
+# About 220 of 10,000 test digits are read wrongly. First the ones where the network was surest:
+
+# %% tags=["main"]
+figure = plots.mistakes(x_test, y_test, probabilities, limit=12)
+figure.set_dpi(80)
+figure
+
+# %% [markdown]
+# Each image with its true class, and the two most probable answers. Some of these would be hard for
+# you too, and some are clear to us and not to the network: it does not know that digits are made of
+# strokes that may be moved, turned or thickened.
+#
+# Which digits are taken for which? The **confusion matrix** counts it: a row for each true digit, a
+# column for each answer.
+
+# %%
+matrix = np.zeros((10, 10), dtype=int)
+np.add.at(matrix, (y_test, answers), 1)  # one count for each sample
+assert (matrix == metrics.confusion_matrix(y_test, answers)).all()
+
+figure = plots.confusion_matrix(matrix)
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# The diagonal, green, is right; all else is a mistake, the darker the more frequent. (The left
+# half counts samples, the right half gives each row in percent.) Now the most frequent ones, in
+# words:
+
+# %%
+for confusion in metrics.most_confused(matrix, 5):
+    print(f"a {confusion.true} was called {confusion.predicted}: {confusion.times} times")
+
+# %% [markdown]
+# Pairs such as 4 and 9, or 7 and 2, differ by one short stroke.
+#
+# ## 9. Does it know when it is unsure?
+#
+# If the network says "a 3, with probability 0.8", it should be right in 80 % of such cases. A
+# network for which this holds is called *calibrated*. Sort the answers by how sure they are, and
+# count:
+
+# %%
+sureness, right = probabilities.max(axis=1), answers == y_test
+for low, high in ((0.0, 0.6), (0.6, 0.9), (0.9, 0.99), (0.99, 1.01)):
+    inside = (sureness >= low) & (sureness < high)
+    mean_sureness, hits = 100 * sureness[inside].mean(), 100 * right[inside].mean()
+    print(f"sure from {low:.2f} to {min(high, 1):.2f}: {inside.sum():5d} digits, ", end="")
+    print(f"mean {mean_sureness:5.1f} % sure, {hits:5.1f} % right")
+
+# %%
+figure = plots.reliability_diagram(metrics.reliability_table(y_test, probabilities))
+figure.set_size_inches(8, 4.6)
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# Upper part: on the dashed line, a network would be as often right as it is sure. Lower part: how
+# many digits fall into each bin; almost all are in the last one. The title gives the *expected
+# calibration error*: the mean gap, each bin counted by its samples. It is small here, about half a
+# percent, because nearly all answers are sure and right. Look at the doubtful bins, though: there
+# the network tends to be surer than it should.
+#
+# This is useful. If you may hand doubtful digits to a human, how many, to get how good?
+
+# %%
+order = np.argsort(-sureness)  # the surest first
+kept = np.arange(1, len(order) + 1) / len(order)
+errors = 100 * np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
+tidy(axes, "Answer only where you are sure", "share of digits answered (%)", "errors (%)", grid="y")
+axes.plot(100 * kept, errors, color=RUN_COLOURS[0])
+axes.axvline(95, color=INK, linewidth=1, linestyle=":")
+plt.show()
+print(f"answering the surest 95 %: {errors[int(0.95 * len(order)) - 1]:.2f} % errors")
+print(f"answering all:             {errors[-1]:.2f} % errors")
+
+# %% [markdown]
+# Leaving one digit in twenty to a human takes away most of the errors.
+#
+# ## 10. Keep it
+#
+# A model file holds the architecture and two vectors. Whoever loads it gets the same answers.
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "digits.npz"
+    network.save(path)
+    loaded = Network.load(path)
+print(loaded)
+
+# %% [markdown]
+# ## Checks
+
+# %%
+assert abs(first.loss - np.log(10)) < 0.3
+assert accuracy > 0.97
+assert matrix.sum() == 10_000
+assert np.trace(matrix) == right.sum()
+assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+assert (loaded.predict_proba(x_test[:100]) == network.predict_proba(x_test[:100])).all()
+assert change.max() == 0
+assert metrics.expected_calibration_error(y_test, probabilities) < 0.02
+print("all checks passed")
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. Train on one set, choose on a second, judge once on a third.
+# 2. A running training loss and a clean validation loss are measured at different times.
+# 3. Hidden units become detectors for pieces of lines, because that lowers the loss.
+# 4. The confusion matrix says which classes are mixed up; the mistakes themselves say why.
+# 5. Calibration asks whether "80 % sure" is right in 80 % of the cases.
+#
+# ## Exercises
+#
+# Fill in `exercises/08_train_and_look_inside.py`. `pytest tutorials/exercises -k 08` tells you what
+# is still wrong.
+#
+# ## Read next
+#
+# In the package: `numpymlp/training.py`, where the four lines stand inside the `Trainer`, then
+# `numpymlp/metrics/` and `numpymlp/plots/`. In the course: `09_when_it_goes_wrong.py`.
