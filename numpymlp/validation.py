@@ -416,15 +416,6 @@ def check_label_range(name: str, labels: NDArray[np.int64], classes: int) -> Non
         )
 
 
-def check_class_count(classes: Any) -> int:
-    """Return the number of classes as an int of at least 1."""
-    if isinstance(classes, bool) or not isinstance(classes, (int, np.integer)) or classes < 1:
-        raise InputError(
-            f"classes: expected the number of classes, an integer of at least 1, got {classes!r}"
-        )
-    return int(classes)
-
-
 def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]) -> None:
     """Raise unless `a` and `b` have the same number of rows."""
     if len(a) != len(b):
@@ -504,6 +495,9 @@ def as_value_pair(
     y_true: ArrayLike, y_pred: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return true and predicted values of one shape, both (N,) or both (N, outputs), finite."""
+    for name, given in (("y_true", y_true), ("y_pred", y_pred)):
+        if np.asarray(given).dtype.kind not in "iufb":
+            raise InputError(f"{name}: expected numbers, got {np.asarray(given).dtype}")
     true, pred = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
     if true.ndim not in (1, 2) or true.size == 0:
         raise InputError(

@@ -239,7 +239,10 @@ GOOD = np.array([[0.9, 0.1], [0.5, 0.5]])
             r"y_true: expected labels from 0 to 9 \(10 classes\), got labels from 0 to 10",
         ),
         (lambda: metrics.confusion_matrix([0], [-1], classes=2), "y_pred.*got labels from -1"),
-        (lambda: metrics.confusion_matrix([0], [0], classes=2.5), "number of classes.*got 2.5"),
+        (
+            lambda: metrics.confusion_matrix([0], [0], classes=2.5),
+            "classes: expected a whole number of at least 1, got 2.5",
+        ),
         (lambda: metrics.accuracy([0, 1], [0, 1], [1.0]), r"shape \(2,\), got \(1,\)"),
         (lambda: metrics.accuracy([0, 1], [0, 1], [0, 0]), "sample_weight.*from 0.0 to 0.0"),
         (lambda: metrics.accuracy([0, 1], [0, 1], [2, -1]), "sample_weight.*from -1.0"),
@@ -255,7 +258,10 @@ GOOD = np.array([[0.9, 0.1], [0.5, 0.5]])
         (lambda: metrics.log_loss([0, 2], GOOD), r"labels from 0 to 1 \(2 classes\), got.* 0 to 2"),
         (lambda: metrics.log_loss([0], GOOD), "y_true and probabilities.*got 1 and 2"),
         (lambda: metrics.top_k_accuracy([0, 1], GOOD, k=3), "k: expected 1 to 2.*got 3"),
-        (lambda: metrics.reliability_table([0, 1], GOOD, bins=0), "bins: expected at least 1"),
+        (
+            lambda: metrics.reliability_table([0, 1], GOOD, bins=0),
+            "bins: expected a whole number of at least 1",
+        ),
         (
             lambda: metrics.mean_squared_error([1.0, 2.0], [[1.0], [2.0]]),
             r"got \(2,\) and \(2, 1\).*every sample with every other",
@@ -263,6 +269,8 @@ GOOD = np.array([[0.9, 0.1], [0.5, 0.5]])
         (lambda: metrics.mean_absolute_error([], []), r"not empty, got \(0,\)"),
         (lambda: metrics.r2_score([1.0, np.inf], [1.0, 2.0]), "y_true: expected finite numbers"),
         (lambda: metrics.r2_score([1.0], [1.0]), "at least two samples"),
+        (lambda: metrics.r2_score(["1", "2"], [1, 2]), "y_true: expected numbers, got <U1"),
+        (lambda: metrics.top_k_accuracy([0, 1], GOOD, k=0), "k: .* at least 1, got 0"),
     ],
 )
 def test_bad_input_gets_one_clear_error(call, message):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from numpymlp import metrics, plots
+from numpymlp.history import History
 from numpymlp.plots.style import RIGHT, TRAIN, VALIDATION, WRONG
 from numpymlp.validation import InputError
 
@@ -382,6 +383,15 @@ def test_runs_are_told_apart_by_colour_and_sets_by_dashes():
     assert len(parts.get_texts()) == 2
 
 
+def test_the_trainers_history_can_be_drawn_as_it_is():
+    columns = {"epoch": [1, 2], "running_train_loss": [0.5, 0.25], "learning_rate": [0.1, 0.1]}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    figure = plots.learning_curves(History(rows))
+    assert list(figure.axes[0].lines[0].get_ydata()) == [0.5, 0.25]
+    figure = plots.learning_curves({"a": History(rows), "b": columns})
+    assert len(figure.axes[0].lines) == 2
+
+
 def test_diagnostics_have_a_panel_for_what_is_given_and_the_guide_line():
     steps, layers = diagnostics()
     figure = plots.training_diagnostics(
@@ -547,6 +557,7 @@ ROWS = np.array([[0.9, 0.1], [0.2, 0.8]])
         (lambda: plots.distortions(IMAGES[0], np.zeros((3, 5, 5))), "copies of this image"),
         (lambda: plots.confusion_matrix([[1, 2, 3]]), r"shape \(K, K\).*\(1, 3\)"),
         (lambda: plots.confusion_matrix([[1, -2], [0, 1]]), "at least 0.*got -2 to 1"),
+        (lambda: plots.learning_curves([0.5, 0.2]), "a dict of columns.*got list"),
         (lambda: plots.learning_curves({}), "a dict of columns with 'epoch' among them"),
         (lambda: plots.learning_curves({"epoch": []}), "at least one epoch, got none"),
         (lambda: plots.learning_curves({"epoch": [1]}), r"a column of losses or accuracies.*epoch"),

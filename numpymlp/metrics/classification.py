@@ -17,8 +17,8 @@ from numpymlp.validation import (
     InputError,
     as_labels,
     as_sample_weight,
-    check_class_count,
     check_label_range,
+    check_positive_integer,
     check_same_length,
 )
 
@@ -264,7 +264,7 @@ def _count_pairs(
         labels, numbers = np.unique(np.concatenate([true, pred]), return_inverse=True)
         true, pred = np.split(numbers, 2)
     else:
-        labels = np.arange(check_class_count(classes))
+        labels = np.arange(check_positive_integer(classes, "classes"))
         check_label_range("y_true", true, len(labels))
         check_label_range("y_pred", pred, len(labels))
     size = len(labels)

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.validation import InputError, as_labels_and_probabilities, as_sample_weight
+from numpymlp.validation import (
+    InputError,
+    as_labels_and_probabilities,
+    as_sample_weight,
+    check_positive_integer,
+)
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +44,7 @@ def top_k_accuracy(
         Weight of each sample, at least 0.
     """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
-    if not 1 <= k <= rows.shape[1]:
+    if check_positive_integer(k, "k") > rows.shape[1]:
         raise InputError(f"k: expected 1 to {rows.shape[1]}, the number of classes, got {k}")
     best_first = np.argsort(-rows, axis=1, kind="stable")
     hit = (best_first[:, :k] == true[:, None]).any(axis=1)
@@ -114,8 +119,7 @@ def reliability_table(
     Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks, ICML 2017, section 2.
     """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
-    if bins < 1:
-        raise InputError(f"bins: expected at least 1, got {bins}")
+    bins = check_positive_integer(bins, "bins")
     confidence = rows.max(axis=1).astype(np.float64)
     right = rows.argmax(axis=1) == true
     edges = np.linspace(0.0, 1.0, bins + 1)

@@ -44,7 +44,7 @@ QUANTITIES = (("loss", "Loss", "loss", 1.0), ("accuracy", "Accuracy", "accuracy 
 
 
 def learning_curves(
-    history: Mapping[str, Any], *, best_epoch: int | None = None, title: str = "Learning curves"
+    history: Any, *, best_epoch: int | None = None, title: str = "Learning curves"
 ) -> Figure:
     """Draw loss, accuracy and learning rate over the epochs of one run or of several.
 
@@ -53,7 +53,8 @@ def learning_curves(
     history : dict of columns, or dict of run names to such dicts
         Columns of one length: "epoch" and, where they exist, "running_train_loss",
         "running_train_accuracy", "validation_loss", "validation_accuracy" (0 to 1),
-        "learning_rate". Columns that are missing or full of None are not drawn.
+        "learning_rate". Columns that are missing or full of None are not drawn. A trainer's
+        `history` will do for a dict.
     best_epoch : int, optional
         The epoch to mark, for one run. Without it, the one of the lowest validation loss.
 
@@ -62,9 +63,13 @@ def learning_curves(
     InputError
         If columns differ in length, or there is neither a loss nor an accuracy.
     """
-    several = bool(history) and all(isinstance(part, Mapping) for part in history.values())
+    several = (
+        isinstance(history, Mapping)
+        and len(history) > 0
+        and all(isinstance(_columns(run), Mapping) for run in history.values())
+    )
     named = history if several else {"": history}
-    runs = {name: as_history(columns, name or "history") for name, columns in named.items()}
+    runs = {name: as_history(_columns(run), name or "history") for name, run in named.items()}
     found = set().union(*runs.values())
     drawn = [q for q in QUANTITIES if any(f"{part[0]}_{q[0]}" in found for part in PARTS)]
     if not drawn:
@@ -197,6 +202,11 @@ def training_diagnostics(
         frameon=False,
     )
     return figure
+
+
+def _columns(history: Any) -> Any:
+    """Return the dict of columns where a whole `training.History` is given."""
+    return history.to_dict() if hasattr(history, "to_dict") else history
 
 
 def _run_colours(count: int) -> list[Any]:
