@@ -153,7 +153,8 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
                 f"that sums to {sums[np.abs(sums - 1).argmax(), 0]:g}"
             )
         # The gradient p - t is right only where a row sums to 1 exactly, not as float32 rounds it.
-        return soft / sums
+        soft /= sums
+        return soft
     raise InputError(
         f"expected integer labels of shape ({rows},) or probabilities of shape ({rows}, {classes}) "
         f"for logits {logits.shape}, got {_describe(y)}{_label_cause(y, rows)}"

@@ -141,12 +141,12 @@ def hidden_blocks(batch_norm: bool) -> st.SearchStrategy[Hidden]:
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
+def cases(draw: st.DrawFn, batch_norm: bool = True) -> Case:
     """Networks of depth 0 to 4 with everything that they can be combined with."""
     loss = draw(st.sampled_from(sorted(LOSSES)))
     # The batch's variance is well behaved from about four rows on.
     rows = draw(st.integers(1, 7))
-    hidden = draw(st.lists(hidden_blocks(batch_norm=rows >= 4), max_size=4))
+    hidden = draw(st.lists(hidden_blocks(batch_norm and rows >= 4), max_size=4))
     return Case(
         rows=rows,
         inputs=draw(st.integers(1, 5)),

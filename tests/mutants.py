@@ -1,0 +1,599 @@
+"""Deliberate faults: each is what somebody once wrote, and a named check must reject it.
+
+Those marked `published` stood in widely read code, where networks went on learning with them.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import checks
+import numpy as np
+
+from numpymlp import (
+    SGD,
+    Adam,
+    AdamW,
+    BatchNorm,
+    Dense,
+    Dropout,
+    L2Penalty,
+    Layer,
+    LeakyReLU,
+    MeanSquaredError,
+    ReLU,
+    Sigmoid,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    Tanh,
+    minibatches,
+    softmax,
+)
+from numpymlp.losses import one_hot
+from numpymlp.network import Network
+from numpymlp.optimizers import blocks
+
+
+class Mutant(NamedTuple):
+    """A fault, the right code it is a fault of, and the check that tells them apart."""
+
+    name: str
+    check: Callable[[Any], None]
+    right: Any
+    wrong: Any
+    published: bool = False
+
+
+# ---- layers ----
+
+
+class ReLUGateFromOutput(ReLU):
+    def backward(self, dy):
+        return dy * (self.kept >= 0)  # the output is never negative
+
+
+class ReLUWithoutGate(ReLU):
+    def backward(self, dy):
+        return dy
+
+
+class LeakyReLUWithoutSlope(LeakyReLU):
+    def backward(self, dy):
+        return dy * (self.kept > 0)
+
+
+class SigmoidOfInput(Sigmoid):
+    def forward(self, x, training=False):
+        self.x = x
+        return super().forward(x, training)
+
+    def backward(self, dy):
+        return dy * self.x * (1 - self.x)
+
+
+class TanhWithoutSquare(Tanh):
+    def backward(self, dy):
+        return dy * (1 - self.kept)
+
+
+class DenseWithoutTranspose(Dense):
+    def backward(self, dy):
+        super().backward(dy)
+        return dy @ self.W
+
+
+class DenseBiasMean(Dense):
+    def backward_parameters(self, dy):
+        super().backward_parameters(dy)
+        self.db = dy.mean(axis=0)
+
+
+class DenseMeanTwice(Dense):
+    def backward_parameters(self, dy):
+        super().backward_parameters(dy)
+        self.dW = self.kept.T @ dy / len(dy)
+
+
+class DenseWithoutBiasGradient(Dense):
+    def backward_parameters(self, dy):
+        np.matmul(self.kept.T, dy, out=self.dW)
+
+
+class DenseAccumulates(Dense):
+    def backward_parameters(self, dy):
+        self.dW += self.kept.T @ dy
+        self.db = dy.sum(axis=0)
+
+
+class DenseWrongInTraining(Dense):
+    def backward(self, dy):
+        super().backward_parameters(dy)
+        return dy @ self.W.T
+
+    def backward_parameters(self, dy):  # what a network asks its first layer for
+        self.dW = self.kept.T @ dy / 2
+        self.db = dy.sum(axis=0)
+
+
+class DropoutScaledForwardOnly(Dropout):
+    def backward(self, dy):
+        return dy * (self.kept > 0)
+
+
+class DropoutIgnored(Dropout):
+    def forward(self, x, training=False):
+        return super().forward(x, False)
+
+
+class DropoutAlways(Dropout):
+    def forward(self, x, training=False):
+        return super().forward(x, True)
+
+
+class BatchNormWithoutVariance(BatchNorm):
+    def backward(self, dy):
+        _, inverse_std, _ = self.kept
+        super().backward(dy)
+        dx_hat = self.gamma * dy
+        return inverse_std * (dx_hat - dx_hat.mean(axis=0))
+
+
+class BatchNormWithoutMean(BatchNorm):
+    def backward(self, dy):
+        x_hat, inverse_std, _ = self.kept
+        super().backward(dy)
+        dx_hat = self.gamma * dy
+        return inverse_std * (dx_hat - x_hat * (dx_hat * x_hat).mean(axis=0))
+
+
+class BatchNormWithoutGamma(BatchNorm):
+    def backward(self, dy):
+        return super().backward(dy) / self.gamma
+
+
+class BatchNormUnbiased(BatchNorm):
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        shrink = math.sqrt((len(x) - 1) / len(x)) if training else 1.0
+        return (y - self.beta) * shrink + self.beta
+
+
+class Softmax(Layer):
+    """Softmax as a layer, right: the package itself has it inside the loss only."""
+
+    def forward(self, x, training=False):
+        self.kept = softmax(x)
+        return self.kept
+
+    def backward(self, dy):
+        y = self.kept
+        return y * (dy - (dy * y).sum(axis=1, keepdims=True))
+
+
+class SoftmaxWithoutFactor(Softmax):
+    def backward(self, dy):
+        y = self.kept
+        return dy - (dy * y).sum(axis=1, keepdims=True)  # right for a gradient of ones: 0
+
+
+# ---- losses ----
+
+
+class SummedOverBatch(SoftmaxCrossEntropy):
+    def backward(self):
+        log_p, t, _ = self.kept
+        return np.exp(log_p) - t
+
+
+class SmoothingLeftOut(SoftmaxCrossEntropy):
+    def __init__(self):
+        super().__init__(label_smoothing=0.2)
+
+    def forward(self, logits, targets, sample_weight=None):
+        value = super().forward(logits, targets, sample_weight)
+        log_p, _, w = self.kept
+        self.kept = log_p, one_hot(targets, logits.shape[1]), w
+        return value
+
+
+class OnProbabilities(SoftmaxCrossEntropy):
+    def forward(self, logits, targets, sample_weight=None):
+        return super().forward(softmax(logits), targets, sample_weight)
+
+
+class BinaryOverSoftmax(SoftmaxCrossEntropy):
+    def forward(self, logits, targets, sample_weight=None):
+        super().forward(logits, targets, sample_weight)
+        log_p, t, w = self.kept
+        p = np.exp(log_p)
+        return float(w @ -(t * log_p + (1 - t) * np.log(1 - p)).sum(axis=1))
+
+
+class NaiveSoftmax(SoftmaxCrossEntropy):
+    def forward(self, logits, targets, sample_weight=None):
+        super().forward(logits, targets, sample_weight)
+        _, t, w = self.kept
+        with np.errstate(all="ignore"):
+            powers = np.exp(logits)
+            log_p = np.log(powers / powers.sum(axis=1, keepdims=True))
+            self.kept = log_p, t, w
+            return float(w @ -(t * log_p).sum(axis=1))
+
+
+class WeightsNotInGradient(MeanSquaredError):
+    def backward(self):
+        difference, _ = self.kept
+        return difference / len(difference)
+
+
+class WeightsOverN(SoftmaxCrossEntropy):
+    def forward(self, logits, targets, sample_weight=None):
+        super().forward(logits, targets, sample_weight)
+        log_p, t, _ = self.kept
+        w = np.ones(len(t)) if sample_weight is None else sample_weight
+        self.kept = log_p, t, w / len(t)
+        return float(w @ -(t * log_p).sum(axis=1)) / len(t)
+
+
+class SquaredErrorTwice(MeanSquaredError):
+    def backward(self):
+        return 2 * super().backward()
+
+
+class SigmoidTwiceInGradient(SigmoidCrossEntropy):
+    def backward(self):
+        logits, _, _ = self.kept
+        p = 1 / (1 + np.exp(-logits))
+        return super().backward() * p * (1 - p)
+
+
+class PenaltyInValueOnly(L2Penalty):
+    def backward(self):
+        return np.zeros_like(self.kept)
+
+
+class PenaltyWithoutHalf(L2Penalty):
+    def backward(self):
+        return 2 * super().backward()
+
+
+class PenaltyOnBiases(L2Penalty):
+    def forward(self, parameters, mask):
+        return super().forward(parameters, np.ones_like(mask))
+
+
+# ---- optimizers ----
+
+
+class MomentumSign(SGD):
+    def step(self, parameters, gradients, factor=1.0):
+        self.v = np.zeros_like(parameters) if self.v is None else self.v
+        self.v[:] = self.momentum * self.v + self.learning_rate * gradients
+        parameters += self.v
+
+
+class NesterovAsMomentum(SGD):
+    def __init__(self, learning_rate, momentum=0.0, nesterov=False):
+        super().__init__(learning_rate, momentum, nesterov=False)
+
+
+class NesterovWithOldVelocity(SGD):
+    def step(self, parameters, gradients, factor=1.0):
+        old = np.zeros_like(parameters) if self.v is None else self.v.copy()
+        if not self.nesterov:
+            return super().step(parameters, gradients, factor)
+        self.v = self.momentum * old - self.learning_rate * gradients
+        parameters += self.momentum * old - self.learning_rate * gradients
+        return None
+
+
+class FactorIgnored(SGD):
+    def step(self, parameters, gradients, factor=1.0):
+        super().step(parameters, gradients)
+
+
+class AdamFault(Adam):
+    """Adam written out, with the places where it goes wrong as methods."""
+
+    def correction(self):
+        return math.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t)
+
+    def square(self, g):
+        return g * g
+
+    def root(self, v):
+        return np.sqrt(v) + self.epsilon
+
+    def step(self, parameters, gradients, factor=1.0):
+        if self.m is None:
+            self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
+        self.t += 1
+        for p, g, m, v, _ in blocks(parameters, gradients, self.m, self.v):
+            m[:] = self.beta1 * m + (1 - self.beta1) * g
+            v[:] = self.beta2 * v + (1 - self.beta2) * self.square(g)
+            p -= self.learning_rate * factor * self.correction() * m / self.root(v)
+
+
+class AdamOneMinusBeta(AdamFault):
+    def correction(self):
+        return math.sqrt(1 - self.beta2) / (1 - self.beta1)
+
+
+class AdamUncorrected(AdamFault):
+    def correction(self):
+        return 1.0
+
+
+class AdamCountsBlocks(AdamFault):
+    def correction(self):
+        value = super().correction()
+        self.t += 1
+        return value
+
+
+class AdamEpsilonInRoot(AdamFault):
+    def root(self, v):
+        return np.sqrt(v + self.epsilon)
+
+
+class AdamMomentumOfStep(AdamFault):
+    def square(self, g):
+        return np.abs(g)
+
+
+class DecayThroughGradient(AdamW):
+    def step(self, parameters, gradients, factor=1.0):
+        decayed = gradients + self.weight_decay * self.decay_mask * parameters
+        Adam.step(self, parameters, decayed, factor)
+
+
+class DecayOverBatch(AdamW):
+    def step(self, parameters, gradients, factor=1.0):
+        self.weight_decay, whole = self.weight_decay / 128, self.weight_decay
+        super().step(parameters, gradients, factor)
+        self.weight_decay = whole
+
+
+class DecayOnBiases(AdamW):
+    def __init__(self, decay_mask, **settings):
+        super().__init__(np.ones_like(decay_mask), **settings)
+
+
+# ---- the loop ----
+
+
+def shuffled_starts(x, y, batch_size, rng):
+    starts = np.arange(0, len(x), batch_size)
+    rng.shuffle(starts[:-1])  # the batches change places, never their members
+    for start in starts:
+        yield x[start : start + batch_size], y[start : start + batch_size]
+
+
+def last_batch_dropped(x, y, batch_size, rng):
+    for batch in minibatches(x, y, batch_size, rng):
+        if len(batch[0]) == batch_size:
+            yield batch
+
+
+def drawn_with_replacement(x, y, batch_size, rng):
+    rows = rng.integers(0, len(x), len(x))
+    for start in range(0, len(x), batch_size):
+        chosen = rows[start : start + batch_size]
+        yield x[chosen], y[chosen]
+
+
+def softmax_twice(network, x):
+    return softmax(network.predict_proba(x))
+
+
+def square(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(3, 3, rng=checks.random())
+
+
+def half(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(0.5, rng=checks.random())
+
+
+def three(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(3)
+
+
+def smoothed() -> SoftmaxCrossEntropy:
+    return SoftmaxCrossEntropy(0.2)
+
+
+LAYERS = [
+    Mutant(
+        "ReLU gate from the output, >= 0", checks.layer_gradient, ReLU, ReLUGateFromOutput, True
+    ),
+    Mutant("ReLU gate left out", checks.layer_gradient, ReLU, ReLUWithoutGate),
+    Mutant("leaky slope left out", checks.layer_gradient, LeakyReLU, LeakyReLUWithoutSlope),
+    Mutant("sigmoid's slope at x, not y", checks.layer_gradient, Sigmoid, SigmoidOfInput),
+    Mutant("tanh's slope as 1 - y", checks.layer_gradient, Tanh, TanhWithoutSquare),
+    Mutant(
+        "missing transpose", checks.layer_gradient, square(Dense), square(DenseWithoutTranspose)
+    ),
+    Mutant("bias gradient as a mean", checks.layer_gradient, square(Dense), square(DenseBiasMean)),
+    Mutant("mean taken twice", checks.layer_gradient, square(Dense), square(DenseMeanTwice)),
+    Mutant(
+        "bias gradient left out",
+        checks.layer_gradient,
+        square(Dense),
+        square(DenseWithoutBiasGradient),
+    ),
+    Mutant(
+        "gradient added to the last one",
+        checks.layer_gradient,
+        square(Dense),
+        square(DenseAccumulates),
+    ),
+    Mutant(
+        "wrong in the first layer only",
+        checks.network_gradient,
+        square(Dense),
+        square(DenseWrongInTraining),
+    ),
+    Mutant(
+        "dropout scaled forward only",
+        checks.layer_gradient,
+        half(Dropout),
+        half(DropoutScaledForwardOnly),
+        True,
+    ),
+    Mutant(
+        "dropout accepted and ignored",
+        checks.dropout_drops_in_training_only,
+        Dropout,
+        DropoutIgnored,
+        True,
+    ),
+    Mutant("dropout in evaluation", checks.dropout_drops_in_training_only, Dropout, DropoutAlways),
+    Mutant(
+        "batch norm without the term through the variance",
+        checks.layer_gradient,
+        three(BatchNorm),
+        three(BatchNormWithoutVariance),
+    ),
+    Mutant(
+        "batch norm without the term through the mean",
+        checks.layer_gradient,
+        three(BatchNorm),
+        three(BatchNormWithoutMean),
+    ),
+    Mutant(
+        "batch norm's dx without gamma",
+        checks.layer_gradient,
+        three(BatchNorm),
+        three(BatchNormWithoutGamma),
+    ),
+    Mutant(
+        "batch norm with the unbiased variance",
+        checks.batch_norm_normalizes,
+        BatchNorm,
+        BatchNormUnbiased,
+    ),
+    Mutant(
+        "softmax backward without its factor",
+        checks.layer_gradient,
+        Softmax,
+        SoftmaxWithoutFactor,
+        True,
+    ),
+]
+LOSSES = [
+    Mutant("missing 1 / N", checks.loss_gradient, SoftmaxCrossEntropy, SummedOverBatch),
+    Mutant("smoothing left out of the gradient", checks.loss_gradient, smoothed, SmoothingLeftOut),
+    Mutant(
+        "cross-entropy on probabilities", checks.loss_gradient, SoftmaxCrossEntropy, OnProbabilities
+    ),
+    Mutant(
+        "cross-entropy on probabilities, by its value",
+        checks.certainty_costs_nothing,
+        SoftmaxCrossEntropy,
+        OnProbabilities,
+    ),
+    Mutant(
+        "binary cross-entropy over softmax",
+        checks.uniform_logits_cost_ln_k,
+        SoftmaxCrossEntropy,
+        BinaryOverSoftmax,
+        True,
+    ),
+    Mutant(
+        "binary cross-entropy over softmax, by its gradient",
+        checks.loss_gradient,
+        SoftmaxCrossEntropy,
+        BinaryOverSoftmax,
+        True,
+    ),
+    Mutant(
+        "softmax without subtracting the maximum",
+        checks.finite_at_huge_logits,
+        SoftmaxCrossEntropy,
+        NaiveSoftmax,
+    ),
+    Mutant(
+        "weights left out of the gradient",
+        checks.loss_gradient,
+        MeanSquaredError,
+        WeightsNotInGradient,
+    ),
+    Mutant(
+        "weights divided by N, not by their sum",
+        checks.weights_are_relative,
+        SoftmaxCrossEntropy,
+        WeightsOverN,
+    ),
+    Mutant("squared error's 2 kept", checks.loss_gradient, MeanSquaredError, SquaredErrorTwice),
+    Mutant(
+        "sigmoid's slope once more",
+        checks.loss_gradient,
+        SigmoidCrossEntropy,
+        SigmoidTwiceInGradient,
+    ),
+    Mutant(
+        "penalty changes the cost, not the weights",
+        checks.penalty_gradient,
+        L2Penalty,
+        PenaltyInValueOnly,
+        True,
+    ),
+    Mutant("penalty's half left out", checks.penalty_gradient, L2Penalty, PenaltyWithoutHalf),
+    Mutant("penalty on biases", checks.penalty_spares_biases, L2Penalty, PenaltyOnBiases),
+]
+OPTIMIZERS = [
+    Mutant("momentum's sign", checks.sgd_follows_scikit_learn, SGD, MomentumSign),
+    Mutant("Nesterov as momentum", checks.sgd_follows_scikit_learn, SGD, NesterovAsMomentum),
+    Mutant(
+        "Nesterov with the old velocity",
+        checks.sgd_follows_scikit_learn,
+        SGD,
+        NesterovWithOldVelocity,
+    ),
+    Mutant("schedule's factor ignored", checks.factor_scales_the_step, SGD, FactorIgnored),
+    Mutant(
+        "Adam with 1 - beta", checks.adam_follows_scikit_learn, AdamFault, AdamOneMinusBeta, True
+    ),
+    Mutant("Adam uncorrected", checks.adam_follows_scikit_learn, AdamFault, AdamUncorrected),
+    Mutant(
+        "Adam's step counted per block",
+        checks.adam_follows_scikit_learn,
+        AdamFault,
+        AdamCountsBlocks,
+        True,
+    ),
+    Mutant("epsilon inside the root", checks.adam_follows_scikit_learn, Adam, AdamEpsilonInRoot),
+    Mutant("v of |g|", checks.adam_follows_scikit_learn, Adam, AdamMomentumOfStep),
+    Mutant("decay through the gradient", checks.decay_is_decoupled, AdamW, DecayThroughGradient),
+    Mutant("decay scaled by batch", checks.decay_is_decoupled, AdamW, DecayOverBatch),
+    Mutant("decay on biases", checks.decay_is_decoupled, AdamW, DecayOnBiases),
+]
+LOOP = [
+    Mutant(
+        "batches shuffled, not samples",
+        checks.epochs_visit_all_in_new_company,
+        minibatches,
+        shuffled_starts,
+        True,
+    ),
+    Mutant(
+        "last batch dropped",
+        checks.epochs_visit_all_in_new_company,
+        minibatches,
+        last_batch_dropped,
+    ),
+    Mutant(
+        "samples drawn with replacement",
+        checks.epochs_visit_all_in_new_company,
+        minibatches,
+        drawn_with_replacement,
+    ),
+    Mutant(
+        "predict_proba applies softmax twice",
+        checks.probabilities_follow_logits,
+        Network.predict_proba,
+        softmax_twice,
+        True,
+    ),
+]
+MUTANTS = [*LAYERS, *LOSSES, *OPTIMIZERS, *LOOP]

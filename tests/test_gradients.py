@@ -1,0 +1,80 @@
+"""Backpropagation is right: random networks against finite differences, in all combinations."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from mutants import ReLUGateFromOutput
+from strategies import ACTIVATIONS, Case, cases
+
+from numpymlp import check_gradients
+
+EXAMPLES = settings().max_examples
+
+
+# Each case is checked from three seeds: a fault then shows in most of the networks on the way to a
+# smaller one, and Hypothesis can shrink it.
+SEEDS = 3
+
+
+def check(case: Case, **options: Any) -> None:
+    for seed in range(case.seed, case.seed + SEEDS):
+        network, loss, x, y, more = replace(case, seed=seed).build()
+        report = check_gradients(network, loss, x, y, max_entries=None, **more, **options)
+        assert report.passed, f"seed {seed}\n{report}"
+
+
+@settings(max_examples=2 * EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@given(cases())
+def test_every_entry_of_random_networks(case: Case) -> None:
+    check(case)
+
+
+@settings(max_examples=EXAMPLES)
+@given(cases())
+def test_a_direction_through_random_networks(case: Case) -> None:
+    check(case, mode="direction")
+
+
+@pytest.mark.slow
+@settings(max_examples=3_400, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(cases())
+def test_ten_thousand_random_networks(case: Case) -> None:
+    check(case)
+    check(case, mode="direction")
+
+
+@settings(max_examples=EXAMPLES)
+@given(cases(batch_norm=False))
+def test_float32_gradients_agree_with_float64(case: Case) -> None:
+    # The same network in both dtypes, with the same units dropped. Norm-wise, because single
+    # entries may nearly cancel; without batch norm, which divides by differences of float32.
+    network, loss, x, y, options = case.build()
+    x = x.astype(np.float32)
+    gradients = []
+    for twin in (network.copy(np.float32).copy(np.float64), network.copy(np.float32)):
+        loss.forward(twin.forward(x, case.training), y, options["sample_weight"])
+        twin.backward(loss.backward())
+        gradients.append(twin.gradients.astype(np.float64))
+    exact, rounded = gradients
+    assert np.linalg.norm(rounded - exact) <= 1e-4 * np.linalg.norm(exact)
+
+
+def test_a_fault_shrinks_to_a_network_that_a_person_can_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ACTIVATIONS, "relu", (ReLUGateFromOutput,))
+
+    def fails(case: Case) -> bool:
+        try:
+            check(case, mode="direction")
+        except AssertionError:
+            return True
+        return False
+
+    case = find(cases(), fails, settings=settings(max_examples=500, database=None))
+    assert [block.activation for block in case.hidden] == ["relu"]
+    assert (case.rows, case.inputs, case.hidden[0].units) == (1, 1, 1)
+    assert (case.sample_weight, case.l2, case.hidden[0].dropout) == ("none", 0, 0)
