@@ -43,8 +43,8 @@ def write_evaluation(
     Parameters
     ----------
     folder : path
-        An existing folder, which gets ``report.txt``, ``confusion.csv`` and ``*.png``; each file
-        appears whole or not at all.
+        Gets ``report.txt``, ``confusion.csv`` and ``*.png``; each file appears whole or not at
+        all. It is made, in a folder that exists, once everything has been found to fit.
     network : Network
         A classifier: its output is softmax or sigmoid.
     x : (N, in) numbers
@@ -79,6 +79,7 @@ def write_evaluation(
     if images is not None:
         figures |= _figures_of_images(network, images, x, true, rows, class_names)
     target = Path(folder)
+    target.mkdir(exist_ok=True)
     _write(target / REPORT, report.encode())
     _write(target / CONFUSION, _csv_of(matrix, class_names).encode())
     _write_figures(target, figures)

@@ -346,8 +346,8 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     run : path
         Folder of a run, or its model file.
     data : str, optional
-        Folder of four IDX files, MNIST if None. Its report goes into a folder of its own within
-        the run, named after it.
+        Folder of four IDX files; that of the training if None. The report on another data set goes
+        into a folder of its own within the run, named after it.
 
     Returns
     -------
@@ -358,10 +358,12 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     from numpymlp.evaluation import write_evaluation  # brings matplotlib along
 
     model = find_model(run)
-    network = Network.load(model)
-    name, (_, (x, y)) = load_data(data)
-    folder = model.parent if data is None else model.parent / Path(data).resolve().name
-    folder.mkdir(exist_ok=True)
+    network, folder, trained_on = Network.load(model), model.parent, None
+    if (folder / CONFIG).is_file():
+        trained_on = read_json(folder / CONFIG, "the configuration of a run").get("data")
+    if data is not None and str(Path(data).resolve()) != trained_on:
+        folder = folder / Path(data).resolve().name
+    name, (_, (x, y)) = load_data(data or trained_on)
     return write_evaluation(folder, network, x, y, data_name=f"{name}, test images"), folder
 
 

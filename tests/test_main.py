@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -159,11 +160,23 @@ def test_evaluate_prints_the_accuracy_again_from_folder_and_from_file(run, small
         assert f"{accuracy:.2%}" in capsys.readouterr().out
 
 
-def test_evaluate_takes_mnist_where_no_data_is_named(run, capsys):
+def test_evaluate_takes_the_data_of_the_training_where_none_is_named(run, small, capsys):
     assert main(["evaluate", str(run)]) == 0
-    out = capsys.readouterr().out
-    assert "MNIST" in out
-    assert "10,000" in out
+    assert f"{small}, test images: 500 samples" in capsys.readouterr().out
+
+
+def test_evaluate_keeps_the_report_on_other_data_in_a_folder_of_its_own(
+    run, small, tmp_path, capsys
+):
+    shutil.copytree(small, tmp_path / "other")
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    assert (run / "other" / "report.txt").read_text() in capsys.readouterr().out
+
+
+def test_evaluate_takes_mnist_for_a_model_alone(run, tmp_path, capsys):
+    shutil.copy(run / "model.npz", tmp_path)
+    assert main(["evaluate", str(tmp_path / "model.npz")]) == 0
+    assert "MNIST, test images: 10,000 samples" in capsys.readouterr().out
 
 
 def test_predict_reads_image_files(run, tmp_path, capsys):
