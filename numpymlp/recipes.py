@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp.constraints import MaxNorm
+from numpymlp.data import Distortion
 from numpymlp.layers import Dropout
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
 from numpymlp.network import Network, mlp
@@ -59,6 +61,12 @@ class Recipe:
         Share of the training images that is held out to judge each epoch by.
     early_stopping : int or None
         Patience in epochs; needs `validation`.
+    max_norm : float or None
+        The most that a unit's incoming weights may measure; see `constraints.MaxNorm`.
+    shift, rotation, scaling, shear : float
+        Strength of the affine distortion of every training image; see `data.Distortion`.
+    elastic, sigma : float
+        Strength and smoothness of the elastic distortion.
     """
 
     hidden: tuple[int, ...] = (192,)
@@ -76,6 +84,13 @@ class Recipe:
     weight_decay: float | None = None
     validation: float | None = None
     early_stopping: int | None = None
+    max_norm: float | None = None
+    shift: float = 0.0
+    rotation: float = 0.0
+    scaling: float = 0.0
+    shear: float = 0.0
+    elastic: float = 0.0
+    sigma: float = 4.0
 
     def __post_init__(self) -> None:
         check_choice(self.optimizer, "optimizer", OPTIMIZERS)
@@ -89,6 +104,7 @@ class Recipe:
         if self.early_stopping is not None and self.validation is None:
             raise InputError("early_stopping: expected validation data, such as validation=0.1")
         check_range(self.input_dropout, "input_dropout", 0, 1, right_open=True)
+        self.build_distortion()
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:
@@ -125,6 +141,14 @@ class Recipe:
         momentum = 0.0 if self.optimizer == "sgd" else 0.9
         return SGD(rate, momentum, nesterov=self.optimizer == "nesterov")
 
+    def build_distortion(self) -> Distortion | None:
+        """Build the distortion of the training images, if any is asked for."""
+        distortion = Distortion(
+            self.shift, self.rotation, self.scaling, self.shear, self.elastic, self.sigma
+        )
+        strengths = (self.shift, self.rotation, self.scaling, self.shear, self.elastic)
+        return distortion if any(strengths) else None
+
     def build_trainer(self, network: Network, seed: int, **options: Any) -> Trainer:
         """Build the Trainer; `options` go to it as they are."""
         patience = self.early_stopping
@@ -135,6 +159,8 @@ class Recipe:
             schedule=SCHEDULES[self.schedule](),
             batch_size=self.batch_size,
             penalty=L2Penalty(self.l2) if self.l2 else None,
+            augment=self.build_distortion(),
+            constraint=None if self.max_norm is None else MaxNorm(self.max_norm),
             early_stopping=None if patience is None else EarlyStopping(patience),
             seed=seed,
             **options,
