@@ -127,11 +127,12 @@ def check_gradients(
             f"check_gradients expected a Network, got {type(network).__name__}: check_layer and "
             f"check_loss check a part alone"
         )
-    f = _LossOfOneVector(network, loss, x, y, sample_weight, penalty, training, input_gradient)
-    dead = f.dead_units()
-    if mode == "direction":
-        return GradientReport([_check_direction(f, rng)], DIRECTION_LIMIT, dead)
-    return GradientReport(_check_entries(f, rng, max_entries), ENTRY_LIMIT, dead)
+    with np.errstate(all="ignore"):  # what is not finite fails, and the report says where
+        f = _LossOfOneVector(network, loss, x, y, sample_weight, penalty, training, input_gradient)
+        dead = f.dead_units()
+        if mode == "direction":
+            return GradientReport([_check_direction(f, rng)], DIRECTION_LIMIT, dead)
+        return GradientReport(_check_entries(f, rng, max_entries), ENTRY_LIMIT, dead)
 
 
 def check_layer(

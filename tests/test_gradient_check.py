@@ -1,0 +1,467 @@
+import doctest
+from types import ModuleType
+
+import numpy as np
+import pytest
+from checks import random
+
+import numpymlp.gradient_check
+from numpymlp import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    InputError,
+    L2Penalty,
+    LeakyReLU,
+    MeanSquaredError,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    Tanh,
+    check_gradients,
+    check_layer,
+    check_loss,
+    mlp,
+)
+
+LOSS = SoftmaxCrossEntropy()
+
+
+def batch(rows: int = 6, inputs: int = 5, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    return random(3).normal(size=(rows, inputs)), np.arange(rows) % classes
+
+
+class Wrong(Dense):
+    """A Dense layer with a single wrong entry: dW[1, 2] is one part in 100,000 too large."""
+
+    def backward_parameters(self, dy: np.ndarray) -> None:
+        super().backward_parameters(dy)
+        self.dW[1, 2] *= 1 + 1e-5
+
+
+# ---- right code passes, and is told apart from wrong code ----
+
+
+def test_the_example_of_the_docstring_runs() -> None:
+    module: ModuleType = numpymlp.gradient_check
+    result = doctest.testmod(module)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+def test_mnist_sized_network_along_a_direction(mnist_batch) -> None:
+    x, y = mnist_batch
+    network = mlp([784, 128, 10], rng=random())
+    report = check_gradients(network, LOSS, x, y, mode="direction")
+    assert report.passed
+    assert report.max_error < 1e-6
+    assert report.rows[0].shape == (101_770 + 128 * 784,)
+    without = check_gradients(network, LOSS, x, y, mode="direction", input_gradient=False)
+    assert without.passed
+    assert without.rows[0].shape == (101_770,)
+
+
+@pytest.fixture(scope="module")
+def mnist_batch():
+    from numpymlp import load_mnist
+
+    x, y = load_mnist()[0]
+    return x[:128], y[:128]
+
+
+def test_a_direction_finds_a_wrong_network(mnist_batch) -> None:
+    class NoTranspose(Dense):
+        def backward_parameters(self, dy: np.ndarray) -> None:
+            super().backward_parameters(dy)
+            self.db = dy.mean(axis=0)
+
+    network = Network([NoTranspose(784, 128), ReLU(), Dense(128, 10)], rng=random())
+    report = check_gradients(network, LOSS, *mnist_batch, mode="direction")
+    assert not report.passed
+    assert "direction: backprop gives" in str(report)
+
+
+def test_a_wrong_entry_is_named_with_both_values() -> None:
+    network = Network([Wrong(5, 4), Tanh(), Dense(4, 3)], rng=random())
+    x, y = batch()
+    report = check_gradients(network, LOSS, x, y)
+    rows = {row.name: row for row in report.rows}
+    assert not report.passed
+    assert [name for name, row in rows.items() if not row.passed] == ["0.W"]
+    worst = rows["0.W"].worst
+    assert worst.where == "0.W[1, 2]"
+    assert worst.analytic == pytest.approx(worst.numeric * (1 + 1e-5), rel=1e-7)
+    assert report.max_error == worst.error == pytest.approx(1e-5, rel=0.01)
+    text = str(report)
+    assert f"0.W[1, 2]: backprop gives {worst.analytic:.9g}, the finite difference" in text
+    assert text.splitlines()[-1].startswith("FAILED: largest error 1.0e-05, limit 1e-07")
+
+
+def test_the_table() -> None:
+    network = mlp([5, 4, 3], batch_norm=True, activation="tanh", rng=random())
+    lines = str(check_gradients(network, LOSS, *batch())).splitlines()
+    assert lines[0].split() == [
+        "parameter",
+        "shape",
+        "compared",
+        "at",
+        "kinks",
+        "error",
+        "norm-wise",
+    ]
+    names = ["0.W", "0.b", "1.gamma", "1.beta", "3.W", "3.b", "x"]
+    assert [line.split()[0] for line in lines[1:-1]] == names
+    assert all(line.endswith("  ok") for line in lines[1:-1])
+    assert lines[1].split()[1:5] == ["(5,", "4)", "20", "0"]
+    # The bias before batch norm has the gradient 0: a norm-wise figure would mean nothing.
+    assert lines[2].split()[-2:] == ["-", "ok"]
+    assert lines[-1].startswith("passed: largest error ")
+    assert lines[-1].endswith(", limit 1e-07")
+
+
+def test_norm_wise_error() -> None:
+    class Scaled(Tanh):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return 1.5 * super().backward(dy)
+
+    # backprop gives 1.5 times the difference: |1.5 d - d| / |d| = 0.5
+    (row,) = check_layer(Scaled(), batch()[0]).rows
+    assert row.norm_error == pytest.approx(0.5, rel=1e-6)
+    # entry by entry the error is relative to the larger of both: 0.5 / 1.5
+    assert row.error == pytest.approx(1 / 3, rel=1e-6)
+
+
+def test_gradients_that_are_not_finite_fail() -> None:
+    class Infinite(Tanh):
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return super().backward(dy) * np.inf
+
+    for mode in ("entries", "direction"):
+        network = Network([Dense(5, 3), Infinite()], rng=random())
+        report = check_gradients(network, LOSS, *batch(), mode=mode)
+        assert not report.passed
+        assert report.max_error == np.inf
+
+
+def test_one_entry_that_is_not_written_does_not_blame_the_others() -> None:
+    class Forgets(Dense):
+        def backward_parameters(self, dy: np.ndarray) -> None:
+            kept, self.kept = self.dW[0, 0], self.kept
+            super().backward_parameters(dy)
+            self.dW[0, 0] = kept
+
+    network = Network([Forgets(5, 4), Tanh(), Dense(4, 3)], rng=random())
+    report = check_gradients(network, LOSS, *batch())
+    assert [row.name for row in report.rows if not row.passed] == ["0.W"]
+    assert "0.W[0, 0]: backprop gives nan" in str(report)
+
+
+# ---- kinks and dead units ----
+
+
+def at_the_kink() -> Network:
+    """One unit of each kind: the first is 1e-7 from its kink in row 0, the second far away."""
+    network = Network([Dense(1, 2), ReLU(), Dense(2, 2)], rng=random(), dtype=np.float64)
+    network.layers[0].W = [[1.0, 1.0]]
+    network.layers[0].b = [1e-7 - 2.0, 5.0]
+    return network
+
+
+def test_steps_across_a_kink_are_left_out_and_counted() -> None:
+    x, y = np.array([[2.0], [3.0]]), np.array([0, 1])
+    report = check_gradients(at_the_kink(), LOSS, x, y)
+    rows = {row.name: row for row in report.rows}
+    assert report.passed
+    assert (rows["0.W"].compared, rows["0.W"].crossed) == (1, 1)
+    assert (rows["0.b"].compared, rows["0.b"].crossed) == (1, 1)
+    assert (rows["2.W"].compared, rows["2.W"].crossed) == (4, 0)
+    assert (rows["x"].compared, rows["x"].crossed) == (1, 1)  # x[0] moves the first unit over
+    line = next(line for line in str(report).splitlines() if line.startswith("0.b"))
+    assert line.split()[2:4] == ["1", "1"]
+
+
+def test_near_a_kink_a_shorter_step_is_taken() -> None:
+    network = at_the_kink()
+    network.layers[0].b = [5e-6 - 2.0, 5.0]  # a step of 1e-5 crosses, one of 1e-6 does not
+    report = check_gradients(network, LOSS, np.array([[2.0], [3.0]]), np.array([0, 1]))
+    assert report.passed
+    assert [row.crossed for row in report.rows] == [0] * 5
+
+
+def test_leaky_relu_has_a_kink_too() -> None:
+    x = np.array([[1e-8, 1.0], [2.0, -1.0]])
+    (row,) = check_layer(LeakyReLU(), x).rows
+    assert row.passed
+    assert (row.compared, row.crossed) == (3, 1)
+
+
+def test_a_check_that_compared_nothing_fails() -> None:
+    report = check_layer(ReLU(), np.zeros((2, 3)))
+    assert not report.passed
+    assert report.max_error == np.inf
+    assert "NOT COMPARED" in str(report)
+    assert "x: every step crossed a kink, so nothing was compared" in str(report)
+
+
+def test_an_array_of_which_nothing_was_compared_fails_the_check() -> None:
+    # A sample of zeros and biases of zero: every unit sits on its kink in that row.
+    network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
+    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+    report = check_gradients(network, LOSS, x, y)
+    assert [row.name for row in report.rows if not row.compared] == ["0.b"]
+    assert not report.passed
+    # Along directions the check goes on beside such a point.
+    assert check_gradients(network, LOSS, x, y, mode="direction").passed
+
+
+def test_a_direction_that_only_meets_kinks_fails() -> None:
+    class Sawtooth(Tanh):
+        """Claims to change sides at every step."""
+
+        calls = 0
+
+        def kink_side(self) -> np.ndarray:
+            Sawtooth.calls += 1
+            return np.array([Sawtooth.calls % 2 == 0])
+
+    network = Network([Dense(5, 3), Sawtooth()], rng=random())
+    report = check_gradients(network, LOSS, *batch(), mode="direction")
+    assert not report.passed
+    assert report.rows[0].compared == 0
+
+
+def test_layers_without_kink_side_count_as_smooth() -> None:
+    class Absolute:
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            self.x = x
+            return np.abs(x)
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy * np.sign(self.x)
+
+    assert check_layer(Absolute(), np.array([[1.0, -2.0]])).passed
+    report = check_layer(Absolute(), np.array([[1e-9, -2.0]]))
+    assert not report.passed
+    assert report.rows[0].crossed == 0
+
+
+def test_dead_units_are_counted() -> None:
+    network = mlp([5, 4, 3], rng=random())
+    x, y = batch()
+    report = check_gradients(network, LOSS, x, y)
+    assert report.dead == 0
+    assert "dead" not in str(report)
+    network.layers[0].b = np.array([-99, 0, -99, 0])
+    report = check_gradients(network, LOSS, x, y)
+    assert report.passed
+    assert report.dead == 2
+    assert str(report).endswith("; 2 units are 0 for the whole batch (dead)")
+    network.layers[0].b = np.array([-99, 0, 0, 0])
+    one = str(check_gradients(network, LOSS, x, y, mode="direction"))
+    assert one.endswith("; 1 unit is 0 for the whole batch (dead)")
+
+
+def test_dead_units_behind_batch_norm_are_counted_in_training_mode() -> None:
+    network = mlp([5, 4, 3], batch_norm=True, rng=random())
+    network.layers[1].running_mean = np.full(4, 1e3)  # in evaluation all units would be 0
+    assert check_gradients(network, LOSS, *batch()).dead == 0
+    assert check_gradients(network, LOSS, *batch(), training=False).dead == 4
+
+
+# ---- what the check takes into account ----
+
+
+def test_it_leaves_everything_as_it_was() -> None:
+    network = mlp([5, 6, 3], batch_norm=True, dropout=0.5, rng=random())
+    x, y = batch()
+    loss, penalty, rng = SoftmaxCrossEntropy(0.1), L2Penalty(0.1), random(7)
+    network.gradients[:] = 7
+    before = [array.copy() for array in (network.parameters, network.gradients, network.buffers, x)]
+    states = network.random_states
+    for mode in ("entries", "direction"):
+        assert check_gradients(network, loss, x, y, penalty=penalty, mode=mode, rng=rng).passed
+    after = [network.parameters, network.gradients, network.buffers, x]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert network.random_states == states
+    assert loss.kept is None
+    assert penalty.kept is None
+    assert network.dtype == np.float32
+
+
+def test_a_layer_alone_stays_as_it_was() -> None:
+    layer = Dropout(0.5, rng=random(1))
+    state = layer.rng.bit_generator.state
+    assert check_layer(layer, batch()[0]).passed
+    assert layer.rng.bit_generator.state == state
+    norm = BatchNorm(5)
+    assert check_layer(norm, batch()[0]).passed
+    np.testing.assert_array_equal(norm.running_mean, np.zeros(5))
+    np.testing.assert_array_equal(norm.dgamma, np.zeros(5))
+    assert check_layer(Dropout(0.5), batch()[0]).passed  # without numbers of its own it gets some
+    dense = Dense(5, 2, rng=random())
+    weights = dense.W.copy()
+    assert check_layer(dense, batch()[0]).passed
+    np.testing.assert_array_equal(dense.W, weights)
+
+
+def test_a_layer_inside_a_float32_network_can_be_checked_alone() -> None:
+    network = mlp([5, 4, 3], rng=random())
+    before = network.parameters.copy()
+    assert check_layer(network.layers[0], batch()[0]).passed
+    np.testing.assert_array_equal(network.parameters, before)
+    network.parameters[:] = 0
+    np.testing.assert_array_equal(network.layers[0].W, 0)  # still a view
+
+
+def test_evaluation_mode() -> None:
+    network = mlp([5, 4, 3], batch_norm=True, dropout=0.5, activation="tanh", rng=random())
+    network.layers[1].running_variance = np.full(4, 3.0)
+    x, y = batch(rows=1)  # a single row would be an error in training
+    assert check_gradients(network, LOSS, x, y, training=False).passed
+    with pytest.raises(InputError, match="at least 2 rows"):
+        check_gradients(network, LOSS, x, y)
+
+
+def test_the_penalty_counts() -> None:
+    network = mlp([5, 4, 3], activation="tanh", rng=random(), dtype=np.float64)
+    x, y = batch()
+    row = check_gradients(network, LOSS, x, y, max_entries=1).rows[0]
+    priced = check_gradients(network, LOSS, x, y, max_entries=1, penalty=L2Penalty(2.0)).rows[0]
+    # The same entry both times, and dL/dw is larger by 2 w.
+    assert row.worst.where == priced.worst.where
+    weight = network.layers[0].W[tuple(map(int, row.worst.where[4:-1].split(",")))]
+    assert priced.worst.numeric - row.worst.numeric == pytest.approx(2 * weight, abs=1e-8)
+    assert priced.passed
+
+
+def test_sample_weights_count() -> None:
+    network = mlp([5, 4, 3], activation="tanh", rng=random())
+    x, y = batch()
+    report = check_gradients(network, LOSS, x, y, sample_weight=np.array([1, 0, 0, 0, 0, 0]))
+    rows = {row.name: row for row in report.rows}
+    assert report.passed
+    assert rows["x"].compared == 30
+    assert check_gradients(network, LOSS, x, y, sample_weight=np.zeros(6)).passed  # all is 0
+
+
+def test_at_a_minimum_rounding_is_no_fault() -> None:
+    # Uniform logits and uniform targets: the gradient is 0, the finite difference is rounding.
+    assert check_loss(LOSS, np.full((3, 4), 0.3), np.full((3, 4), 0.25)).passed
+
+
+def test_how_many_entries() -> None:
+    network = mlp([30, 20, 3], activation="tanh", rng=random())
+    x, y = batch(rows=4, inputs=30)
+    counts = {
+        limit: [
+            row.compared for row in check_gradients(network, LOSS, x, y, max_entries=limit).rows
+        ]
+        for limit in (None, 200, 50)
+    }
+    assert counts[None] == [600, 20, 60, 3, 120]
+    assert counts[200] == [200, 20, 60, 3, 120]
+    assert counts[50] == [50, 20, 50, 3, 50]
+
+
+def test_the_generator_decides_which_entries() -> None:
+    network = Network([Wrong(5, 4), Tanh(), Dense(4, 3)], rng=random())
+    found = [
+        check_gradients(network, LOSS, *batch(), max_entries=5, rng=random(seed)).passed
+        for seed in range(12)
+    ]
+    assert True in found  # the wrong entry is one of 20, and 5 are looked at
+    assert False in found
+    again = check_gradients(network, LOSS, *batch(), max_entries=5)
+    assert str(again) == str(check_gradients(network, LOSS, *batch(), max_entries=5))
+
+
+def test_without_the_input() -> None:
+    class Lookup:
+        """Takes whole numbers: there is no gradient for its input."""
+
+        parameter_names = ("table",)
+
+        def __init__(self) -> None:
+            self.table = random().normal(size=(4, 3))
+            self.dtable = np.zeros((4, 3))
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            self.rows = x[:, 0].astype(int)
+            return self.table[self.rows]
+
+        def backward(self, dy: np.ndarray) -> None:
+            self.dtable = np.zeros((4, 3))
+            np.add.at(self.dtable, self.rows, dy)
+
+    x, y = np.array([[0], [2], [2]]), np.array([0, 1, 2])
+    report = check_gradients(Network([Lookup()]), LOSS, x, y, input_gradient=False)
+    assert report.passed
+    assert [row.name for row in report.rows] == ["0.table"]
+
+
+def test_a_loss_alone() -> None:
+    logits = random().normal(size=(4, 2))
+    assert check_loss(MeanSquaredError(), logits, np.ones((4, 2)), np.arange(4)).passed
+
+    class Halved:
+        """A loss of one's own, in the form of a hand-written loop: without sample weights."""
+
+        def forward(self, logits: np.ndarray, targets: np.ndarray) -> float:
+            self.kept = logits - targets
+            return float((self.kept**2).sum())
+
+        def backward(self) -> np.ndarray:
+            return self.kept
+
+    report = check_loss(Halved(), logits, np.ones((4, 2)))
+    assert not report.passed
+    assert report.max_error == pytest.approx(0.5, rel=1e-6)
+
+
+def test_a_layer_that_works_in_place_does_not_disturb_the_check() -> None:
+    class InPlace:
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            np.multiply(x, 3, out=x)
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return 3 * dy
+
+    assert check_layer(InPlace(), batch()[0]).passed
+
+
+# ---- mistakes of the caller ----
+
+
+def test_mistakes_in_a_call_get_the_messages_of_training() -> None:
+    network = mlp([5, 4, 3], rng=random())
+    x, y = batch()
+    bad = np.where(np.arange(5) == 2, np.nan, x)
+    cases = [
+        ((network, LOSS, x[0], y), r"a single sample needs x\[None, :\]"),
+        ((network, LOSS, x[:, :3], y), r"Dense\(5 -> 4\) expected x of shape \(N, 5\)"),
+        ((network, LOSS, x.astype(str), y), "expected numbers, got dtype"),
+        ((network, LOSS, x, y + 1), "expected labels from 0 to 2, got 1 to 3"),
+        ((network, LOSS, x, y.astype(float)), "labels are whole numbers"),
+        ((network, LOSS, x, y[:4]), "4 targets for 6 samples"),
+        ((network, LOSS, bad, y), "x: expected finite numbers"),
+        ((network, MeanSquaredError(), x, np.full((6, 3), np.inf)), "y: expected finite numbers"),
+        ((network.layers[0], LOSS, x, y), "expected a Network, got Dense: check_layer"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(InputError, match=message):
+            check_gradients(*arguments)
+    options = [
+        ({"mode": "fast"}, "mode: expected one of entries, direction, got 'fast'"),
+        ({"max_entries": 0}, "max_entries: expected a whole number of at least 1"),
+        ({"rng": 3}, "rng: expected a numpy.random.Generator"),
+        ({"sample_weight": [1, 2]}, "sample_weight: expected 6 numbers"),
+    ]
+    for option, message in options:
+        with pytest.raises(InputError, match=message):
+            check_gradients(network, LOSS, x, y, **option)
+    with pytest.raises(InputError, match="a loss expected logits as a float array"):
+        check_loss(LOSS, np.array([1, 2]), y)
+    with pytest.raises(InputError, match="a network without parameters"):
+        check_gradients(Network([Tanh()]), LOSS, x, y, input_gradient=False)
