@@ -1,0 +1,302 @@
+"""Every layer alone: values worked by hand, its gradient, its settings and its messages."""
+
+import copy
+import pickle
+
+import checks
+import numpy as np
+import pytest
+from checks import random
+from hypothesis import given
+from hypothesis import strategies as st
+
+from numpymlp import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    InputError,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Tanh,
+    check_layer,
+)
+from numpymlp.layers import sigmoid
+
+X = np.array([[-2.0, 0.0, 3.0], [1.0, -1.0, 0.5]])
+
+
+def layers() -> list[Layer]:
+    return [
+        Dense(3, 2, rng=random()),
+        ReLU(),
+        LeakyReLU(),
+        LeakyReLU(0.3),
+        LeakyReLU(0),
+        Sigmoid(),
+        Tanh(),
+        Dropout(0.0),
+        Dropout(0.4, rng=random()),
+        BatchNorm(3),
+        BatchNorm(3, momentum=0, epsilon=0.1),
+    ]
+
+
+# ---- the gradient ----
+
+
+@pytest.mark.parametrize("layer", layers(), ids=repr)
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient(layer: Layer, training: bool) -> None:
+    layer = copy.deepcopy(layer)
+    rng = random(1)
+    for name in (*layer.parameter_names, *layer.buffer_names):
+        setattr(layer, name, rng.uniform(0.5, 2, np.shape(getattr(layer, name))))
+    report = check_layer(layer, rng.normal(size=(6, 3)), training=training, max_entries=None)
+    assert report.passed, str(report)
+
+
+@given(st.integers(2, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_gradients_of_any_shape(rows: int, features: int, seed: int) -> None:
+    rng = random(seed)
+    x = rng.normal(size=(rows, features))
+    for layer in (Dense(features, 1 + seed % 4, rng=rng), LeakyReLU(), Sigmoid(), Tanh()):
+        report = check_layer(layer, x, max_entries=None)
+        assert report.passed, str(report)
+
+
+def test_the_named_checks_pass() -> None:
+    checks.dropout_drops_in_training_only(Dropout)
+    checks.batch_norm_normalizes(BatchNorm)
+    checks.network_gradient(lambda: Dense(3, 3, rng=random()))
+
+
+# ---- values worked by hand ----
+
+
+def test_dense() -> None:
+    layer = Dense(3, 2, rng=random())
+    layer.W = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    layer.b = np.array([10.0, 20.0])
+    # row 1: -2*1 + 0*3 + 3*5 + 10 = 23; -2*2 + 0*4 + 3*6 + 20 = 34
+    # row 2:  1*1 - 1*3 + 0.5*5 + 10 = 10.5; 1*2 - 1*4 + 0.5*6 + 20 = 21
+    np.testing.assert_array_equal(layer.forward(X), [[23, 34], [10.5, 21]])
+    dx = layer.backward(np.array([[1.0, 0.0], [0.0, 2.0]]))
+    # dx: row 1 is 1 times the first column of W, row 2 is 2 times the second
+    np.testing.assert_array_equal(dx, [[1, 3, 5], [4, 8, 12]])
+    # dW: column 1 is row 1 of x, column 2 is 2 times row 2; db sums the columns of dy
+    np.testing.assert_array_equal(layer.dW, [[-2, 2], [0, -2], [3, 1]])
+    np.testing.assert_array_equal(layer.db, [1, 2])
+
+
+def test_relu() -> None:
+    layer = ReLU()
+    np.testing.assert_array_equal(layer.forward(X), [[0, 0, 3], [1, 0, 0.5]])
+    # At 0 the slope is taken as 0.
+    np.testing.assert_array_equal(layer.backward(np.full((2, 3), 2.0)), [[0, 0, 2], [2, 0, 2]])
+    np.testing.assert_array_equal(layer.kink_side(), [[False, False, True], [True, False, True]])
+
+
+def test_leaky_relu() -> None:
+    layer = LeakyReLU(0.1)
+    np.testing.assert_allclose(layer.forward(X), [[-0.2, 0, 3], [1, -0.1, 0.5]])
+    dx = layer.backward(np.full((2, 3), 2.0))
+    np.testing.assert_allclose(dx, [[0.2, 0.2, 2], [2, 0.2, 2]])
+    np.testing.assert_array_equal(layer.kink_side(), [[False, False, True], [True, False, True]])
+    assert LeakyReLU().slope == 0.01
+
+
+def test_sigmoid() -> None:
+    # 1 / (1 + e^-x) is 1/2 at 0 and 3/4 at ln 3, with slopes 1/4 and 3/16.
+    layer, x = Sigmoid(), np.array([[0.0, np.log(3), -np.log(3)]])
+    np.testing.assert_allclose(layer.forward(x), [[0.5, 0.75, 0.25]], rtol=1e-15)
+    dx = layer.backward(np.array([[4.0, 16.0, 16.0]]))
+    np.testing.assert_allclose(dx, [[1, 3, 3]], rtol=1e-15)
+
+
+def test_tanh() -> None:
+    # tanh(ln 2) = (2 - 1/2) / (2 + 1/2) = 0.6, with slope 1 - 0.36.
+    layer = Tanh()
+    np.testing.assert_allclose(layer.forward(np.array([[0.0, np.log(2)]])), [[0, 0.6]], rtol=1e-15)
+    np.testing.assert_allclose(layer.backward(np.array([[3.0, 1.0]])), [[3, 0.64]], rtol=1e-15)
+
+
+def test_activations_are_finite_at_huge_inputs() -> None:
+    x = np.array([[-1e4, -1e3, 0, 1e3, 1e4]])
+    for dtype in (np.float32, np.float64):
+        for layer in (ReLU(), LeakyReLU(), Sigmoid(), Tanh()):
+            assert np.isfinite(layer.forward(x.astype(dtype))).all()
+            assert np.isfinite(layer.backward(np.ones((1, 5), dtype))).all()
+    np.testing.assert_array_equal(sigmoid(x), [[0, 0, 0.5, 1, 1]])
+
+
+def test_dropout() -> None:
+    layer = Dropout(0.75, rng=random())
+    x = np.arange(1.0, 2001).reshape(20, 100)
+    y = layer.forward(x, training=True)
+    # What is left is multiplied by 1 / (1 - 0.75) = 4.
+    np.testing.assert_array_equal(y[y != 0], 4 * x[y != 0])
+    assert (y == 0).mean() == pytest.approx(0.75, abs=0.05)
+    # The gradient passes where the signal passed, scaled alike.
+    np.testing.assert_array_equal(layer.backward(np.ones_like(x)), 4.0 * (y != 0))
+    # Another batch, another mask; in evaluation none, also for the gradient.
+    assert ((layer.forward(x, training=True) == 0) != (y == 0)).any()
+    assert layer.forward(x) is x
+    assert layer.backward(x) is x
+
+
+def test_dropout_of_nothing_draws_nothing() -> None:
+    layer = Dropout(0.0, rng=random())
+    before = layer.rng.bit_generator.state
+    assert layer.forward(X, training=True) is X
+    assert layer.backward(X) is X
+    assert layer.rng.bit_generator.state == before
+
+
+def test_dropout_drops_the_same_units_in_both_dtypes() -> None:
+    dropped = [
+        Dropout(0.5, rng=random(5)).forward(np.ones((50, 50), dtype), training=True)
+        for dtype in (np.float32, np.float64)
+    ]
+    np.testing.assert_array_equal(*dropped)
+    assert [y.dtype for y in dropped] == [np.float32, np.float64]
+
+
+def test_batch_norm_in_training() -> None:
+    layer = BatchNorm(2, momentum=0.75, epsilon=1.0)
+    layer.gamma, layer.beta = np.array([10.0, 1.0]), np.array([5.0, 0.0])
+    x = np.array([[1.0, 4.0], [3.0, 4.0], [1.0, 4.0], [3.0, 4.0]])
+    # First feature: mean 2, biased variance 1; x_hat = -+1 / sqrt(1 + 1). Second: constant, 0.
+    y = layer.forward(x, training=True)
+    step = 10 / np.sqrt(2)
+    np.testing.assert_allclose(y[:, 0], [5 - step, 5 + step, 5 - step, 5 + step], rtol=1e-14)
+    np.testing.assert_array_equal(y[:, 1], 0)
+    # A quarter of the way from (0, 0) to the means, from (1, 1) to the variances (1, 0).
+    np.testing.assert_allclose(layer.running_mean, [0.5, 1.0], rtol=1e-14)
+    np.testing.assert_allclose(layer.running_variance, [1.0, 0.75], rtol=1e-14)
+    layer.backward(np.array([[1.0, 2], [0, 0], [0, 0], [1, 0]]))
+    # dgamma = sum dy x_hat = -1/sqrt 2 + 1/sqrt 2 = 0; dbeta = sum dy
+    np.testing.assert_allclose(layer.dgamma, [0, 0], atol=1e-15)
+    np.testing.assert_array_equal(layer.dbeta, [2, 2])
+
+
+def test_batch_norm_in_evaluation() -> None:
+    layer = BatchNorm(2, epsilon=1e-5)
+    layer.running_mean, layer.running_variance = np.array([1.0, 0.0]), np.array([4.0, 1.0]) - 1e-5
+    layer.gamma, layer.beta = np.array([3.0, 1.0]), np.array([0.0, 7.0])
+    # (5 - 1) / 2 * 3 = 6;  -2 / 1 * 1 + 7 = 5; a single row will do
+    np.testing.assert_allclose(layer.forward(np.array([[5.0, -2.0]])), [[6, 5]], rtol=1e-14)
+    # dx = dy gamma / std, nothing through the batch
+    np.testing.assert_allclose(layer.backward(np.array([[2.0, 2.0]])), [[3, 2]], rtol=1e-14)
+    np.testing.assert_array_equal(layer.running_mean, [1, 0])  # not touched
+
+
+def test_batch_norm_of_one_row_is_an_error_in_training() -> None:
+    with pytest.raises(InputError, match="at least 2 rows, got 1: one row has no variance"):
+        BatchNorm(3).forward(X[:1], training=True)
+    assert BatchNorm(3).forward(X, training=True).shape == (2, 3)
+    assert BatchNorm.minimum_batch == 2
+    assert Layer.minimum_batch == 1
+
+
+# ---- the layer protocol ----
+
+
+def test_dense_draws_its_weights_and_starts_with_biases_of_zero() -> None:
+    layer = Dense(400, 50, rng=random())
+    assert layer.W.std() == pytest.approx(np.sqrt(2 / 400), rel=0.05)  # he_normal
+    np.testing.assert_array_equal(layer.b, np.zeros(50))
+    assert layer.dW.shape == (400, 50)
+    assert layer.db.shape == (50,)
+    np.testing.assert_array_equal(layer.W, Dense(400, 50, rng=random()).W)
+    ones = Dense(2, 3, initializer=lambda shape, rng: np.ones(shape), rng=random())
+    np.testing.assert_array_equal(ones.W, np.ones((2, 3)))
+
+
+def test_shapes() -> None:
+    assert Dense(3, 2).shapes() == {"W": (3, 2), "b": (2,)}
+    assert Dense(3, 2).output_shape((3,)) == (2,)
+    assert Dense(3, 2).input_shape == (3,)
+    norm = {"gamma": (4,), "beta": (4,), "running_mean": (4,), "running_variance": (4,)}
+    assert BatchNorm(4).shapes() == norm
+    assert BatchNorm(4).input_shape == (4,)
+    assert BatchNorm(4).output_shape((4,)) == (4,)
+    assert ReLU().shapes() == {}
+    assert ReLU().input_shape is None
+    assert Dropout(0.5).output_shape((7, 7)) == (7, 7)
+
+
+@pytest.mark.parametrize("layer", layers(), ids=repr)
+def test_config_builds_the_same_layer_again(layer: Layer) -> None:
+    again = type(layer)(**layer.config())
+    assert again.config() == layer.config()
+    assert repr(again) == repr(layer)
+
+
+def test_config_and_repr() -> None:
+    assert Dense(3, 2).config() == {"inputs": 3, "outputs": 2}
+    assert LeakyReLU(0.25).config() == {"slope": 0.25}
+    assert Dropout(0.5).config() == {"rate": 0.5}
+    assert BatchNorm(3, 0.5, 0.1).config() == {"features": 3, "momentum": 0.5, "epsilon": 0.1}
+    assert BatchNorm(3).config() == {"features": 3, "momentum": 0.9, "epsilon": 1e-5}
+    assert ReLU().config() == {}
+    names = [repr(layer) for layer in layers()]
+    assert names[:4] == ["Dense(3 -> 2)", "ReLU", "LeakyReLU(0.01)", "LeakyReLU(0.3)"]
+    assert names[5:] == [
+        *["Sigmoid", "Tanh", "Dropout(0)", "Dropout(0.4)", "BatchNorm(3)", "BatchNorm(3)"]
+    ]
+
+
+def test_mistakes_in_settings() -> None:
+    for make, message in [
+        (lambda: Dense(0, 3), "Dense inputs: expected a whole number of at least 1, got 0"),
+        (lambda: Dense(3, 2.5), "Dense outputs: expected a whole number"),
+        (lambda: LeakyReLU(1), r"LeakyReLU slope: expected a number in \[0, 1\), got 1"),
+        (lambda: LeakyReLU(-0.1), "LeakyReLU slope"),
+        (lambda: Dropout(1.0), r"Dropout rate: expected a number in \[0, 1\), got 1.0"),
+        (lambda: Dropout(-0.1), "Dropout rate"),
+        (lambda: BatchNorm(True), "BatchNorm features: expected a whole number"),
+        (lambda: BatchNorm(3, momentum=1), r"BatchNorm momentum: expected a number in \[0, 1\)"),
+        (lambda: BatchNorm(3, momentum=-1), "BatchNorm momentum"),
+        (lambda: BatchNorm(3, epsilon=0), r"BatchNorm epsilon: expected a number in \(0, inf\]"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            make()
+
+
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(AttributeError, match=r"Dense\(3 -> 2\) has no W yet: give it rng="):
+        Dense(3, 2).forward(X)
+    with pytest.raises(AttributeError, match="'Dense' object has no attribute 'weights'"):
+        _ = Dense(3, 2, rng=random()).weights
+    with pytest.raises(InputError, match="Dropout has no random numbers: give it rng="):
+        Dropout(0.5).forward(X, training=True)
+    with pytest.raises(NotImplementedError, match="Mine must define forward"):
+        type("Mine", (Layer,), {})().forward(X)
+    with pytest.raises(NotImplementedError, match="Mine must define backward"):
+        type("Mine", (Layer,), {})().backward(X)
+
+
+def test_a_bound_name_writes_into_its_view() -> None:
+    layer, vector = Dense(2, 2, rng=random()), np.zeros(4)
+    layer.bind("W", vector.reshape(2, 2))
+    layer.W = [[1, 2], [3, 4]]
+    np.testing.assert_array_equal(vector, [1, 2, 3, 4])
+    layer.W *= 2
+    np.testing.assert_array_equal(vector, [2, 4, 6, 8])
+    with pytest.raises(InputError, match=r"Dense\(2 -> 2\).W has shape \(2, 2\), got \(4,\)"):
+        layer.W = np.ones(4)
+    layer.remark = np.ones(7)  # what is not bound is an attribute as any other
+    assert layer.remark.shape == (7,)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_leave_the_batch_behind(clone) -> None:
+    layer = Dense(3, 2, rng=random())
+    y = layer.forward(X)
+    twin = clone(layer)
+    assert "kept" not in twin.__dict__
+    np.testing.assert_array_equal(twin.forward(X), y)
+    twin.W[0, 0] += 1
+    assert layer.W[0, 0] != twin.W[0, 0]
