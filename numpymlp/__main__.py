@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from numpymlp import __version__, recipes
+from numpymlp.divergence import TrainingDiverged
 from numpymlp.files import StorageError
 from numpymlp.network import ACTIVATIONS
 from numpymlp.recipes import Recipe
-from numpymlp.training import TrainingDiverged
 from numpymlp.validation import InputError
 
 
@@ -47,27 +47,45 @@ def sizes(text: str) -> tuple[int, ...]:
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `train` can be told."""
     default = Recipe()
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(recipes.RECIPES),
+        default="default",
+        metavar="NAME",
+        help="where all settings come from that are not given here; see: numpymlp recipes",
+    )
+
+    def setting(group: argparse._ArgumentGroup, option: str, **how: Any) -> None:
+        # What is not given leaves no trace, so that the recipe decides.
+        group.add_argument(option, default=argparse.SUPPRESS, **how)
+
     network = parser.add_argument_group("the network")
-    network.add_argument(
+    setting(
+        network,
         "--hidden",
         type=sizes,
-        default=default.hidden,
         metavar="SIZES",
-        help="units of the hidden layers, such as 128 or 256,128, or none (default: 192)",
+        help="units of the hidden layers, such as 128 or 256,128, or none "
+        f"(default: {','.join(map(str, default.hidden))})",
     )
-    network.add_argument("--activation", choices=tuple(ACTIVATIONS), default=default.activation)
-    network.add_argument("--batch-norm", action="store_true", help="normalize before activations")
-    network.add_argument(
-        "--dropout", type=float, default=0.0, metavar="RATE", help="share of hidden units dropped"
+    setting(network, "--activation", choices=tuple(ACTIVATIONS))
+    setting(
+        network,
+        "--batch-norm",
+        action=argparse.BooleanOptionalAction,
+        help="normalize before activations",
     )
-    network.add_argument(
-        "--input-dropout", type=float, default=0.0, metavar="RATE", help="share of pixels dropped"
-    )
+    for option, text in (
+        ("--dropout", "share of hidden units dropped"),
+        ("--input-dropout", "share of pixels dropped"),
+    ):
+        setting(network, option, type=float, metavar="RATE", help=text)
     training = parser.add_argument_group("the training")
-    training.add_argument("--epochs", type=int, default=default.epochs)
-    training.add_argument("--batch-size", type=int, default=default.batch_size)
-    training.add_argument("--optimizer", choices=recipes.OPTIMIZERS, default=default.optimizer)
-    training.add_argument(
+    setting(training, "--epochs", type=int, help=f"(default: {default.epochs})")
+    setting(training, "--batch-size", type=int, help=f"(default: {default.batch_size})")
+    setting(training, "--optimizer", choices=recipes.OPTIMIZERS)
+    setting(
+        training,
         "--learning-rate",
         type=float,
         metavar="RATE",
@@ -75,22 +93,41 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         + ", ".join(f"{rate:g} for {name}" for name, rate in recipes.LEARNING_RATES.items())
         + ")",
     )
-    training.add_argument("--schedule", choices=tuple(recipes.SCHEDULES), default=default.schedule)
-    training.add_argument("--label-smoothing", type=float, default=0.0, metavar="SHARE")
-    training.add_argument("--l2", type=float, default=0.0, help="strength of the L2 penalty")
-    training.add_argument("--weight-decay", type=float, help="decoupled decay, for adamw")
-    training.add_argument(
+    setting(training, "--schedule", choices=tuple(recipes.SCHEDULES))
+    setting(training, "--label-smoothing", type=float, metavar="SHARE")
+    setting(training, "--l2", type=float, help="strength of the L2 penalty")
+    setting(training, "--weight-decay", type=float, help="decoupled decay, for adamw")
+    setting(
+        training,
+        "--max-norm",
+        type=float,
+        metavar="LENGTH",
+        help="the most that a unit's incoming weights may measure",
+    )
+    setting(
+        training,
         "--validation",
         type=float,
         metavar="FRACTION",
         help="hold out this share of the training images to judge each epoch by (default: none)",
     )
-    training.add_argument(
+    setting(
+        training,
         "--early-stopping",
         type=int,
         metavar="PATIENCE",
         help="stop after this many epochs without progress; needs --validation",
     )
+    distortion = parser.add_argument_group("distortion of the training images, new in every epoch")
+    for option, unit, text in (
+        ("--shift", "PIXELS", "at most so far down or up, right or left"),
+        ("--rotation", "DEGREES", "at most so far either way"),
+        ("--scaling", "SHARE", "0.1: height and width by 0.9 to 1.1"),
+        ("--shear", "DEGREES", "at most so far either way"),
+        ("--elastic", "ALPHA", "strength of the elastic distortion, such as 34"),
+        ("--sigma", "PIXELS", f"its smoothness (default: {default.sigma:g})"),
+    ):
+        setting(distortion, option, type=float, metavar=unit, help=text)
     training.add_argument("--seed", type=int, default=0, help="decides all that is random")
     run = parser.add_argument_group("the run")
     run.add_argument(
@@ -133,7 +170,8 @@ def train(options: argparse.Namespace) -> None:
         metrics = runs.resume(folder, **show)
     else:
         names = Recipe.__dataclass_fields__
-        recipe = Recipe(**{name: value for name, value in vars(options).items() if name in names})
+        given = {name: value for name, value in vars(options).items() if name in names}
+        recipe = recipes.find(options.recipe, **given)
         folder = runs.new_run_folder(options.output, options.overwrite)
         metrics = runs.train(
             recipe,
@@ -158,7 +196,7 @@ def _refuse_settings(options: argparse.Namespace) -> None:
     train_options(parser)
     allowed = {"resume", "no_figures", "no_check", "quiet", "function"}
     defaults = vars(parser.parse_args([]))
-    changed = [n for n, v in vars(options).items() if n not in allowed and v != defaults[n]]
+    changed = [n for n, v in vars(options).items() if n not in allowed and v != defaults.get(n)]
     if changed:
         raise InputError(
             f"--resume keeps the settings that the run was begun with, got "

@@ -16,12 +16,13 @@ import numpy as np
 
 from numpymlp.constraints import MaxNorm
 from numpymlp.data import Distortion
+from numpymlp.history import EarlyStopping
 from numpymlp.layers import Dropout
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
 from numpymlp.network import Network, mlp
 from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
-from numpymlp.training import EarlyStopping, Trainer
+from numpymlp.training import Trainer
 from numpymlp.validation import InputError, check_choice, check_positive_integer, check_range
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
@@ -165,3 +166,148 @@ class Recipe:
             seed=seed,
             **options,
         )
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe with what it is for: one rung of the ladder of accuracy.
+
+    Attributes
+    ----------
+    name : str
+    recipe : Recipe
+    adds : str
+        What it has that the rung before has not.
+    published : str
+        Test error that a publication reports for such a network on MNIST, with the network.
+    source : str
+        Where that stands.
+    seeds : int
+        How many runs with other random numbers its accuracy is the mean of.
+    committee : bool
+        Whether it is made of the runs of another rung, averaged, instead of a run of its own.
+    """
+
+    name: str
+    recipe: Recipe
+    adds: str
+    published: str = ""
+    source: str = ""
+    seeds: int = 5
+    committee: bool = False
+
+
+_SIMARD = "Simard, Steinkraus, Platt 2003"
+_AFFINE = Recipe(
+    hidden=(800,),
+    learning_rate=2e-3,
+    batch_size=128,
+    epochs=60,
+    shift=1.0,
+    rotation=10.0,
+    scaling=0.1,
+    shear=5.0,
+)
+_ELASTIC = dataclasses.replace(_AFFINE, elastic=34.0)
+
+RECIPES = {
+    named.name: named
+    for named in (
+        NamedRecipe(
+            "softmax",
+            Recipe(hidden=(), epochs=10),
+            "softmax regression: no hidden layer",
+            "12.0 % (linear)",
+            "LeCun, Bottou, Bengio, Haffner 1998",
+        ),
+        NamedRecipe(
+            "classic",
+            Recipe(
+                hidden=(100,),
+                learning_rate=1e-3,
+                schedule="constant",
+                batch_size=200,
+                epochs=40,
+                # scikit-learn divides its alpha, 1e-4, by the size of the batch.
+                l2=1e-4 / 200,
+            ),
+            "one hidden layer, with the settings of scikit-learn's MLPClassifier",
+            "2.95 % (500-150)",
+            "LeCun, Bottou, Bengio, Haffner 1998",
+        ),
+        NamedRecipe(
+            "default",
+            Recipe(),
+            "a learning rate that rises and falls: better, in a few seconds",
+            "1.6 % (800)",
+            _SIMARD,
+        ),
+        NamedRecipe(
+            "dropout",
+            Recipe(
+                hidden=(800, 800),
+                dropout=0.5,
+                input_dropout=0.2,
+                learning_rate=2e-3,
+                batch_size=128,
+                epochs=60,
+            ),
+            "wider, deeper, and dropout against learning by heart",
+            "1.25 % (1024-1024-1024)",
+            "Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014",
+        ),
+        NamedRecipe(
+            "affine",
+            _AFFINE,
+            "every image shifted, turned, scaled and slanted a little, anew in every epoch",
+            "1.1 % (800)",
+            _SIMARD,
+        ),
+        NamedRecipe(
+            "elastic",
+            _ELASTIC,
+            "elastic distortion on top: other hands have written it",
+            "0.7 % (800)",
+            _SIMARD,
+        ),
+        NamedRecipe(
+            "record",
+            dataclasses.replace(
+                _ELASTIC,
+                hidden=(1500, 1000, 500),
+                learning_rate=1.5e-3,
+                batch_size=256,
+                epochs=100,
+            ),
+            "three wide layers, and time",
+            "0.35 % (2500-2000-1500-1000-500)",
+            "Ciresan, Meier, Gambardella, Schmidhuber 2010",
+            seeds=3,
+        ),
+        NamedRecipe(
+            "committee",
+            _ELASTIC,
+            "the runs of elastic vote: the mean of their probabilities",
+            "0.39 % (25 networks of 800)",
+            "Meier, Ciresan, Gambardella, Schmidhuber 2011",
+            seeds=1,
+            committee=True,
+        ),
+    )
+}
+
+
+def find(name: str, **changes: Any) -> Recipe:
+    """Give a named recipe with some of its settings changed.
+
+    Another optimizer brings its own learning rate and decay, unless those are given too: the
+    recipe's were found for the optimizer that it had.
+    """
+    named = RECIPES[check_choice(name, "recipe", tuple(RECIPES))]
+    if named.committee:
+        raise InputError(
+            f"recipe {name} is made of several runs: make it with numpymlp ladder --only {name}"
+        )
+    if changes.get("optimizer", named.recipe.optimizer) != named.recipe.optimizer:
+        changes = {"learning_rate": None, "weight_decay": None, **changes}
+    return dataclasses.replace(named.recipe, **changes)
