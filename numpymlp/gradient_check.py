@@ -363,12 +363,11 @@ def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[float | None
     """Give central differences: the plain one first, then finer ones for what is in doubt."""
     yield f.slope(direction, 1e-5)
     # A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
-    # steps together cancel c h^2 (Richardson); longer ones will do then, where rounding is small.
-    for h in (1e-3, 1e-4):
+    # steps together cancel c h^2 (Richardson), so that long ones will do, where rounding is small.
+    # Short ones are for what bends sharply, and for kinks nearby.
+    for h in (1e-3, 1e-4, 1e-5, 1e-6):
         at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
         yield None if at_h is None or at_half is None else (4 * at_half - at_h) / 3
-    # Close to a kink only a short step stays on one side.
-    yield f.slope(direction, 1e-6)
 
 
 def _relative_error(analytic: float, numeric: float, floor: float) -> float:
