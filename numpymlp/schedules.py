@@ -91,4 +91,7 @@ class OneCycle:
     def __call__(self, step: int, total_steps: int) -> float:
         peak = self.warmup * total_steps
         # step + 1 and total_steps: the first step already moves, and so does the last
-        return min((step + 1) / max(peak, 1), (total_steps - step) / max(total_steps - peak, 1))
+        rise = (step + 1) / max(peak, 1)
+        fall = (total_steps - step) / max(total_steps - peak, 1)
+        # Between two steps the lines would meet a little above 1.
+        return min(rise, fall, 1.0)

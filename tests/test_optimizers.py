@@ -1,0 +1,344 @@
+"""The optimizers: worked by hand, against scikit-learn, down to known minima, and their state."""
+
+import math
+from typing import Any
+
+import checks
+import numpy as np
+import pytest
+from checks import random
+from sklearn.neural_network import MLPClassifier
+
+from numpymlp import (
+    SGD,
+    Adam,
+    AdamW,
+    Dense,
+    InputError,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    optimizers,
+)
+from numpymlp.optimizers import Optimizer, blocks
+
+
+def walk(optimizer: Any, start: float, gradients: list[float]) -> list[float]:
+    """Where a single parameter is after each step along these gradients."""
+    parameters, places = np.array([start]), []
+    for gradient in gradients:
+        optimizer.step(parameters, np.array([float(gradient)]))
+        places.append(float(parameters[0]))
+    return places
+
+
+# ---- worked by hand ----
+
+
+def test_sgd() -> None:
+    # 1 - 0.1 * 2 = 0.8; 0.8 - 0.1 * -3 = 1.1
+    assert walk(SGD(0.1), 1.0, [2, -3]) == pytest.approx([0.8, 1.1], rel=1e-15)
+
+
+def test_momentum() -> None:
+    # v = -0.2, p = 0.8; v = 0.5 * -0.2 - 0.2 = -0.3, p = 0.5; v = -0.15, p = 0.35
+    places = walk(SGD(0.1, momentum=0.5), 1.0, [2, 2, 0])
+    assert places == pytest.approx([0.8, 0.5, 0.35], rel=1e-14)
+
+
+def test_nesterov() -> None:
+    # v = -0.2, p = 1 - 0.1 - 0.2 = 0.7; v = -0.3, p = 0.7 - 0.15 - 0.2 = 0.35;
+    # v = -0.15, p = 0.35 - 0.075 = 0.275
+    places = walk(SGD(0.1, momentum=0.5, nesterov=True), 1.0, [2, 2, 0])
+    assert places == pytest.approx([0.7, 0.35, 0.275], rel=1e-14)
+
+
+def test_adam() -> None:
+    # beta1 = 0.5, beta2 = 0.75, a = 0.1, epsilon = 1, gradients 2 and -4.
+    # t = 1: m = 1, v = 1, a_1 = 0.1 sqrt(0.25) / 0.5 = 0.1; p = 1 - 0.1 * 1 / (1 + 1) = 0.95
+    # t = 2: m = 0.5 - 2 = -1.5, v = 0.75 + 4 = 4.75, a_2 = 0.1 sqrt(1 - 0.5625) / 0.75
+    second = 0.95 + 0.1 * math.sqrt(0.4375) / 0.75 * 1.5 / (math.sqrt(4.75) + 1)
+    places = walk(Adam(0.1, beta1=0.5, beta2=0.75, epsilon=1.0), 1.0, [2, -4])
+    assert places == pytest.approx([0.95, second], rel=1e-14)
+
+
+def test_first_steps_of_adam_are_as_long_as_the_learning_rate() -> None:
+    parameters = np.zeros(3)
+    Adam(0.01).step(parameters, np.array([1e-3, -5.0, 1e4]))
+    np.testing.assert_allclose(parameters, [-0.01, 0.01, -0.01], rtol=1e-3)
+
+
+def test_adamw() -> None:
+    # p = 2 - 0.1 * 0.5 * 2 = 1.9, then Adam's first step of 0.1 (but for epsilon)
+    optimizer = AdamW(np.ones(1), learning_rate=0.1, weight_decay=0.5)
+    assert walk(optimizer, 2.0, [3.0]) == pytest.approx([1.8], rel=1e-6)
+    # the schedule's factor counts for both
+    parameters = np.array([2.0])
+    AdamW(np.ones(1), learning_rate=0.1, weight_decay=0.5).step(parameters, np.array([3.0]), 0.5)
+    assert parameters[0] == pytest.approx(2 - 0.05 * 0.5 * 2 - 0.05, rel=1e-6)
+
+
+def test_adamw_without_decay_is_adam() -> None:
+    a, b, mask = random(1).normal(size=5), random(1).normal(size=5), np.ones(5)
+    adam, adamw = Adam(0.1, 0.8, 0.9, 0.1), AdamW(mask, 0.1, 0.0, beta1=0.8, beta2=0.9, epsilon=0.1)
+    for step in range(5):
+        gradients = random(step).normal(size=5)
+        adam.step(a, gradients)
+        adamw.step(b, gradients)
+    np.testing.assert_array_equal(a, b)
+
+
+# ---- against an oracle ----
+
+
+def test_the_named_checks_pass() -> None:
+    checks.sgd_follows_scikit_learn(SGD)
+    checks.adam_follows_scikit_learn(Adam)
+    checks.decay_is_decoupled(AdamW)
+    for make in (SGD, lambda a: SGD(a, 0.9), lambda a: SGD(a, 0.9, True), Adam):
+        checks.factor_scales_the_step(make)
+
+
+@pytest.mark.parametrize(
+    ("settings", "make"),
+    [
+        ({"solver": "sgd", "momentum": 0.0}, lambda: SGD(0.1)),
+        (
+            {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": False},
+            lambda: SGD(0.1, momentum=0.9),
+        ),
+        (
+            {"solver": "sgd", "momentum": 0.9, "nesterovs_momentum": True},
+            lambda: SGD(0.1, momentum=0.9, nesterov=True),
+        ),
+        ({"solver": "adam"}, lambda: Adam(0.1)),
+    ],
+    ids=["sgd", "momentum", "nesterov", "adam"],
+)
+def test_sixty_steps_equal_those_of_scikit_learn(settings: dict[str, Any], make) -> None:
+    rng = random(1)
+    x, y = rng.normal(size=(240, 8)), rng.integers(0, 3, 240)
+    oracle = MLPClassifier(
+        (7, 5), alpha=0, batch_size=4, shuffle=False, learning_rate_init=0.1, **settings
+    )
+    oracle.partial_fit(x[:4], y[:4], classes=[0, 1, 2])
+    network = Network(
+        [Dense(8, 7), ReLU(), Dense(7, 5), ReLU(), Dense(5, 3)], rng=random(), dtype=np.float64
+    )
+    # Both begin where the oracle is now, it with a fresh optimizer.
+    for layer, W, b in zip(network.layers[::2], oracle.coefs_, oracle.intercepts_, strict=True):
+        layer.W, layer.b = W, b
+    del oracle._optimizer
+    oracle.partial_fit(x, y)  # 240 samples in batches of 4, in order: 60 steps
+    loss, optimizer = SoftmaxCrossEntropy(), make()
+    for start in range(0, 240, 4):
+        loss.forward(network.forward(x[start : start + 4], training=True), y[start : start + 4])
+        network.backward(loss.backward())
+        optimizer.step(network.parameters, network.gradients)
+    for layer, W, b in zip(network.layers[::2], oracle.coefs_, oracle.intercepts_, strict=True):
+        np.testing.assert_allclose(layer.W, W, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(layer.b, b, rtol=0, atol=1e-12)
+
+
+# ---- down to known minima ----
+
+
+def descend(optimizer: Any, gradient, start: list[float], steps: int) -> np.ndarray:
+    parameters = np.array(start)
+    for _ in range(steps):
+        optimizer.step(parameters, gradient(parameters))
+    return parameters
+
+
+def quadratic(p: np.ndarray) -> np.ndarray:
+    """Gradient of (p0 - 3)^2 / 2 + 10 (p1 + 1)^2 / 2, least at (3, -1)."""
+    return np.array([p[0] - 3, 10 * (p[1] + 1)])
+
+
+def rosenbrock(p: np.ndarray) -> np.ndarray:
+    """Gradient of (1 - p0)^2 + 100 (p1 - p0^2)^2, a bent valley, least at (1, 1)."""
+    slope = p[1] - p[0] ** 2
+    return np.array([-2 * (1 - p[0]) - 400 * p[0] * slope, 200 * slope])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "steps"),
+    [(SGD(0.1), 200), (SGD(0.05, 0.9), 400), (SGD(0.05, 0.9, True), 400), (Adam(0.1), 2000)],
+    ids=["sgd", "momentum", "nesterov", "adam"],
+)
+def test_quadratic(optimizer: Any, steps: int) -> None:
+    end = descend(optimizer, quadratic, [0.0, 0.0], steps)
+    np.testing.assert_allclose(end, [3, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [SGD(1e-3), SGD(1e-4, 0.99), SGD(1e-4, 0.99, True), Adam(0.01)],
+    ids=["sgd", "momentum", "nesterov", "adam"],
+)
+def test_rosenbrock(optimizer: Any) -> None:
+    end = descend(optimizer, rosenbrock, [-1.2, 1.0], 30_000)
+    np.testing.assert_allclose(end, [1, 1], atol=1e-4)
+
+
+# ---- vectors, blocks and state ----
+
+
+def test_steps_are_in_place_and_keep_the_dtype() -> None:
+    for optimizer in (SGD(0.1), SGD(0.1, 0.9), SGD(0.1, 0.9, True), Adam(), AdamW(np.ones(3))):
+        parameters, gradients = np.ones(3, np.float32), np.ones(3, np.float32)
+        optimizer.step(parameters, gradients, 0.5)
+        assert parameters.dtype == np.float32
+        assert (parameters < 1).all()
+        np.testing.assert_array_equal(gradients, 1)
+        vectors = [v for v in optimizer.state().values() if isinstance(v, np.ndarray)]
+        assert vectors
+        assert all(vector.dtype == np.float32 for vector in vectors)
+
+
+def test_a_vector_of_many_blocks_moves_as_its_parts_do() -> None:
+    size = 2 * optimizers.BLOCK + 1
+    for make in (lambda: SGD(0.1, 0.9, True), Adam):
+        whole, part = random(1).normal(size=size), random(1).normal(size=size)[-3:]
+        long, short = make(), make()
+        for step in range(3):
+            gradients = random(step).normal(size=size)
+            long.step(whole, gradients)
+            short.step(part, gradients[-3:])
+        np.testing.assert_array_equal(whole[-3:], part)
+
+
+def test_blocks_cover_a_vector_once() -> None:
+    size = 2 * optimizers.BLOCK + 5
+    numbers, counts = np.arange(size), np.zeros(size)
+    lengths = []
+    for n, c, scratch in blocks(numbers, counts):
+        np.testing.assert_array_equal(numbers[n], n)
+        c += 1
+        lengths.append(len(scratch))
+        assert scratch.dtype == numbers.dtype
+    np.testing.assert_array_equal(counts, 1)
+    assert lengths == [optimizers.BLOCK, optimizers.BLOCK, 5]
+    assert [len(scratch) for _, scratch in blocks(np.zeros(3))] == [3]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SGD(0.1),
+        lambda: SGD(0.1, 0.9),
+        lambda: Adam(0.1),
+        lambda: AdamW(np.ones(4), 0.1, 0.2),
+    ],
+)
+def test_state_goes_on_as_if_nothing_had_happened(make) -> None:
+    def go(optimizer: Any, parameters: np.ndarray, steps: range) -> None:
+        for step in steps:
+            optimizer.step(parameters, random(step).normal(size=4))
+
+    straight, resumed = np.ones(4), np.ones(4)
+    go(make(), straight, range(6))
+    first, second = make(), make()
+    go(first, resumed, range(3))
+    state = first.state()
+    kept = resumed.copy()
+    go(first, kept, range(3, 5))  # what was taken out is a copy: this does not change it
+    second.restore(state)
+    go(second, resumed, range(3, 6))
+    np.testing.assert_array_equal(straight, resumed)
+    assert set(state) == set(first.state_names)
+    # and restoring copies too: two can go on from the same state
+    third, other = make(), kept.copy()
+    third.restore(state)
+    go(third, other, range(1))
+    for name, value in first.state().items():
+        if isinstance(value, np.ndarray):
+            assert state[name] is not value
+
+
+def test_a_restored_state_is_a_copy() -> None:
+    state = {"v": np.ones(2)}
+    optimizer = SGD(0.1, momentum=0.5)
+    optimizer.restore(state)
+    optimizer.step(np.zeros(2), np.ones(2))
+    np.testing.assert_array_equal(state["v"], 1)
+
+
+def test_reset_forgets_all_but_the_settings() -> None:
+    for optimizer in (SGD(0.1, 0.9), Adam(0.1), AdamW(np.ones(1), 0.1)):
+        first = walk(optimizer, 1.0, [1, 2, 3])
+        optimizer.reset()
+        assert walk(optimizer, 1.0, [1, 2, 3]) == first
+    fresh = Adam()
+    assert (fresh.m, fresh.v, fresh.t) == (None, None, 0)
+
+
+def test_defaults_and_repr() -> None:
+    assert (SGD().learning_rate, SGD().momentum, SGD().nesterov) == (0.1, 0, False)
+    adam = Adam()
+    values = adam.learning_rate, adam.beta1, adam.beta2, adam.epsilon
+    assert values == (1e-3, 0.9, 0.999, 1e-8)
+    adamw = AdamW(np.ones(1))
+    assert (adamw.learning_rate, adamw.weight_decay, adamw.beta2) == (1e-3, 1e-2, 0.999)
+    assert repr(SGD(0.5)) == "SGD(0.5)"
+    assert repr(SGD(0.5, 0.9)) == "SGD(0.5, momentum=0.9)"
+    assert repr(SGD(0.5, 0.9, nesterov=True)) == "SGD(0.5, momentum=0.9, nesterov=True)"
+    assert repr(Adam(0.01)) == "Adam(0.01)"
+    assert repr(AdamW(np.ones(1), 0.01)) == "AdamW(0.01)"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(0), r"SGD learning_rate: expected a number in \(0, inf\)"),
+        (lambda: SGD(-1), "SGD learning_rate"),
+        (lambda: Adam("fast"), "Adam learning_rate"),
+        (lambda: SGD(0.1, 1), r"SGD momentum: expected a number in \[0, 1\)"),
+        (lambda: SGD(0.1, -0.1), "SGD momentum"),
+        (lambda: Adam(beta1=1), r"Adam beta1: expected a number in \[0, 1\)"),
+        (lambda: Adam(beta1=-0.1), "Adam beta1"),
+        (lambda: Adam(beta2=1), r"Adam beta2: expected a number in \[0, 1\)"),
+        (lambda: Adam(beta2=-0.1), "Adam beta2"),
+        (lambda: Adam(epsilon=0), r"Adam epsilon: expected a number in \(0, inf\]"),
+        (
+            lambda: AdamW(np.ones(1), weight_decay=-1),
+            r"AdamW weight_decay: expected a number in \[",
+        ),
+        (lambda: AdamW(np.ones(1), weight_decay=math.inf), "AdamW weight_decay"),
+    ],
+)
+def test_mistakes_in_settings(make, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_ends_of_the_ranges_are_allowed() -> None:
+    assert Adam(beta1=0, beta2=0).beta1 == 0
+    assert SGD(momentum=0).momentum == 0
+    assert AdamW(np.ones(1), weight_decay=0).weight_decay == 0
+
+
+def test_mistakes_in_vectors() -> None:
+    for optimizer in (SGD(0.1), Adam(), AdamW(np.ones(3))):
+        for parameters, gradients, message in [
+            ([1.0, 2.0, 3.0], np.ones(3), "parameters as a float vector"),
+            (np.ones((3, 1)), np.ones((3, 1)), "parameters as a float vector"),
+            (np.ones(3, int), np.ones(3), "parameters as a float vector"),
+            (np.ones(3), None, "gradients as a float vector"),
+            (np.ones(3), np.ones(4), "expected gradients like the parameters"),
+            (np.ones(3), np.ones(3, np.float32), "expected gradients like the parameters"),
+        ]:
+            with pytest.raises(InputError, match=message):
+                optimizer.step(parameters, gradients)
+    for optimizer in (SGD(0.1), Adam(), AdamW(np.ones(3))):
+        optimizer.step(np.ones(3), np.ones(3))
+        with pytest.raises(InputError, match="keeps 3 numbers, one for each parameter"):
+            optimizer.step(np.ones(4), np.ones(4))
+
+
+def test_an_optimizer_of_ones_own_must_define_step() -> None:
+    class Mine(Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Mine must define step"):
+        Mine(0.1).step(np.ones(1), np.ones(1))
