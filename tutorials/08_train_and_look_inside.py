@@ -142,8 +142,9 @@ figure
 
 # %% [markdown]
 # Left, the loss; right, the accuracy; below, the learning rate at the end of each epoch, which
-# `OneCycle` brings down to 0 (its short rise lies within the first epoch). Solid lines are the validation set, dashed ones the training set. The star marks the epoch with
-# the lowest validation loss.
+# `OneCycle` brings down to 0 (its short rise lies within the first epoch). Solid lines are the
+# validation set, dashed ones the training set. The star marks the epoch with the lowest validation
+# loss.
 #
 # **Predict, then run.** In the first epoch the training loss is far *above* the validation loss.
 # Are training samples harder than validation samples? Think of when each is measured.

@@ -1,0 +1,430 @@
+# %% [markdown]
+# # 09 When it goes wrong
+#
+# ## What you will build
+#
+# A ladder of small tests that every network should climb before you train it for hours; a
+# collection of failures, made on purpose, with their symptoms and causes; and a comparison of the
+# cures for overfitting. The best of them leads the network of this page beyond 99 %.
+#
+# ## What you need
+#
+# `07_optimizers.py` and `08_train_and_look_inside.py`.
+#
+# ## Symbols
+#
+# | formula | code | shape | meaning |
+# |---|---|---|---|
+# | $L$ | `value`, `loss` | number | the loss of a batch, or of a set |
+# | $x, y$ | `x`, `y` | (N, 784), (N,) | images and labels |
+# | $dW$ | `network.named_gradients()["0.W"]` | (in, out) | gradient of a layer's weights |
+# | $\lambda$ | `strength` | number | price of large weights in an L2 penalty |
+#
+# Exact numbers on this page may differ a little on your machine: failures amplify rounding.
+
+# %%
+import csv
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import numpymlp
+from numpymlp import SGD, Adam, Trainer, evaluate, minibatches, mlp, plots
+from numpymlp.data import Distortion
+from numpymlp.initializers import Normal
+from numpymlp.plots.style import RUN_COLOURS, tidy
+
+# %matplotlib inline
+
+(x_all, y_all), (x_test, y_test) = numpymlp.load_mnist()
+split = numpymlp.train_validation_split(x_all, y_all, 0.1, np.random.default_rng(0))
+(x_train, y_train), (x_val, y_val) = split
+x_small, y_small = x_train[:5000], y_train[:5000]
+cross_entropy = numpymlp.SoftmaxCrossEntropy()
+
+# %% [markdown]
+# All experiments use this loop; it returns the loss of every step.
+
+
+# %%
+def train(network, optimizer, x, y, epochs=1, batch_size=50):
+    values, rng = [], np.random.default_rng(1)
+    for _ in range(epochs):
+        for x_batch, y_batch in minibatches(x, y, min(batch_size, len(x)), rng):
+            values.append(cross_entropy.forward(network.forward(x_batch, training=True), y_batch))
+            network.backward(cross_entropy.backward())
+            optimizer.step(network.parameters, network.gradients)
+    return values
+
+
+def new_network(seed=0, **settings):
+    return mlp([784, 64, 10], rng=np.random.default_rng(seed), **settings)
+
+
+# %% [markdown]
+# ## 1. The sanity ladder
+#
+# Do not begin with a long training. Climb this ladder first, it takes seconds. If a rung breaks,
+# the fault lies near it.
+#
+# 1. **The first loss is $\ln K$** for $K$ classes. If not: the scale of inputs or weights, or the
+#    loss itself.
+# 2. **Twenty samples can be learned by heart.** If not: gradients or optimizer.
+# 3. **Without input, nothing is learned.** With all pixels 0 the loss stays at $\ln K$. If it falls
+#    below, the answer leaks in somewhere.
+# 4. **A little training helps on new samples.** If not: the labels do not belong to the inputs.
+
+
+# %%
+def ladder(x, y, x_new, y_new, optimizer=Adam):
+    first = cross_entropy.forward(new_network().forward(x), y)
+    by_heart = train(new_network(), optimizer(1e-3), x[:20], y[:20], epochs=100)[-1]
+    blind = np.mean(train(new_network(), optimizer(1e-3), 0 * x, y)[-20:])
+    network = new_network()
+    train(network, optimizer(1e-3), x, y)
+    accuracy = evaluate(network, cross_entropy, x_new, y_new).accuracy
+    rungs = {
+        f"1 first loss {first:7.2f}": abs(first - np.log(10)) < 0.3,
+        f"2 by heart   {by_heart:7.3f}": by_heart < 0.01,
+        f"3 blind loss {blind:7.2f}": abs(blind - np.log(10)) < 0.1,
+        f"4 new digits {100 * accuracy:7.1f} %": accuracy > 0.5,
+    }
+    for text, holds in rungs.items():
+        print(f"{text:24s} {'holds' if holds else 'BREAKS'}")
+    return list(rungs.values())
+
+
+sound = ladder(x_small, y_small, x_val, y_val)
+
+# %% [markdown]
+# **Predict, then run.** Now two faults. In the first, the optimizer adds the gradient instead of
+# subtracting it. In the second, somebody shuffled the images and forgot the labels. Which rungs
+# break?
+
+
+# %%
+class Uphill(Adam):
+    def step(self, parameters, gradients, factor=1.0):
+        super().step(parameters, -gradients, factor)
+
+
+print("the optimizer goes uphill")
+uphill = ladder(x_small, y_small, x_val, y_val, optimizer=Uphill)
+print("\nimages shuffled, labels not")
+mixed = ladder(np.random.default_rng(2).permutation(x_small), y_small, x_val, y_val)
+
+# %% [markdown]
+# Going uphill breaks the second and the fourth. The mixed-up labels pass three rungs: a network can
+# learn twenty *wrong* labels by heart just as well. Only new samples reveal it.
+#
+# ## 2. Inputs that are not scaled
+#
+# The most common fault of all: pixels from 0 to 255 instead of 0 to 1. Watch the first losses.
+
+# %%
+with np.errstate(over="ignore"):
+    for scale in (1, 255):
+        network = new_network()
+        values = train(network, SGD(0.1), scale * x_small, y_small, epochs=2)
+        print(
+            f"pixels up to {scale:3d}: first losses",
+            *(f"{value:.3g}" for value in values[:4]),
+            end="",
+        )
+        print(f"  last {np.mean(values[-20:]):.3f}")
+
+# %% [markdown]
+# With large pixels the first loss is about 140 instead of 2.3, then it explodes, and then it comes to
+# rest near 2.3, the loss of pure guessing, and never moves again. The first rung of the ladder
+# would have said so. Why is it stuck? Look at the hidden units:
+
+# %%
+hidden = network.activations(255 * x_val)[1]  # after the ReLU: (6000, 64)
+dead = (hidden == 0).all(axis=0)
+print(f"{dead.sum()} of {len(dead)} units are 0 for all 6,000 validation images")
+
+# %% [markdown]
+# ## 3. Dead units
+#
+# A ReLU unit whose input is negative for *every* sample puts out 0, always. Its gradient is 0, too,
+# so it never comes back: it is dead. One huge step is enough. Huge steps come from unscaled inputs,
+# or from a learning rate that is too high. Here is the second cause, with pixels from 0 to 1:
+
+# %%
+shares = {}
+for learning_rate in (0.3, 1.0, 2.0):
+    network = mlp([784, 64, 64, 10], rng=np.random.default_rng(0))
+    optimizer, dead_share = SGD(learning_rate), []
+    for _ in range(20):
+        train(network, optimizer, x_small[:500], y_small[:500])
+        outputs = network.activations(x_val[:1000])
+        dead_share.append((outputs[1] == 0).all(axis=0).mean())
+    shares[f"learning rate {learning_rate}"] = dead_share
+
+figure = plots.training_diagnostics(
+    np.arange(10, 210, 10), dead_share=shares, title="Dead units of the first hidden layer"
+)
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# With 0.3 the layer stays alive. With 1 and 2 most of its units die within the first steps, and the
+# curves never come down again.
+#
+# **Cures**: scale the inputs; lower the learning rate, or let it rise slowly at the start
+# (`OneCycle`); or use `LeakyReLU`, which has a small slope below zero, so that no unit is ever cut
+# off completely.
+#
+# ## 4. All weights equal
+#
+# **Predict, then run.** Why not start all weights at the same small number, 0.01? How many
+# *different* hidden units does the network have after training?
+
+
+# %%
+def constant(shape, rng):
+    return np.full(shape, 0.01)
+
+
+for name, settings in (("0.01", {"initializer": constant}), ("random", {})):
+    network = new_network(**settings)
+    train(network, Adam(1e-3), x_small, y_small, epochs=3)
+    different = len(np.unique(network.layers[0].W, axis=1).T)
+    accuracy = evaluate(network, cross_entropy, x_val, y_val).accuracy
+    print(f"start {name:6s}: {different:2d} different units, accuracy {100 * accuracy:.1f} %")
+
+# %% [markdown]
+# One. Units that start equal get equal gradients and stay equal for ever: 64 copies of one unit.
+# Only random weights let units take different roles.
+#
+# ## 5. Gradients that vanish on their way
+#
+# In a deep network each layer multiplies the gradient by its weights and by the slope of its
+# activation. The slope of the sigmoid is at most 1/4. We measure the gradient of each layer in a
+# network with six hidden layers, before training: its *root mean square* per weight, which does not
+# depend on how many weights a layer has.
+
+# %%
+designs = {
+    "sigmoid": {"activation": "sigmoid"},
+    "ReLU, weights too small": {"activation": "relu", "initializer": Normal(0.05)},
+    "ReLU, He's weights": {"activation": "relu"},
+}
+figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+tidy(axes, "Before training", "layer, from the input on", "gradient, RMS per weight", grid="y")
+deep = {}
+for (name, settings), colour in zip(designs.items(), RUN_COLOURS, strict=False):
+    network = mlp([784, *[64] * 6, 10], rng=np.random.default_rng(0), **settings)
+    cross_entropy.forward(network.forward(x_small[:100], training=True), y_small[:100])
+    network.backward(cross_entropy.backward())
+    gradients = [g for key, g in network.named_gradients().items() if key.endswith("W")]
+    rms = [np.sqrt((dW**2).mean()) for dW in gradients]
+    axes.semilogy(range(1, 8), rms, "o-", color=colour, label=name)
+    deep[name] = network
+axes.legend(fontsize=8)
+plt.show()
+
+# %%
+for name, network in deep.items():
+    train(network, Adam(1e-3), x_small, y_small, epochs=2)
+    accuracy = evaluate(network, cross_entropy, x_val, y_val).accuracy
+    print(f"{name:24s} accuracy after 2 epochs {100 * accuracy:.1f} %")
+
+# %% [markdown]
+# With the sigmoid, the gradient of the first layer is about ten thousand times smaller than that
+# of the last: it hardly learns. With weights that are too small, all gradients are tiny. Adam,
+# which divides by their size, saves it in part; SGD would stand still. He's weights have the
+# variance $2 / \text{inputs}$, chosen so that signals keep their size through ReLU layers: the
+# line is almost flat. (`numpymlp/initializers.py` has the sources.)
+#
+# ## 6. Divergence
+#
+# Sometimes the numbers leave the range of float32. The hand-written loop goes on, with NaN for
+# everything. The `Trainer` stops, puts the last good weights back, and says where it began:
+
+# %%
+network = mlp([784, 64, 64, 10], "leaky_relu", rng=np.random.default_rng(0))
+before = network.parameters.copy()
+try:
+    Trainer(network, cross_entropy, SGD(5.0), verbose=0).fit(x_small, y_small, epochs=1)
+except numpymlp.TrainingDiverged as error:
+    message = str(error)
+    print(message.replace(". ", ".\n").replace("; ", ";\n"))
+
+# %% [markdown]
+# When a loss becomes NaN, look for the *first* number that broke, not for the last; the later ones
+# are only infected.
+#
+# ## 7. Overfitting
+#
+# From here on, nothing is broken. The network learns, only the wrong thing. We give it 1,000
+# training digits, of which a network with 256 hidden units can learn every single one by heart.
+
+
+# %%
+def fit(network, optimizer=None, samples=1000, epochs=30, **settings):
+    optimizer = optimizer or Adam(2e-3)
+    trainer = Trainer(network, cross_entropy, optimizer, batch_size=50, verbose=0, **settings)
+    trainer.fit(x_train[:samples], y_train[:samples], epochs, validation=(x_val, y_val))
+    return trainer.history.to_dict()
+
+
+def larger(**settings):
+    return mlp([784, 256, 10], rng=np.random.default_rng(0), **settings)
+
+
+histories = {"plain": fit(larger())}
+figure = plots.learning_curves(histories["plain"], title="1,000 digits, learned by heart")
+figure.set_size_inches(8, 4)
+figure.set_dpi(90)
+figure
+
+# %% [markdown]
+# The dashed training loss falls and falls. The validation loss turns after a few epochs and
+# *rises*, while the validation accuracy hardly changes. Both are right: no more digits are read
+# wrongly, but the network is ever surer of its mistakes, and the loss punishes that.
+#
+# Four cures, each a few lines in the package:
+#
+# - **Early stopping**: end when the validation loss no longer falls; go back to the best weights.
+# - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. Large weights must pay for
+#   themselves. AdamW's *weight decay* shrinks the weights a little at each step instead.
+# - **Dropout**: switch off a random half of the hidden units in each step. No unit can rely on
+#   another's memory.
+# - **More data**, or data that you make: shift, turn and bend every digit a little, anew in each
+#   epoch. The label stays true. This is called *augmentation*.
+#
+# For the last one, look at what it does:
+
+# %%
+distort = Distortion(shift=1, rotation=10, scaling=0.1, alpha=34)
+samples = np.repeat(x_train[:3], 10, axis=0)
+samples[1:10], samples[11:20], samples[21:30] = (
+    distort(samples[start : start + 9], np.random.default_rng(start)) for start in (1, 11, 21)
+)
+figure, axes = plt.subplots(figsize=(8, 2.5), layout="constrained")
+axes.imshow(np.vstack([np.hstack(row) for row in samples.reshape(3, 10, 28, 28)]), cmap="gray_r")
+axes.axvline(27.5, color=RUN_COLOURS[5])
+axes.set_axis_off()
+axes.set_title("Left: three digits. Right: nine distorted copies of each", fontsize=10)
+plt.show()
+
+# %% [markdown]
+# Up to a pixel of shift, 10 degrees of rotation, 10 % of scaling, and an *elastic* distortion, as
+# if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read all of them; to
+# the network they are new.
+#
+# **Predict, then run.** Order the five by their validation accuracy.
+
+# %%
+decayed, regular = larger(), numpymlp.L2Penalty(3e-3)
+adamw = numpymlp.AdamW(decayed.decay_mask, 2e-3, weight_decay=1.0)
+histories |= {
+    "early stopping": fit(larger(), early_stopping=numpymlp.EarlyStopping(patience=5)),
+    "L2 penalty": fit(larger(), penalty=regular),
+    "weight decay": fit(decayed, adamw),
+    "dropout": fit(larger(dropout=0.5)),
+    "augmentation": fit(larger(), augment=distort),
+    "10 times the data": fit(larger(), samples=10_000, epochs=3),
+}
+
+# %%
+print("                     epochs   train loss   validation loss   best   validation accuracy")
+results = {}
+for name, history in histories.items():
+    losses, last = history["validation_loss"], -1
+    if name == "early stopping":
+        last = int(np.argmin(losses))
+    results[name] = history["validation_accuracy"][last]
+    print(
+        f"{name:20s} {len(losses):6d}   {history['running_train_loss'][last]:10.3f}"
+        f"   {losses[last]:15.3f}  {min(losses):5.3f}   {100 * results[name]:17.1f} %"
+    )
+
+# %%
+names = ("plain", "weight decay", "dropout", "augmentation")
+figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+tidy(axes, "1,000 training digits", "epoch", "validation loss", grid="y")
+for name, colour in zip(names, RUN_COLOURS, strict=False):
+    axes.plot(range(1, 31), histories[name]["validation_loss"], color=colour, label=name)
+axes.set_ylim(0, 0.8)
+axes.legend(fontsize=8)
+plt.show()
+
+# %% [markdown]
+# Penalty, decay, dropout and early stopping hold the loss down, and gain half a point of accuracy
+# at most. They only forbid; they add no knowledge. Distorted copies do: they say that a digit
+# stays the same if it is moved or bent. They halve the loss and remove more than a third of the
+# errors. Ten times the data gains about as much, if you have it.
+#
+# The training loss with augmentation is far higher than without. This is no bad sign: the task has
+# become harder, no image comes twice, and learning by heart does not help any more.
+#
+# ## 8. The way to 99 %
+#
+# With all training digits and more time, the same idea leads to 99 %. That takes some ten minutes
+# on one core, so here is the recorded history of two trainings: 784-800-10, 55,000 training
+# digits, 40 epochs, Adam from 0.002 down a cosine, once with the digits as they are, once with a
+# fresh distortion of every digit in every epoch. `tutorials/results/way_to_99.py` made it; run it
+# yourself.
+
+# %% tags=["main"]
+here = Path(globals().get("__file__", "tutorial")).parent
+with (here / "results" / "way_to_99.csv").open(newline="") as file:
+    rows = list(csv.DictReader(file))
+columns = ("epoch", "running_train_loss", "running_train_accuracy")
+columns += ("validation_loss", "validation_accuracy")
+recorded = {
+    run: {name: [float(row[name]) for row in rows if row["run"] == run] for name in columns}
+    for run in dict.fromkeys(row["run"] for row in rows)
+}
+figure = plots.learning_curves(recorded, title="The way to 99 %")
+figure.axes[-1].set_ylim(96, 100.1)
+figure.set_dpi(90)
+figure
+
+# %%
+tests = {row["run"]: float(row["test_accuracy"]) for row in rows if row["test_accuracy"]}
+for run, accuracy in tests.items():
+    print(f"{run:22s} test accuracy {100 * accuracy:.2f} %, {10_000 * (1 - accuracy):.0f} errors")
+
+# %% [markdown]
+# Without distortion (blue), the training accuracy is 100 % soon, and the validation accuracy stays
+# where it was. With it (orange), validation is *better* than training for most of the way: the
+# training digits are the harder ones.
+#
+# ## Checks
+
+# %%
+assert sound == [True, True, True, True]
+assert uphill == [True, False, True, False]
+assert mixed == [True, True, True, False]
+assert dead.mean() > 0.8
+assert "diverged" in message
+assert (network.parameters == before).all()  # the Trainer put the good weights back
+assert min(histories["plain"]["validation_loss"]) < histories["plain"]["validation_loss"][-1]
+assert results["augmentation"] > results["plain"] + 0.02
+assert tests["distorted digits"] > 0.99 > tests["digits as they are"]
+print("all checks passed")
+
+# %% [markdown]
+# ## In five lines
+#
+# 1. Climb the ladder first: ln K, twenty samples by heart, nothing without input, better on new
+#    ones.
+# 2. A loss that sticks at ln K: unscaled inputs, a learning rate too high, dead units.
+# 3. Random weights of the right size break the symmetry and keep gradients alive through the
+#    layers.
+# 4. A validation loss that rises while training goes on: the network learns samples by heart.
+# 5. Rules against memory help a little; data that shows what does not matter helps most.
+#
+# ## Exercises
+#
+# Fill in `exercises/09_when_it_goes_wrong.py`. `pytest tutorials/exercises -k 09` tells you what is
+# still wrong.
+#
+# ## Read next
+#
+# In the package: `numpymlp/data/augmentation.py`, how an image is bent; `Dropout`, `BatchNorm` and
+# `LeakyReLU` in `numpymlp/layers.py`. In the course: `10_against_scikit_learn.py`.

@@ -1,0 +1,46 @@
+"""Exercises for 09_when_it_goes_wrong. Check them with: pytest tutorials/exercises -k 09
+
+Replace each line that raises NotImplementedError by your own code. `x` is (N, features).
+"""
+
+import numpy as np
+
+
+def standardize(x_train, x_new):
+    """Bring every feature to mean 0 and standard deviation 1, as far as the training set knows.
+
+    The new samples are treated exactly as the training samples are: with the same means and the
+    same standard deviations. A feature that is constant in training becomes 0 there, without a
+    division by zero; new samples then only have the training mean taken off.
+
+    Parameters: x_train (N, features), x_new (M, features).
+    Returns: both, standardized, of the same shapes.
+    """
+    raise NotImplementedError("standardize")
+
+
+def dead_share(hidden):
+    """Tell which share of the units is dead on a batch: 0 for every sample.
+
+    Parameters: hidden (N, units), what comes out of a ReLU.
+    Returns: a number from 0 to 1.
+    """
+    raise NotImplementedError("dead_share")
+
+
+class Dropout:
+    """Dropout that scales up what is left, so that evaluation has nothing to do.
+
+    In training, each number of x becomes 0 with the probability `rate`, and is divided by
+    1 - rate otherwise. In evaluation, x passes as it is. `self.rng.random(x.shape)` gives numbers
+    from 0 to 1; a number below `rate` means: dropped. `backward` belongs to the last `forward`.
+    """
+
+    def __init__(self, rate, rng):
+        self.rate, self.rng = rate, rng
+
+    def forward(self, x, training=False):
+        raise NotImplementedError("Dropout.forward")
+
+    def backward(self, dy):
+        raise NotImplementedError("Dropout.backward")
