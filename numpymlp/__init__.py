@@ -4,9 +4,12 @@ Read the rooms in this order: `data`, `layers`, `losses`, `network`, `gradient_c
 `optimizers`, `schedules`, `training`, `metrics`, `plots`.
 """
 
+from numpymlp.checkpoints import Checkpoint
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
+from numpymlp.divergence import TrainingDiverged
 from numpymlp.gradient_check import check_gradients, check_layer, check_loss
 from numpymlp.gradient_report import GradientReport
+from numpymlp.history import EarlyStopping, History
 from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.losses import (
     L2Penalty,
@@ -19,14 +22,8 @@ from numpymlp.losses import (
 from numpymlp.network import Network, mlp
 from numpymlp.optimizers import SGD, Adam, AdamW
 from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
-from numpymlp.training import (
-    EarlyStopping,
-    History,
-    Trainer,
-    TrainingDiverged,
-    evaluate,
-    minibatches,
-)
+from numpymlp.scoring import evaluate
+from numpymlp.training import Trainer, minibatches
 from numpymlp.validation import InputError
 
 __version__ = "0.1.0"
@@ -36,6 +33,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "BatchNorm",
+    "Checkpoint",
     "Constant",
     "Cosine",
     "Dense",

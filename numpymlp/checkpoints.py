@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from numpymlp.history import COLUMNS
-from numpymlp.scoring import Mean
+from numpymlp.scoring import Mean, Running
 from numpymlp.storage import open_archive, write_archive
 from numpymlp.validation import InputError, check_range
 
@@ -143,7 +143,7 @@ def restore_state(
     for name in COUNTERS:
         setattr(trainer, name, header[name])
     losses, accuracies = header["running"]
-    trainer.running = Mean(*losses), Mean(*accuracies)
+    trainer.running = Running(Mean(*losses), Mean(*accuracies))
     trainer.history.rows = [dict(row) for row in header["history"]]
     network.parameters, network.buffers = arrays["parameters"], arrays["buffers"]
     network.random_states = header["random_states"]

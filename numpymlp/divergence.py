@@ -13,9 +13,7 @@ import numpy as np
 
 from numpymlp.architecture import label
 from numpymlp.network import Network
-
-# Inputs, targets or initial weights beyond this are not what a network is made for.
-LARGE = 100.0
+from numpymlp.validation import LARGE
 
 
 class TrainingDiverged(ArithmeticError):
@@ -68,6 +66,8 @@ def remedy(
     network: Network, x: np.ndarray | None, y: np.ndarray | None, rate: float, first_step: bool
 ) -> str:
     """Name the likely cause with the number that gives it away, and what to do about it."""
+    if x is not None and not np.isfinite(x).all():
+        return "an augment(x, rng) that gives NaN or infinity: look at what it returns"
     causes = []
     if x is not None and _largest(x) > LARGE:
         causes.append(
@@ -87,6 +87,5 @@ def remedy(
 
 
 def _largest(array: np.ndarray) -> float:
-    """Give the largest magnitude; infinity where a number is NaN."""
-    largest = float(np.abs(array).max(initial=0.0))
-    return math.inf if math.isnan(largest) else largest
+    """Give the largest magnitude."""
+    return float(np.abs(array.astype(np.float64)).max(initial=0.0))

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, check_path
 
 if sys.platform == "win32":
     import msvcrt
@@ -56,7 +56,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     StorageError
         If the disk is full, the folder is missing or not writable, or `path` is no regular file.
     """
-    target = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(check_path(path)))
     if target.exists() and not target.is_file():
         raise StorageError(f"{path} cannot be written: it is there and is not a regular file")
     existed = target.exists()

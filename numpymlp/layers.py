@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 
 from numpymlp.initializers import he_normal
-from numpymlp.validation import InputError, check_positive_integer, check_range
+from numpymlp.validation import (
+    InputError,
+    check_callable,
+    check_initial,
+    check_positive_integer,
+    check_range,
+    check_rng,
+)
 
 Initializer = Callable[[tuple[int, ...], np.random.Generator], np.ndarray]
 
@@ -42,7 +49,7 @@ class Layer:
     buffer_names: tuple[str, ...] = ()
     input_shape: tuple[int, ...] | None = None
     minimum_batch = 1
-    kept: Any = None
+    kept: Any
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define forward(x, training)")
@@ -94,6 +101,8 @@ class Layer:
                 f"{self} has no {name} yet: give it rng=np.random.default_rng(seed), "
                 f"or put it into a Network, which draws its weights"
             )
+        if name == "kept":
+            raise AttributeError(f"{self}: backward expected a forward pass before it")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
@@ -132,13 +141,14 @@ class Dense(Layer):
     ) -> None:
         self.inputs = check_positive_integer(inputs, "Dense inputs")
         self.outputs = check_positive_integer(outputs, "Dense outputs")
-        self.initializer = initializer
+        self.initializer = check_callable(initializer, "Dense initializer", "he_normal or the like")
         self.input_shape = (self.inputs,)
         if rng is not None:
             self.initialize(rng)
 
     def initialize(self, rng: np.random.Generator) -> None:
-        self.W = self.initializer((self.inputs, self.outputs), rng)
+        shape = (self.inputs, self.outputs)
+        self.W = check_initial(self.initializer(shape, check_rng(rng)), shape, f"{self} weights")
         self.b = np.zeros(self.outputs)
         self.dW = np.zeros_like(self.W)
         self.db = np.zeros_like(self.b)
@@ -146,7 +156,7 @@ class Dense(Layer):
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.kept = x
         # y = x W + b    (N, in) @ (in, out) + (out,) -> (N, out)
-        y = x @ self.W
+        y: np.ndarray = x @ self.W
         y += self.b
         return y
 
@@ -293,7 +303,7 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, rng: np.random.Generator | None = None) -> None:
         self.rate = check_range(rate, "Dropout rate", 0, 1, right_open=True)
-        self.rng = rng
+        self.rng = None if rng is None else check_rng(rng)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.kept = None

@@ -15,9 +15,11 @@ import numpy as np
 from numpymlp.layers import sigmoid
 from numpymlp.validation import (
     check_class_targets,
+    check_kept,
     check_logits,
     check_range,
     check_real_targets,
+    check_same_shape,
     check_sample_weight,
     check_unit_interval,
 )
@@ -135,7 +137,7 @@ class SoftmaxCrossEntropy(Loss):
         return float(w @ -(t * log_p).sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        log_p, t, w = self.kept
+        log_p, t, w = check_kept(self.kept)
         # dL/dlogits = w_i (p - t)    (N, K): softmax and logarithm together leave a difference
         dlogits: np.ndarray = w[:, None] * (np.exp(log_p) - t)
         return dlogits
@@ -170,7 +172,7 @@ class SigmoidCrossEntropy(Loss):
         return float(w @ losses.sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        logits, t, w = self.kept
+        logits, t, w = check_kept(self.kept)
         # dL/dlogits = w_i (p - t)    (N, K)
         dlogits: np.ndarray = w[:, None] * (sigmoid(logits) - t)
         return dlogits
@@ -198,7 +200,7 @@ class MeanSquaredError(Loss):
         return float(w @ (difference * difference).sum(axis=1) / 2)
 
     def backward(self) -> np.ndarray:
-        difference, w = self.kept
+        difference, w = check_kept(self.kept)
         # dL/dy = w_i (y - t)    (N, K)
         dy: np.ndarray = w[:, None] * difference
         return dy
@@ -229,12 +231,13 @@ class L2Penalty:
         self.strength = check_range(strength, "L2Penalty strength", 0, np.inf, right_open=True)
 
     def forward(self, parameters: np.ndarray, mask: np.ndarray) -> float:
+        check_same_shape("parameters", parameters, "mask", mask)
         decayed = mask * parameters
         self.kept = decayed
         return float(0.5 * self.strength * (decayed @ parameters))
 
     def backward(self) -> np.ndarray:
-        decayed = self.kept
+        decayed = check_kept(self.kept)
         # dL/dparameters = strength mask parameters
         gradient: np.ndarray = self.strength * decayed
         return gradient

@@ -35,8 +35,12 @@ from numpymlp.losses import Loss, softmax
 from numpymlp.storage import open_archive, write_archive
 from numpymlp.validation import (
     InputError,
+    check_answers,
     check_batch,
     check_choice,
+    check_dtype,
+    check_list,
+    check_path,
     check_positive_integer,
     check_rng,
     check_upstream,
@@ -101,7 +105,7 @@ class Network:
         rng: np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        self.layers = list(layers)
+        self.layers = check_list(layers, "Network", "[Dense(784, 128), ReLU(), Dense(128, 10)]")
         self.output = check_choice(output, "output", OUTPUTS)
         self.loss: Loss | None = None
         architecture.check_row(self.layers)
@@ -194,7 +198,7 @@ class Network:
         """Yield the logits of `x` in evaluation mode, 1,000 rows at a time."""
         x = check_batch(x, self.input_shape, self.reader)
         for start in range(0, len(x), BATCH):
-            yield self.forward(x[start : start + BATCH])
+            yield check_answers(self.forward(x[start : start + BATCH]), x, start)
 
     def activations(self, x: np.ndarray, training: bool = False) -> list[np.ndarray]:
         """Give the output of every layer for a batch, to look inside."""
@@ -337,7 +341,7 @@ class Network:
         InputError
             If the file is no whole, unaltered model of this version; it says what is wrong.
         """
-        name = os.fspath(path)
+        name = check_path(path)
         with open_archive(path, "model") as archive:
             header = archive.header
             layers = architecture.layers_from_config(
@@ -384,7 +388,7 @@ class Network:
 
     def _allocate(self, dtype: Any) -> None:
         """Move all parameters and buffers into vectors of this dtype, and bind views to them."""
-        dtype = np.dtype(check_choice(np.dtype(dtype).name, "dtype", DTYPES))
+        dtype = check_dtype(dtype)
         self._slots = self._lay_out("parameter_names")
         self._buffer_slots = self._lay_out("buffer_names")
         self._gradient_slots = [slot._replace(name="d" + slot.name) for slot in self._slots]
@@ -531,6 +535,7 @@ def mlp(
     >>> mlp([784, 128, 10], activation="relu", rng=np.random.default_rng(0))
     Network(Dense(784 -> 128), ReLU, Dense(128 -> 10); 101,770 parameters, float32)
     """
+    sizes = check_list(sizes, "mlp sizes", "[784, 128, 10]")
     sizes = [check_positive_integer(size, "mlp sizes") for size in sizes]
     if len(sizes) < 2:
         raise InputError(f"mlp expected at least two sizes, inputs and outputs, got {sizes}")

@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.validation import check_optimizer_vectors, check_range
+from numpymlp.validation import (
+    check_optimizer_vectors,
+    check_positive,
+    check_range,
+    check_vector,
+)
 
 # Every formula below passes over its vectors several times. In blocks of this many numbers they
 # stay in the processor's cache meanwhile.
@@ -37,9 +42,7 @@ class Optimizer:
     state_names: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = check_range(
-            learning_rate, f"{type(self).__name__} learning_rate", 0, np.inf, left_open=True
-        )
+        self.learning_rate = check_positive(learning_rate, f"{type(self).__name__} learning_rate")
         self.reset()
 
     def reset(self) -> None:
@@ -223,7 +226,7 @@ class AdamW(Adam):
         **adam: float,
     ) -> None:
         super().__init__(learning_rate, **adam)
-        self.decay_mask = decay_mask
+        self.decay_mask = check_vector(decay_mask, "AdamW decay_mask", "network.decay_mask")
         self.weight_decay = check_range(
             weight_decay, "AdamW weight_decay", 0, np.inf, right_open=True
         )

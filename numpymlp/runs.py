@@ -22,6 +22,7 @@ import numpy as np
 
 from numpymlp.checkpoints import Checkpoint
 from numpymlp.data import load_folder, load_mnist
+from numpymlp.divergence import TrainingDiverged
 from numpymlp.environment import environment
 from numpymlp.files import RunLock, read_json, remove_leftovers, write_json
 from numpymlp.gradient_check import check_gradients
@@ -29,7 +30,8 @@ from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import Recipe
-from numpymlp.training import Trainer, TrainingDiverged, evaluate
+from numpymlp.scoring import evaluate
+from numpymlp.training import Trainer
 from numpymlp.validation import InputError, check_seed
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"

@@ -13,7 +13,7 @@ import numpy as np
 
 from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network
-from numpymlp.validation import check_sample_weight, check_training_data
+from numpymlp.validation import check_finite_loss, check_sample_weight, check_training_data
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, weights
 
@@ -54,6 +54,37 @@ class Mean:
         return self.total / self.weight if self.weight else 0.0
 
 
+class Running(NamedTuple):
+    """Loss and accuracy of an epoch so far, in training mode, while the weights move."""
+
+    losses: Mean
+    accuracies: Mean
+
+    def add(
+        self,
+        value: float,
+        network: Network,
+        logits: np.ndarray,
+        y: np.ndarray,
+        w: np.ndarray | None,
+    ) -> None:
+        """Take a batch in: its loss, and what came out for its targets."""
+        weight = total_weight(logits, w)
+        self.losses.add(value, weight)
+        right = right_answers(network, logits, y)
+        if right is not None:
+            self.accuracies.add(weighted_share(right, w), weight)
+
+    def columns(self, network: Network) -> dict[str, float | None]:
+        """Give the means as columns of the history; values have no accuracy."""
+        return {
+            "running_train_loss": self.losses.value,
+            "running_train_accuracy": (
+                None if network.output == "identity" else self.accuracies.value
+            ),
+        }
+
+
 def right_answers(network: Network, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
     """Tell for each sample whether the answer is right: (N,) booleans, None for values.
 
@@ -91,7 +122,9 @@ def evaluate(
     """
     x, y = check_training_data(network, x, y)
     weight = check_sample_weight(sample_weight, len(x))
-    return evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
+    result = evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
+    check_finite_loss(result.loss)
+    return result
 
 
 def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluation:

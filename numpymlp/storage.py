@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from numpymlp.files import atomic_write
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, check_path
 
 Kind = Literal["model", "checkpoint"]
 
@@ -317,7 +317,7 @@ def open_archive(path: str | os.PathLike[str], kind: Kind) -> Iterator[Archive]:
         If there is no such file, or it is truncated, altered, of another kind or from a newer
         version. The message names the file and the fault; nothing in the file is ever executed.
     """
-    name = os.fspath(path)
+    name = check_path(path)
     try:
         # Asked before opening: opening a pipe would wait for a writer for ever.
         if not stat.S_ISREG(os.stat(path).st_mode):

@@ -29,37 +29,26 @@ from numpymlp.progress import Progress
 from numpymlp.schedules import Schedule
 from numpymlp.scoring import (
     Batch,
-    Evaluation,
     Mean,
+    Running,
     Samples,
-    evaluate,
     evaluate_samples,
-    right_answers,
-    total_weight,
-    weighted_share,
 )
 from numpymlp.validation import (
     InputError,
     check_batches,
-    check_class_weight,
+    check_factor,
+    check_fit_weights,
+    check_held_out,
+    check_order,
+    check_parts,
     check_positive_integer,
     check_rng,
-    check_sample_weight,
+    check_same_length,
     check_seed,
     check_training_data,
+    check_validation_pair,
 )
-
-__all__ = [
-    "EarlyStopping",
-    "Evaluation",
-    "History",
-    "Samples",
-    "Snapshot",
-    "Trainer",
-    "TrainingDiverged",
-    "evaluate",
-    "minibatches",
-]
 
 # Each use of random numbers has a stream of its own, seeded by (seed, stream, epoch, ...).
 ORDER, SPLIT, AUGMENTATION = 1, 2, 3
@@ -84,8 +73,7 @@ def minibatches(
     x, y : ndarray of shape (batch_size, ...)
     """
     check_positive_integer(batch_size, "batch_size")
-    if len(x) != len(y):
-        raise InputError(f"x and y: expected one target for each sample, got {len(x)} and {len(y)}")
+    check_same_length("x", x, "y", y)
     order = check_rng(rng).permutation(len(x))
     for start in range(0, len(x), batch_size):
         rows = order[start : start + batch_size]
@@ -135,7 +123,7 @@ class Trainer:
         The epoch with which the last `fit` was to end.
     samples : int
         How many samples the last `fit` trained on.
-    running : tuple of Mean
+    running : Running
         Loss and accuracy of the epoch that has begun.
     best : Snapshot or None
         The weights of the best epoch by validation.
@@ -180,9 +168,10 @@ class Trainer:
         self.stopped = ""
         self.stop_requested = False
         self.stop_signal: int | None = None
-        self.running = (Mean(), Mean())
+        self.running = Running(Mean(), Mean())
         self.samples = 0
         self._last: Snapshot | None = None
+        check_parts(self)
         network.loss = loss
 
     def fit(
@@ -294,13 +283,12 @@ class Trainer:
     def _run_epoch(self, batches: Iterable[Batch], total_steps: int, progress: Progress) -> float:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
         network, loss, optimizer = self.network, self.loss, self.optimizer
-        losses, accuracies = self.running
         factor = 1.0
         for x, y, w in batches:
             if self.stop_requested:
                 break
             if self.schedule is not None:
-                factor = float(self.schedule(self.step, total_steps))
+                factor = check_factor(self.schedule(self.step, total_steps))
 
             logits = network.forward(x, training=True)
             value = loss.forward(logits, y, w)
@@ -317,18 +305,15 @@ class Trainer:
 
             self.step += 1
             self.batch += 1
-            losses.add(value, total_weight(x, w))
-            right = right_answers(network, logits, y)
-            if right is not None:
-                accuracies.add(weighted_share(right, w), total_weight(x, w))
-            progress.step(self.epoch + 1, self._running_means())
+            self.running.add(value, network, logits, y, w)
+            progress.step(self.epoch + 1, self.running.columns(network))
             if self.checkpoint is not None:
                 self.checkpoint.after_step(self)
         return optimizer.learning_rate * factor
 
     def _batches(self, train: Samples, first: int, steps: int) -> Iterator[Batch]:
         """Yield the batches of this epoch, from number `first` on."""
-        order = self.order(self.epoch, len(train.rows))
+        order = check_order(self.order(self.epoch, len(train.rows)), len(train.rows))
         for batch in range(first, steps):
             x, y, w = train.take(order[batch * self.batch_size : (batch + 1) * self.batch_size])
             if self.augment is not None:
@@ -343,14 +328,14 @@ class Trainer:
         self.history.rows.append(
             {
                 "epoch": self.epoch,
-                **self._running_means(),
+                **self.running.columns(self.network),
                 "validation_loss": None if clean is None else clean.loss,
                 "validation_accuracy": None if clean is None else clean.accuracy,
                 "learning_rate": rate,
                 "seconds": time.perf_counter() - started,
             }
         )
-        self.running = (Mean(), Mean())
+        self.running = Running(Mean(), Mean())
         self._last = self._snapshot()
         if held_out is not None:
             column = self.history[self.monitor]
@@ -409,21 +394,16 @@ class Trainer:
     ) -> tuple[Samples, Samples | None]:
         """Check all data once, at the border, and split off what validation needs."""
         x, y = check_training_data(self.network, x, y)
-        weight = check_sample_weight(sample_weight, len(x))
-        if class_weight is not None:
-            by_class = check_class_weight(class_weight, y)
-            weight = by_class if weight is None else weight * by_class
+        weight = check_fit_weights(sample_weight, class_weight, y)
         train, held_out = Samples(x, y, weight, np.arange(len(x))), None
         if isinstance(validation, tuple | list):
-            x_val, y_val = check_training_data(self.network, *validation, name="validation")
+            pair = check_validation_pair(validation)
+            x_val, y_val = check_training_data(self.network, *pair, name="validation")
             held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))
         elif validation is not None:
             rows, held_rows = split_indices(y, validation, self._generator(SPLIT))
             train, held_out = train._replace(rows=rows), train._replace(rows=held_rows)
-        if self.early_stopping is not None and held_out is None:
-            raise InputError(
-                "early_stopping expected validation data: pass validation=0.1, or (x, y), to fit"
-            )
+        check_held_out(self.early_stopping, held_out)
         return train, held_out
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
@@ -431,14 +411,6 @@ class Trainer:
 
     def _generator(self, *stream: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, *stream))
-
-    def _running_means(self) -> dict[str, float | None]:
-        losses, accuracies = self.running
-        values = self.network.output == "identity"
-        return {
-            "running_train_loss": losses.value,
-            "running_train_accuracy": None if values else accuracies.value,
-        }
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.epoch, self.network.parameters.copy(), self.network.buffers.copy())
@@ -465,6 +437,6 @@ class Trainer:
         self.optimizer.reset()
         kept = "before training" if good.epoch == 0 else f"of epoch {good.epoch}"
         raise TrainingDiverged(
-            f"training diverged at step {self.step + 1} (epoch {self.epoch + 1}): {where}. "
-            f"Likely cause: {cause}. The network has its weights {kept} back."
+            f"training diverged at step {self.step + (x is not None)} (epoch {self.epoch + 1}): "
+            f"{where}. Likely cause: {cause}. The network has its weights {kept} back."
         )

