@@ -240,10 +240,128 @@ def predict(options: argparse.Namespace) -> None:
         print(f"{path}: {ranked[0]}  ({text})")
 
 
+def recipes_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `recipes` can be told."""
+    parser.add_argument("--results", metavar="FILE", help="results of `numpymlp ladder`")
+
+
+def list_recipes(options: argparse.Namespace) -> None:
+    """List the named recipes: network, settings, what each reached, what was published."""
+    from numpymlp import standings
+
+    results = options.results or standings.results_file()
+    print(standings.listing(standings.read_results(results)))
+
+
+def ladder_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `ladder` can be told."""
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=tuple(recipes.RECIPES),
+        default=tuple(recipes.RECIPES),
+        metavar="NAME",
+        help="these recipes alone (default: all)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, help="runs of each recipe (default: as many as the recipe says)"
+    )
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+    )
+    parser.add_argument(
+        "--folder",
+        default="runs/ladder",
+        help="where the runs lie; keep it to go on in the middle of one (default: runs/ladder)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FILE",
+        help="CSV file of finished runs, which are not made again (default: the repository's)",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="train on five sixths of the training images, judge on the last sixth; keep no runs",
+    )
+    parser.add_argument("--table", action="store_true", help="train nothing, print the table")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but the table")
+
+
+def climb(options: argparse.Namespace) -> None:
+    """Train every recipe over its seeds; called again, go on where it stopped."""
+    from numpymlp import ladder, standings
+
+    name = standings.VALIDATION if options.validate else standings.TEST
+    results = options.results or standings.results_file(name, write=True)
+    if not options.table:
+        ladder.climb(
+            options.only,
+            folder=options.folder,
+            results=results,
+            data=options.data,
+            seeds=options.seeds,
+            validation=options.validate,
+            verbose=0 if options.quiet else 1,
+            say=_silent if options.quiet else print,
+        )
+    label = standings.data_label(options.data, options.validate)
+    print(standings.table(standings.read_results(results), label))
+
+
+def check_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `check` can be told."""
+    parser.add_argument(
+        "--hidden",
+        type=sizes,
+        default=(5, 4),
+        metavar="SIZES",
+        help="units of the hidden layers, such as 5,4, or none (default: 5,4)",
+    )
+    parser.add_argument("--activation", choices=tuple(ACTIVATIONS), default="relu")
+    parser.add_argument(
+        "--loss", choices=("softmax", "sigmoid", "squared-error"), default="softmax"
+    )
+    parser.add_argument("--batch-norm", action="store_true", help="normalize before activations")
+    for option, metavar, text in (
+        ("--dropout", "RATE", "share of hidden units dropped"),
+        ("--label-smoothing", "SHARE", "for the softmax"),
+        ("--l2", "STRENGTH", "of the L2 penalty"),
+    ):
+        parser.add_argument(option, type=float, default=0.0, metavar=metavar, help=text)
+    for option, number, text in (
+        ("--inputs", 6, "features of a sample"),
+        ("--outputs", 3, "units of the last layer"),
+        ("--rows", 8, "samples in the batch"),
+        ("--seed", 0, "decides the weights and the batch"),
+    ):
+        parser.add_argument(option, type=int, default=number, help=f"{text} (default: {number})")
+    parser.add_argument(
+        "--mode",
+        choices=("entries", "direction"),
+        default="entries",
+        help="number by number, or all at once in a random direction (default: entries)",
+    )
+
+
+def check(options: argparse.Namespace) -> None:
+    """Compare backpropagation with finite differences for an architecture of your choice."""
+    from numpymlp.self_check import check_architecture
+
+    settings = {name: value for name, value in vars(options).items() if name != "function"}
+    network, loss, report = check_architecture(**settings)
+    print(f"{network}, {loss}, {options.rows} random samples\n{report}")
+    if not report.passed:
+        sys.exit(1)
+
+
 COMMANDS = {
     "train": (train, train_options),
     "evaluate": (evaluate, evaluate_options),
     "predict": (predict, predict_options),
+    "check": (check, check_options),
+    "recipes": (list_recipes, recipes_options),
+    "ladder": (climb, ladder_options),
 }
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
 from numpymlp.data import Distortion
 from numpymlp.prefetch import Prefetch
+from numpymlp.training import AUGMENTATION
 from numpymlp.validation import InputError
 
 
@@ -178,6 +179,19 @@ def test_results_are_bit_for_bit_those_without_the_thread(monkeypatch):
 @pytest.mark.parametrize("step", [0, 2, 4, 6])
 def test_an_interruption_throws_away_only_what_was_ready(step):
     np.testing.assert_array_equal(train(interrupt_at=step)[0], train()[0])
+
+
+def test_every_batch_of_every_epoch_has_random_numbers_of_its_own():
+    drawn = []
+
+    def record(x, rng):
+        drawn.append(rng.random())
+        return x
+
+    train(augment=record)
+    streams = [(0, AUGMENTATION, epoch, batch) for epoch in range(2) for batch in range(5)]
+    assert drawn == [np.random.default_rng(stream).random() for stream in streams]
+    assert len(set(drawn)) == 10
 
 
 def test_an_error_of_augment_reaches_the_caller_of_fit():

@@ -1,0 +1,191 @@
+"""What the ladder has reached: its results file, and the tables made from it.
+
+The file has one line for each finished run. It is committed, so that every number in the README
+and in `numpymlp recipes` comes from a run that somebody can repeat. `ladder.py` writes it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import os
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from numpymlp.files import atomic_write
+from numpymlp.recipes import LEARNING_RATES, RECIPES, NamedRecipe, Recipe
+from numpymlp.validation import InputError
+
+COLUMNS = (
+    "recipe", "seed", "data", "test_accuracy", "train_accuracy", "epochs", "seconds",
+    "settings", "numpymlp", "numpy", "blas", "threads", "finished",
+)  # fmt: skip
+TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
+
+Row = dict[str, str]
+
+
+def results_file(name: str = TEST, write: bool = False) -> Path:
+    """Find the results in this repository; where there is none, those that came with the package.
+
+    Those are there to read: without a repository, new results go into the current folder.
+    """
+    package = Path(__file__).parent
+    repository = package.parent / "tutorials" / "results"
+    if repository.is_dir():
+        return repository / name
+    return Path(name) if write else package / name
+
+
+def describe(recipe: Recipe) -> str:
+    """Write all settings that are on as one line, which two recipes share if they do the same."""
+    settings = dataclasses.asdict(recipe)
+    settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
+    settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
+    if not recipe.elastic:
+        settings["sigma"] = None
+    return " ".join(f"{name}={value}" for name, value in settings.items() if value)
+
+
+def read_results(path: str | os.PathLike[str]) -> list[Row]:
+    """Read the finished runs; none where there is no file yet.
+
+    Raises
+    ------
+    InputError
+        If the file is not one that `climb` wrote.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    try:
+        rows = list(reader)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"expected the columns {', '.join(COLUMNS)}")
+        for row in rows:
+            if None in row or None in row.values():
+                raise ValueError(f"expected {len(COLUMNS)} cells in each row, got {row}")
+            float(row["test_accuracy"]), float(row["seconds"])
+    except (csv.Error, ValueError) as error:
+        raise InputError(f"{path} is no results file of the ladder: {error}") from error
+    return rows
+
+
+def append_result(path: str | os.PathLike[str], row: Row) -> None:
+    """Add one finished run; the file has it whole or is as it was."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*read_results(path), row])
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def settings_of(named: NamedRecipe, seeds: int | None = None) -> str:
+    """Describe a named recipe; of a committee also how many runs it is made of."""
+    text = describe(named.recipe)
+    return f"members={seeds or members_of(named).seeds} {text}" if named.committee else text
+
+
+def members_of(named: NamedRecipe) -> NamedRecipe:
+    """Give the recipe whose runs a committee is made of."""
+    same = [n for n in RECIPES.values() if not n.committee and n.recipe == named.recipe]
+    return same[0]
+
+
+def data_label(data: str | None, validation: bool = False) -> str:
+    """Name the data in the results file: "MNIST", or the name of the folder."""
+    name = "MNIST" if data is None else Path(data).resolve().name
+    return f"{name}, validation" if validation else name
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What a recipe reached: mean and standard deviation over its finished seeds.
+
+    Attributes
+    ----------
+    accuracy, spread : float
+        Test accuracy in percent; the spread is nan for a single run.
+    seeds : int
+    seconds : float
+        Training time of one run, the median.
+    """
+
+    accuracy: float
+    spread: float
+    seeds: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.seeds == 1:
+            return f"{self.accuracy:.2f} %"
+        return f"{self.accuracy:.2f} ± {self.spread:.2f} %"
+
+
+def standing(named: NamedRecipe, rows: Iterable[Row], label: str = "MNIST") -> Standing | None:
+    """Sum up the finished runs of a recipe as it is now; None if there are none."""
+    key = (named.name, label, settings_of(named))
+    mine = [row for row in rows if (row["recipe"], row["data"], row["settings"]) == key]
+    if not mine:
+        return None
+    accuracies = [100 * float(row["test_accuracy"]) for row in mine]
+    return Standing(
+        statistics.mean(accuracies),
+        statistics.stdev(accuracies) if len(mine) > 1 else float("nan"),
+        len(mine),
+        statistics.median(float(row["seconds"]) for row in mine),
+    )
+
+
+def shape(recipe: Recipe) -> str:
+    """Write the sizes of a network on MNIST: "784-800-10"."""
+    return "-".join(map(str, (784, *recipe.hidden, 10)))
+
+
+def duration(seconds: float) -> str:
+    """Write a time as people say it: "7 s", "12 min"."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def table(rows: Sequence[Row], label: str = "MNIST") -> str:
+    """Make the Markdown table of the README: the published result beside ours."""
+    lines = [
+        "| recipe | network | what it adds | published test error | test error here | accuracy "
+        "| seeds | time of a run |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for named in RECIPES.values():
+        here = standing(named, rows, label)
+        numbers = ["", "", "", ""]
+        if here is not None:
+            error = f"{100 - here.accuracy:.2f} %"
+            numbers = [error, str(here), str(here.seeds), duration(here.seconds)]
+        cells = [f"`{named.name}`", shape(named.recipe), named.adds]
+        cells += [f"{named.published}, {named.source}", *numbers]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def listing(rows: Sequence[Row]) -> str:
+    """Describe every recipe for the terminal, with what the results file says of it."""
+    blocks = []
+    for named in RECIPES.values():
+        here = standing(named, rows)
+        reached = "not measured yet"
+        if here is not None:
+            runs_of = "1 run" if here.seeds == 1 else f"{here.seeds} seeds"
+            reached = f"{here} on MNIST's test images ({runs_of}, {duration(here.seconds)} each)"
+        blocks.append(
+            f"{named.name:<10} {shape(named.recipe)}: {named.adds}\n"
+            f"{'':<11}accuracy: {reached}\n"
+            f"{'':<11}published error: {named.published}, {named.source}\n"
+            f"{'':<11}settings: {settings_of(named)}"
+        )
+    return "\n".join(blocks)
