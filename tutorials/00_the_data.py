@@ -67,8 +67,10 @@ print("values:", content[8:20].hex(" "))
 # | 1 | `01` | number of dimensions |
 # | 4 for each dimension | `00 00 ea 60` | its length |
 #
-# **Predict, then run.** Four bytes make one integer. Is it 60,000 if the first byte counts most, or
-# if the last one does? (Python calls these orders "big" and "little".)
+# **Predict, then run.** (Whenever you read this, stop, and say your answer aloud or write it down
+# before you look further. A guess that turns out wrong teaches most.) Four bytes make one integer.
+# Is it 60,000 if the first byte counts most, or if the last one does? (Python calls these orders
+# "big" and "little".)
 
 # %%
 print("little:", int.from_bytes(content[4:8], "little"))
@@ -174,9 +176,9 @@ print("as fractions:", a.astype(np.float32) - b.astype(np.float32))
 # does both things that we want: the values become `float32`, and they lie between 0 and 1. Numbers
 # of about that size are what a network learns well from.
 #
-# The second thing: a network of the kind that we build does not know that pixels have neighbours.
-# It takes a sample as a plain row of numbers. So every picture is unrolled, row of pixels after row
-# of pixels, into 784 numbers. `-1` tells `reshape` to work out that length itself.
+# The second thing to do: a network of the kind that we build does not know that pixels have
+# neighbours. It takes a sample as a plain row of numbers. So every picture is unrolled, row of
+# pixels after row of pixels, into 784 numbers. `-1` tells `reshape` to work out that length itself.
 
 # %%
 x = images.reshape(len(images), -1) / np.float32(255)
@@ -210,8 +212,8 @@ print("samples of each digit:", np.bincount(y))
 # are about equally frequent, from 5,421 fives to 6,742 ones. Whoever guesses at random is right
 # about one time in ten.
 #
-# Can these ten pictures already read? Call a new sample what its nearest average is. That is a
-# classifier with no training at all, and a number to beat.
+# Can these ten pictures already read? Call each test picture what its nearest average is. It takes
+# nothing but averages, and gives a number to beat.
 
 # %%
 test_images, test_labels = read("t10k-images-idx3-ubyte.gz"), read("t10k-labels-idx1-ubyte.gz")
@@ -223,8 +225,8 @@ baseline = (answers == y_test).mean()
 print(f"the nearest average is right for {baseline:.2%} of the test pictures")
 
 # %% [markdown]
-# 82 % without learning anything. The networks of this course will reach more than 97 %, and the 15
-# points between are what learning is worth here.
+# 82 %, from ten averages. The networks of this course will reach more than 97 %, and the 15 points
+# between are what learning is worth here.
 #
 # ## Checks
 #

@@ -137,14 +137,12 @@ dy = y - t
 dw = dy * x
 db = dy
 print(f"dy {dy:.4f}, dw {dw:.4f}, db {db:.4f}")
-print(
-    f"errors against the finite differences: {abs(dw - numeric_dw):.1e}, {abs(db - numeric_db):.1e}"
-)
+print(f"against the finite differences: {abs(dw - numeric_dw):.1e}, {abs(db - numeric_db):.1e}")
 
 # %% [markdown]
-# They agree up to the twelfth digit or so. Remember this pair: **calculus gives the derivative
-# fast, a finite difference says whether you made a mistake.** Every derivative in this course, and
-# every one in the package, has gone through this comparison.
+# They agree to eleven digits. Remember this pair: **calculus gives the derivative fast, a finite
+# difference says whether you made a mistake.** Every derivative in this course, and every one in
+# the package, has gone through this comparison.
 #
 # What the slope means in a picture: it is the steepness of the tangent.
 
@@ -204,7 +202,7 @@ print(f"error of the central difference at h = 1e-05: {central[5]:.1e}")
 # b \leftarrow b - a\, \frac{\partial L}{\partial b}$$
 #
 # $a$ is called the *learning rate*, `learning_rate` in code. This is *gradient descent*; "gradient"
-# is the word for all slopes of a loss together.
+# is the word for all slopes of a loss together. Try 0.5 for now.
 
 # %%
 learning_rate = 0.5
@@ -310,9 +308,7 @@ figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for rate, colour in zip((0.02, 1.0, 2.0), RUN_COLOURS, strict=False):
     losses = [mean_loss(w, b) for w, b in train(rate, 40)]
     axes.semilogy(losses, color=colour, label=f"learning rate {rate}")
-tidy(
-    axes, "Too small is slow, too large leaps further up at every step", "step", "loss", grid="both"
-)
+tidy(axes, "Too small is slow, too large climbs at every step", "step", "loss", grid="both")
 axes.legend(frameon=False)
 plt.show()
 

@@ -4,7 +4,7 @@
 # ## What you will build
 #
 # A layer of neurons, `y = x @ W + b`, and its gradients, all without a loop. The line is short
-# because the shapes do the work. You will also meet the bug that costs beginners most hours: two
+# because the shapes do the work. You will also meet a bug that has cost beginners many hours: two
 # shapes that do not belong together, and no error.
 #
 # ## What you need
@@ -16,7 +16,7 @@
 #
 # | formula | code | shape | meaning |
 # |---|---|---|---|
-# | $N$ | `N` | | number of samples in the batch |
+# | $N$ | `len(x)` | | number of samples in the batch |
 # | $x$ | `x` | `(N, in)` | inputs, one sample in each row |
 # | $W$ | `W` | `(in, out)` | weights, one neuron in each column |
 # | $b$ | `b` | `(out,)` | biases, one for each neuron |
@@ -74,6 +74,7 @@ print(x_one @ W + b)
 #
 # Rows are samples. Put four samples under each other and the same line still works. **Predict, then
 # run.** `x` is `(4, 3)`, `W` is `(3, 2)`. What is the shape of `y`, and what stands in its row 2?
+# (Rows count from 0.)
 
 # %%
 x = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
@@ -133,6 +134,9 @@ print("same numbers:", np.allclose(looped, product))
 print("at least 100 times as fast:", ratio > 100)
 
 # %% [markdown]
+# The numbers agree, and the times cannot be compared. So in this course no loop ever runs over
+# samples or neurons.
+#
 # ## What `+ b` does
 #
 # `x @ W` is `(4, 2)` and `b` is `(2,)`. These shapes are not equal, and yet NumPy adds them: it
@@ -160,7 +164,7 @@ x = celsius[:, None] / 100
 t_flat = (1.8 * celsius + 32) / 100
 W, b = np.ones((1, 1)), np.zeros(1)
 y = x @ W + b
-print("x", x.shape, "  y", y.shape, "  t", t_flat.shape)
+print("x", x.shape, "  y", y.shape, "  t_flat", t_flat.shape)
 
 # %% [markdown]
 # (`[:, None]` makes a column out of a row: shape `(5,)` becomes `(5, 1)`.)
@@ -258,7 +262,7 @@ except AssertionError as error:
 # Where did the mean go? Into `dy`. The loss is
 # $L = \frac{1}{N}\sum_n \frac{1}{2}\sum_j (y_{nj} - t_{nj})^2$, so
 # $\partial L/\partial y_{nj} = (y_{nj} - t_{nj}) / N$. The $1/N$ is in there already. Whoever
-# divides again makes the gradient $N$ times too small; this is the commonest mistake with batches.
+# divides again makes the gradient $N$ times too small; this is a common mistake with batches.
 
 
 # %%

@@ -141,7 +141,7 @@ def compare(name, gradient, f, array):
 # %% [markdown]
 # ## The way back, step 1: the logits
 #
-# We start at the end and go against the arrows. At each variable we ask one question: **if this
+# We start at the end and go back, step by step. At each variable we ask one question: **if this
 # number grows a little, how fast does the loss grow?** For the logits, page 03 has answered it:
 # $p - t$, divided by $N$, which is 1 here.
 
@@ -150,6 +150,7 @@ one_hot = np.array([[0.0, 1.0]])
 dlogits = (softmax(logits) - one_hot) / len(x)
 print("dlogits", dlogits.round(4))
 compare("dlogits", dlogits, lambda: loss_of_logits(logits), logits)
+
 # %% [markdown]
 # The first logit should shrink, its slope is positive; the second should grow.
 #
@@ -163,6 +164,7 @@ db2 = dlogits.sum(axis=0)
 print("dW2", dW2.round(4).tolist())
 compare("dW2", dW2, lambda: loss_of_h(h), W2)
 compare("db2", db2, lambda: loss_of_h(h), b2)
+
 # %% [markdown]
 # Look at the last row of `dW2`: it is 0. These are the weights that lead away from the third hidden
 # neuron. It put out 0, and what is multiplied by 0 makes no difference.
@@ -171,7 +173,7 @@ compare("db2", db2, lambda: loss_of_h(h), b2)
 #
 # This is the new step, the one that gives backpropagation its name. The loss cannot be asked about
 # $h$ directly; we know only how it depends on the logits. Take one number, $h_i$. If it grows by a
-# little, *every* logit $j$ grows, by $W_{2,ij}$ times as much. Each of these moves the loss, with
+# little, *every* logit $j$ changes, by $W_{2,ij}$ times as much. Each of these moves the loss, with
 # the slope `dlogits[j]`. The effects add up:
 #
 # $$\frac{\partial L}{\partial h_i} = \sum_j \frac{\partial L}{\partial z_j}\, W_{2,ij}$$
@@ -187,6 +189,7 @@ compare("db2", db2, lambda: loss_of_h(h), b2)
 dh = dlogits @ W2.T
 print("dh", dh.round(4))
 compare("dh", dh, lambda: loss_of_h(h), h)
+
 # %% [markdown]
 # In words: forward, the signal went through the weights from input to output. Backward, the slopes
 # go through the *same weights* from output to input.
@@ -198,6 +201,7 @@ compare("dh", dh, lambda: loss_of_h(h), h)
 # %%
 dy1_wrong = dh
 compare("dy1", dy1_wrong, lambda: loss_of_y1(y1), y1)
+
 # %% [markdown]
 # Wrong, and the finite difference says so at once. The third neuron has $y_1 = -1$. If it grows a
 # little, to -0.999, ReLU still gives 0, and the loss does not move: its slope is 0, whatever `dh`
@@ -211,6 +215,7 @@ compare("dy1", dy1_wrong, lambda: loss_of_y1(y1), y1)
 dy1 = dh * (y1 > 0)
 print("dy1", dy1.round(4))
 compare("dy1", dy1, lambda: loss_of_y1(y1), y1)
+
 # %% [markdown]
 # (Exactly at 0 the curve has a kink, and there is no slope; we take 0.)
 #
@@ -227,20 +232,21 @@ print("dW1", dW1.round(4).tolist())
 compare("dW1", dW1, lambda: loss_of_x(x), W1)
 compare("db1", db1, lambda: loss_of_x(x), b1)
 compare("dx", dx, lambda: loss_of_x(x), x)
+
 # %% [markdown]
 # Its last column: the weights that lead into the third neuron. That neuron was switched off for
 # this sample, so the sample has nothing to teach it.
 #
-# That was all. Seven gradients, three rules: through a layer, into its parameters, through ReLU.
-# Here they are in one picture.
+# That was all: the start from page 03, and three rules, into the parameters of a layer, through a
+# layer, and through ReLU. Here is the whole walk in one picture.
 
 # %% tags=["main"]
-forward = [x[0], y1[0], h[0], logits[0], [cross_entropy(logits, labels)]]
-backward = [dx[0], dy1[0], dh[0], dlogits[0], [1.0]]
+values = [x[0], y1[0], h[0], logits[0], [cross_entropy(logits, labels)]]
+slopes = [dx[0], dy1[0], dh[0], dlogits[0], [1.0]]
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
 for place, name in enumerate(["x", "y1", "h", "logits", "loss"]):
     axes.text(place, 1.95, name, ha="center", fontsize=13, fontweight="bold")
-    for height, numbers, colour in ((1.3, forward, TRAIN), (0, backward, WRONG)):
+    for height, numbers, colour in ((1.3, values, TRAIN), (0, slopes, WRONG)):
         text = "\n".join(f"{number:.2f}" for number in numbers[place])
         box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round"}
         axes.text(place, height, text, ha="center", va="center", fontsize=12, bbox=box)
@@ -257,7 +263,7 @@ plt.show()
 # %% [markdown]
 # Above, from left to right, what the network computed. Below, from right to left, how fast the loss
 # grows with each of these numbers. It begins with 1, the slope of the loss with respect to itself.
-# At each arrow the slopes are multiplied by what the step above it did.
+# At each arrow, the chain rule multiplies them by how strongly the step above reacts to its input.
 #
 # ## Why backwards?
 #
@@ -337,6 +343,7 @@ for name, gradient in zip(names, gradients, strict=True):
 (x_train, y_train), (x_test, y_test) = load_mnist()
 arrays = [rng.normal(size=(784, 32)) * np.sqrt(2 / 784), np.zeros(32)]
 arrays += [rng.normal(size=(32, 10)) * np.sqrt(2 / 32), np.zeros(10)]
+learning_rate = 0.2
 first_loss = cross_entropy(forward(x_train[:1000], *arrays)[0], y_train[:1000])
 print(f"first loss {first_loss:.2f}; ln 10 = {np.log(10):.2f}")
 for epoch in range(3):
@@ -346,7 +353,7 @@ for epoch in range(3):
         logits, kept = forward(x_train[rows], *arrays)
         gradients = backward(logits, y_train[rows], kept, W2=arrays[2])
         for array, gradient in zip(arrays, gradients, strict=True):
-            array -= 0.2 * gradient
+            array -= learning_rate * gradient
     accuracy = (forward(x_test, *arrays)[0].argmax(axis=1) == y_test).mean()
     print(f"epoch {epoch}: right for {accuracy:.2%} of the test pictures")
 
