@@ -158,6 +158,7 @@ def train(
     TrainingInterrupted
         After Ctrl-C or SIGTERM, when the checkpoint is written.
     """
+    check_seed(seed)
     with RunLock(folder):
         _check_free(folder, overwrite)
         started = time.perf_counter()

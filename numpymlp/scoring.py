@@ -120,7 +120,7 @@ def evaluate(
     Evaluation
         ``loss`` and ``accuracy``, means over all samples.
     """
-    x, y = check_training_data(network, x, y)
+    x, y = check_training_data(network, x, y, name="evaluation")
     weight = check_sample_weight(sample_weight, len(x))
     result = evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
     check_finite_loss(result.loss)

@@ -396,7 +396,7 @@ class Trainer:
         x, y = check_training_data(self.network, x, y)
         weight = check_fit_weights(sample_weight, class_weight, y)
         train, held_out = Samples(x, y, weight, np.arange(len(x))), None
-        if isinstance(validation, tuple | list):
+        if isinstance(validation, tuple | list | np.ndarray):
             pair = check_validation_pair(validation)
             x_val, y_val = check_training_data(self.network, *pair, name="validation")
             held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))

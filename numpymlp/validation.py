@@ -29,13 +29,27 @@ class InputError(ValueError):
     """
 
 
+def _got(value: Any) -> str:
+    """Show a value on one short line, with what is likely wrong with its type."""
+    text = " ".join(repr(value).split())
+    if isinstance(value, str):
+        return f"{text:.60}: a number is written without quotes"
+    if isinstance(value, type) or callable(value):
+        return f"{text:.60}: it has to be called, or is meant for another argument"
+    if isinstance(value, np.ndarray | list | tuple):
+        return f"{text:.60}: one number is expected, not several"
+    if isinstance(value, float) and value.is_integer():
+        return f"{text}: int({text}) where a whole number is meant"
+    return f"{text:.60}"
+
+
 # ---- settings: single numbers ----
 
 
 def check_positive_integer(value: Any, name: str) -> int:
     """Return a whole number of at least 1 as an int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name}: expected a whole number of at least 1, got {value!r}")
+        raise InputError(f"{name}: expected a whole number of at least 1, got {_got(value)}")
     return int(value)
 
 
@@ -51,12 +65,13 @@ def check_range(
     """Return a number between `low` and `high` as a plain Python float."""
     number = math.nan
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        number = float(value)
+        with contextlib.suppress(OverflowError):  # whole numbers know no bound
+            number = float(value)
     above = number > low if left_open else number >= low
     below = number < high if right_open else number <= high
     if not (above and below):
         span = f"{'(' if left_open else '['}{low:g}, {high:g}{')' if right_open else ']'}"
-        raise InputError(f"{name}: expected a number in {span}, got {value!r}")
+        raise InputError(f"{name}: expected a number in {span}, got {_got(value)}")
     return number
 
 
@@ -85,7 +100,7 @@ def check_rng(rng: Any) -> np.random.Generator:
 def check_seed(seed: Any) -> int:
     """Return a seed: a whole number of at least 0."""
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise InputError(f"seed: expected a whole number of at least 0, got {seed!r:.80}")
+        raise InputError(f"seed: expected a whole number of at least 0, got {_got(seed)}")
     return int(seed)
 
 
@@ -252,7 +267,9 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
         if not (np.abs(sums - 1) <= 1e-3).all() or soft.min() < 0:
             raise InputError(
                 f"expected each row of soft targets to be probabilities that sum to 1, got a row "
-                f"that sums to {sums[np.abs(sums - 1).argmax(), 0]:g}"
+                f"that sums to {sums[np.abs(sums - 1).argmax(), 0]:g} and values from "
+                f"{soft.min():g} to {soft.max():g}: are these logits, or several labels a sample? "
+                f"Those need SigmoidCrossEntropy"
             )
         # The gradient p - t is right only where a row sums to 1 exactly, not as float32 rounds it.
         soft /= sums
@@ -284,10 +301,14 @@ def check_real_targets(targets: ArrayLike, outputs: NDArray[Any]) -> NDArray[Any
     if y.shape == outputs.shape[:1] and outputs.shape[1] == 1:
         y = y[:, None]
     if y.shape != outputs.shape or y.dtype.kind not in "fiub":
-        one_hot = y.ndim == 1 and y.dtype.kind in "iu" and outputs.shape[1] > 1
-        cause = (
-            ": integer classes need SoftmaxCrossEntropy, or one-hot rows here" if one_hot else ""
-        )
+        if y.ndim == 1 and y.dtype.kind in "iu" and outputs.shape[1] > 1:
+            cause = ": integer classes need SoftmaxCrossEntropy, or one-hot rows here"
+        elif y.ndim > 0 and len(y) != len(outputs):
+            cause = f": {len(y)} targets for {len(outputs)} samples"
+        elif y.dtype.kind not in "fiub":
+            cause = ": targets are numbers"
+        else:
+            cause = ": does the last layer have one output for each target of a sample?"
         raise InputError(
             f"expected targets of shape {outputs.shape}, that of the outputs, "
             f"got {_describe(y)}{cause}"
@@ -468,7 +489,7 @@ def check_training_data(
 def _check_scale(low: float, high: float, network: Any, name: str) -> None:
     """Warn of inputs that are not scaled; refuse those that the network's dtype cannot hold."""
     largest = max(abs(low), abs(high))
-    if largest > np.finfo(network.dtype).max:
+    if largest > float(np.finfo(network.dtype).max):
         raise InputError(
             f"{name} data: expected numbers that {network.dtype} can hold, got {largest:.3g} in x: "
             f"scale the features first"
@@ -560,9 +581,11 @@ def check_held_out(early_stopping: Any, held_out: Any) -> None:
 
 def check_validation_pair(validation: Any) -> tuple[Any, Any]:
     """Return validation data as samples and targets."""
-    if len(validation) != 2:
+    if isinstance(validation, np.ndarray) or len(validation) != 2:
+        what = "an array" if isinstance(validation, np.ndarray) else f"{len(validation)} things"
         raise InputError(
-            f"validation: expected (x, y) or a share such as 0.1, got {len(validation)} things"
+            f"validation: expected (x, y) or a share such as 0.1, got {what}: samples and their "
+            f"targets stand together in a tuple"
         )
     return validation[0], validation[1]
 
