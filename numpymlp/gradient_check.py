@@ -29,6 +29,7 @@ from numpymlp.validation import (
 )
 
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
+ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a loss of 1, in the difference of two losses
 DRAWS = 20  # of a direction at most, until one crosses no kink
 
 
@@ -89,9 +90,9 @@ def check_gradients(
     An entry's error is |backprop - difference| relative to the larger of the two, or to a
     thousandth of the largest gradient of the whole check if that is more. Relative to itself alone,
     an entry that ought to be 0, such as a bias before batch norm, is wrong by 100 % in correct
-    code: its finite difference is pure rounding. (For the same reason nothing below 1e-5 of the
-    loss counts as large.) The limit is 1e-7. A direction's error is relative to the slope, or to a
-    typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
+    code: its finite difference is pure rounding. (Nor is it measured against less than the rounding
+    of the loss lets a step resolve.) The limit is 1e-7. A direction's error is relative to the
+    slope, or to a typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
 
     At ReLU's kink there is no derivative to compare with. A step that takes a unit across it is
     recognised (`kink_side` of the layer tells), left out and counted; an array of which nothing
@@ -304,7 +305,7 @@ def _check_entries(
 ) -> list[Row]:
     """Move one number at a time; a row for each array."""
     largest = float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    floor = max(1e-3 * largest, 1e-5 * abs(f.value))
+    floor = 1e-3 * largest
     rows = []
     for name, shape, start, stop in f.parts:
         places = np.arange(start, stop)
@@ -328,7 +329,7 @@ def _check_direction(f: _LossOfOneVector, rng: np.random.Generator) -> Row:
     for _ in range(DRAWS):
         direction = rng.standard_normal(size)
         direction /= np.linalg.norm(direction)
-        floor = max(float(np.linalg.norm(f.gradient)) / math.sqrt(size), 1e-5 * abs(f.value))
+        floor = float(np.linalg.norm(f.gradient)) / math.sqrt(size)
         analytic = float(f.gradient @ direction)
         found = _compare(f, "direction", direction, analytic, floor, DIRECTION_LIMIT)
         if found is not None:
@@ -348,26 +349,30 @@ def _compare(
 ) -> Comparison | None:
     """Find the finite difference that agrees best; None if every step crosses a kink."""
     best = None
-    for numeric in _slopes(f, direction):
+    for numeric, h in _slopes(f, direction):
         if numeric is None:
             continue
-        error = _relative_error(analytic, numeric, floor)
-        if best is None or error < best.error:
+        # Below this size even a right slope can err by more than the limit.
+        resolved = ROUNDING * abs(f.value) / h / limit
+        error = _relative_error(analytic, numeric, max(floor, resolved))
+        if best is None or abs(analytic - numeric) < abs(best.analytic - best.numeric):
             best = Comparison(where, analytic, numeric, error)
         if best.error <= limit / 10:
             break
     return best
 
 
-def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[float | None]:
-    """Give central differences: the plain one first, then finer ones for what is in doubt."""
-    yield f.slope(direction, 1e-5)
-    # A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
-    # steps together cancel c h^2 (Richardson), so that long ones will do, where rounding is small.
-    # Short ones are for what bends sharply, and for kinks nearby.
+def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[tuple[float | None, float]]:
+    """Give central differences with their steps: the plain one, then finer ones for doubtful cases.
+
+    A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
+    steps together cancel c h^2 (Richardson), so that long ones will do, where rounding is small;
+    short ones are for what bends sharply, and for kinks nearby.
+    """
+    yield f.slope(direction, 1e-5), 1e-5
     for h in (1e-3, 1e-4, 1e-5, 1e-6):
         at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
-        yield None if at_h is None or at_half is None else (4 * at_half - at_h) / 3
+        yield None if at_h is None or at_half is None else (4 * at_half - at_h) / 3, h
 
 
 def _relative_error(analytic: float, numeric: float, floor: float) -> float:
