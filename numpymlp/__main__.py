@@ -355,57 +355,10 @@ def check(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def check_options(parser: argparse.ArgumentParser) -> None:
-    """Declare what `check` can be told."""
-    parser.add_argument(
-        "--hidden",
-        type=sizes,
-        default=(5, 4),
-        metavar="SIZES",
-        help="units of the hidden layers, such as 5,4, or none (default: 5,4)",
-    )
-    parser.add_argument("--activation", choices=tuple(ACTIVATIONS), default="relu")
-    parser.add_argument(
-        "--loss", choices=("softmax", "sigmoid", "squared-error"), default="softmax"
-    )
-    parser.add_argument("--batch-norm", action="store_true", help="normalize before activations")
-    for option, metavar, text in (
-        ("--dropout", "RATE", "share of hidden units dropped"),
-        ("--label-smoothing", "SHARE", "for the softmax"),
-        ("--l2", "STRENGTH", "of the L2 penalty"),
-    ):
-        parser.add_argument(option, type=float, default=0.0, metavar=metavar, help=text)
-    for option, number, text in (
-        ("--inputs", 6, "features of a sample"),
-        ("--outputs", 3, "units of the last layer"),
-        ("--rows", 8, "samples in the batch"),
-        ("--seed", 0, "decides the weights and the batch"),
-    ):
-        parser.add_argument(option, type=int, default=number, help=f"{text} (default: {number})")
-    parser.add_argument(
-        "--mode",
-        choices=("entries", "direction"),
-        default="entries",
-        help="number by number, or all at once in a random direction (default: entries)",
-    )
-
-
-def check(options: argparse.Namespace) -> None:
-    """Compare backpropagation with finite differences for an architecture of your choice."""
-    from numpymlp.self_check import check_architecture
-
-    settings = {name: value for name, value in vars(options).items() if name != "function"}
-    network, loss, report = check_architecture(**settings)
-    print(f"{network}, {loss}, {options.rows} random samples\n{report}")
-    if not report.passed:
-        sys.exit(1)
-
-
 COMMANDS = {
     "train": (train, train_options),
     "evaluate": (evaluate, evaluate_options),
     "predict": (predict, predict_options),
-    "check": (check, check_options),
     "check": (check, check_options),
     "recipes": (list_recipes, recipes_options),
     "ladder": (climb, ladder_options),
