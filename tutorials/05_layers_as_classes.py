@@ -135,6 +135,7 @@ class Dense:
         return dy @ self.W.T
 
 
+# %%
 class ReLU:
     def forward(self, x):
         self.kept = x
@@ -264,6 +265,12 @@ def tie(layers):
     return parameters, gradients
 
 
+# %% [markdown]
+# (`getattr(layer, "W")` is `layer.W`, for a name that you have as text; `setattr` sets it.)
+# **Predict, then run.** The tiny network once more, tied. What stands in `gradients` after the way
+# back?
+
+# %%
 layers = [Dense(W1, b1), ReLU(), Dense(W2, b2)]
 parameters, gradients = tie(layers)
 x, labels = np.array([[1.0, 2.0]]), np.array([1])
@@ -273,9 +280,9 @@ print("parameters", parameters)
 print("gradients ", gradients)
 
 # %% [markdown]
-# All gradients are 0? Look into `Dense.backward`: `self.dW = x.T @ dy` makes a *new* array and
-# gives it the name `dW`. The view is gone, and the vector never heard of it. To write *into* an
-# array that is there, put `[...]` behind its name.
+# All gradients are 0? The network did compute them. Look into `Dense.backward`:
+# `self.dW = x.T @ dy` makes a *new* array and gives it the name `dW`. The view is gone, and the
+# vector never heard of it. To write *into* an array that is there, put `[...]` behind its name.
 
 
 # %%

@@ -65,8 +65,9 @@ def test_scale_writes_into_its_arrays(exercise):
     for _ in range(2):
         layer.forward(x)
         layer.backward(dy)
-    if not vector.any():
-        fail("dfactor and dshift were replaced by new arrays: write self.dfactor[...] = ...")
+    for name in ("dfactor", "dshift"):
+        if not np.shares_memory(getattr(layer, name), vector):
+            fail(f"{name} was replaced by a new array: write into it with self.{name}[...] = ...")
     right = np.concatenate([(dy * x).sum(axis=0), dy.sum(axis=0)])
     causes = [(2 * right, "the gradients of two batches were added up; each batch begins anew.")]
     expect("the vector of gradients after two batches", vector, right, causes)
