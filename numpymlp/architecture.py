@@ -6,6 +6,7 @@ them into JSON and back for `storage.py`. Nothing here computes; read `network.p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpymlp.validation import InputError
 
 Shape = tuple[int, ...] | None  # of one sample; None where a layer does not tell
 Classes = Mapping[str, Callable[..., Any]]
+MOST_LAYERS = 1_000  # in a file; each is compared with all others
 
 
 def label(layer: Any) -> str:
@@ -131,14 +133,28 @@ def layers_from_config(
     path : str
         The file, for messages.
     limit : int
-        How many numbers the file holds: no layer can have more inputs or outputs.
+        How many numbers the file can hold: all layers together cannot have more. A layer is built
+        only if its sizes are within what is left, so that they take no more memory than a few
+        times that of the file.
     classes : mapping of str to class, optional
         Layers of one's own.
     """
-    if not isinstance(config, list) or not 0 < len(config) <= 10_000:
+    if not isinstance(config, list) or not 0 < len(config) <= MOST_LAYERS:
         raise InputError(f"{path} is altered: expected a list of layers, got {config!r:.80}")
     known = {**_named_classes(builtin_layers, Layer), **(classes or {})}
-    return [_build(entry, path, limit, known) for entry in config]
+    layers = []
+    for entry in config:
+        layers.append(layer := _build(entry, path, limit, known))
+        limit -= sum(math.prod(shape) for shape in layer.shapes().values())
+        if limit < 0:
+            raise InputError(
+                f"{path} is altered: its layers have more parameters than the file has room for"
+            )
+    try:
+        check_row(layers)
+    except InputError as error:
+        raise InputError(f"{path} is altered: {error}") from error
+    return layers
 
 
 def loss_to_config(loss: Loss | None) -> dict[str, Any] | None:
@@ -178,7 +194,7 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
     if any(size > limit for size in sizes):
         raise InputError(
             f"{path} is altered: a {entry['type']} of size {max(sizes)} does not fit into the "
-            f"{limit:,} numbers of the file"
+            f"{limit:,} numbers that the file has room for beside the layers before it"
         )
     try:
         return known[entry["type"]](**arguments)

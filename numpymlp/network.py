@@ -345,9 +345,8 @@ class Network:
         with open_archive(path, "model") as archive:
             header = archive.header
             layers = architecture.layers_from_config(
-                header.get("layers"), name, os.path.getsize(path), classes
+                header.get("layers"), name, os.path.getsize(path) // 4, classes
             )
-            architecture.check_row(layers)
             output = check_choice(header.get("output"), f"{name}: output", OUTPUTS)
             dtype = check_choice(header.get("dtype"), f"{name}: dtype", DTYPES)
             loss = architecture.loss_from_config(header.get("loss"), name, classes)
