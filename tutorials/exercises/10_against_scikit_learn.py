@@ -1,0 +1,41 @@
+"""Exercises for 10_against_scikit_learn. Check them with: pytest tutorials/exercises -k 10
+
+Replace each line that raises NotImplementedError by your own code.
+"""
+
+import numpy as np
+
+
+def parameters_from_sklearn(coefs, intercepts):
+    """Lay scikit-learn's parameters out as the vector of a `Network` with the same layers.
+
+    Parameters: coefs and intercepts, two lists as MLPClassifier has them: a matrix (in, out) and a
+    vector (out,) for each layer.
+    Returns: one vector (P,): layer by layer, first W, row after row, then b.
+    """
+    raise NotImplementedError("parameters_from_sklearn")
+
+
+def multiplications(sizes, samples):
+    """Count the multiplications of all matrix products in one epoch of training.
+
+    A Dense layer has three products, each of which multiplies every weight once for every sample:
+    forward x @ W, backward x.T @ dy for dW, and dy @ W.T for dx. The first layer needs no dx.
+
+    Parameters: sizes, such as [784, 128, 10]; samples, how many one epoch has.
+    Returns: an integer.
+    """
+    raise NotImplementedError("multiplications")
+
+
+def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
+    """Take step number t (from 1) of Adam without making a new array.
+
+    With beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 and both corrections folded into the step, as
+    the package does: learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t).
+
+    Parameters: p, g, m, v, scratch, each (P,). p, m and v are changed in place; scratch may be
+    overwritten at will; g must stay as it is. Use `np.multiply(a, b, out=scratch)`, `a *= b` and
+    the like.
+    """
+    raise NotImplementedError("adam_in_place")

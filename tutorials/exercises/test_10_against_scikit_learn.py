@@ -1,0 +1,84 @@
+"""Checks the exercises of 10_against_scikit_learn: `pytest tutorials/exercises -k 10`."""
+
+import tracemalloc
+
+import numpy as np
+from diagnosis import expect, fail
+
+import numpymlp
+
+
+def test_parameters_from_sklearn(exercise):
+    network = numpymlp.mlp([5, 4, 3, 2], rng=np.random.default_rng(0), dtype=np.float64)
+    layers = network.layers[::2]
+    for layer in layers:
+        layer.b = np.random.default_rng(1).normal(size=layer.b.shape)
+    coefs, intercepts = [layer.W.copy() for layer in layers], [layer.b.copy() for layer in layers]
+    by_columns = [part for layer in layers for part in (layer.W.T.ravel(), layer.b)]
+    all_weights_first = [W.ravel() for W in coefs] + intercepts
+    bias_first = [part for layer in layers for part in (layer.b, layer.W.ravel())]
+    causes = [
+        (np.concatenate(all_weights_first), "b of a layer follows its W, before the next W."),
+        (np.concatenate(bias_first), "W comes first, then b."),
+        (np.concatenate(by_columns), "row after row: plain ravel(), without a transpose."),
+    ]
+    got = exercise.parameters_from_sklearn(coefs, intercepts)
+    expect("parameters_from_sklearn", got, network.parameters, causes)
+
+
+def test_multiplications(exercise):
+    # 4 x 3 = 12 and 3 x 2 = 6 weights: 2 * 12 + 3 * 6 = 42 for each of 10 samples.
+    causes = [
+        (540, "the first layer needs no dx: two products, not three."),
+        (360, "only the first layer leaves out dx; the others have three products."),
+        (180, "this is the forward pass alone."),
+        (480, "it is the first layer that needs no dx, not the last."),
+        (42, "this is for one sample."),
+        (840, "count multiplications alone, without the additions."),
+    ]
+    expect("multiplications([4, 3, 2], 10)", exercise.multiplications([4, 3, 2], 10), 420, causes)
+    expect("multiplications([7, 5], 3): one layer", exercise.multiplications([7, 5], 3), 210)
+    expect(
+        "multiplications([784, 128, 10], 60000)",
+        exercise.multiplications([784, 128, 10], 60_000),
+        60_000 * (2 * 784 * 128 + 3 * 1280),
+    )
+
+
+def test_adam_in_place_is_right(exercise):
+    rng = np.random.default_rng(2)
+    p, m, v, scratch = (np.zeros(6) for _ in range(4))
+    right, package = np.zeros(6), numpymlp.Adam(0.1)
+    for t in range(1, 6):
+        g = rng.normal(1.0, 1.0, 6)
+        kept = g.copy()
+        before = p.copy()
+        exercise.adam_in_place(p, g, m, v, t, scratch, learning_rate=0.1)
+        package.step(right, g)
+        expect("the g that adam_in_place was given (you changed it)", g, kept)
+        expect(f"m after step {t}", m, package.m, [(m * 0, "m was not changed in place.")])
+        expect(f"v after step {t}", v, package.v, [(v * 0, "v was not changed in place.")])
+        plain = before - 0.1 * m / (np.sqrt(v) + 1e-8)
+        causes = [
+            (before, "p was not changed in place: `p -= ...`, not `p = p - ...`."),
+            (plain, "the corrections are missing in the step size."),
+            (2 * before - right, "the step goes against the gradient: a minus sign."),
+        ]
+        expect(f"p after step {t}", p, right, causes)
+
+
+def test_adam_in_place_makes_no_array(exercise):
+    size = 100_000
+    p, m, v, scratch = (np.zeros(size) for _ in range(4))
+    g = np.ones(size)
+    tracemalloc.start()
+    try:
+        exercise.adam_in_place(p, g, m, v, 1, scratch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    if peak > g.nbytes / 2:
+        fail(
+            f"adam_in_place: a new array is made somewhere ({peak:,} bytes at the peak, where one "
+            f"array has {g.nbytes:,}). Every operator such as a * b makes one; use out=scratch."
+        )
