@@ -3,8 +3,9 @@
 This is the heart of the package. In each class `forward` and `backward` stand together: `forward`
 takes a batch `x`, one sample a row, and leaves in `self.kept` what `backward` will need;
 `backward` takes `dy`, the gradient of the loss with respect to the layer's output, and returns
-`dx`, that with respect to its input. `losses.py` makes the first `dy`; `network.py` puts layers
-in a row. Read `losses.py` next.
+`dx`, that with respect to its input. Derived step by step in `tutorials/02_a_layer.py` and
+`tutorials/04_backpropagation.py`, and built in `tutorials/05_layers_as_classes.py`. `losses.py`
+makes the first `dy`; `network.py` puts layers in a row. Read `losses.py` next.
 """
 
 from __future__ import annotations

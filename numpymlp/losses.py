@@ -3,7 +3,8 @@
 A loss takes the logits, what the last layer puts out before any softmax or sigmoid, because only
 there can the logarithm be computed without overflow. `forward` gives the mean loss of the batch,
 `backward` the gradient with respect to the logits: the `dy` with which `layers.py` goes on.
-Read `network.py` next.
+Softmax and cross-entropy are derived step by step in `tutorials/03_softmax.py`. Read `network.py`
+next.
 """
 
 from __future__ import annotations

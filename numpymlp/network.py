@@ -2,8 +2,9 @@
 
 `Network` moves what its layers learn into a single vector, `parameters`, beside a twin,
 `gradients`, and leaves each layer views into them. To all that comes after it, optimizers,
-gradient checks and files, a network is a function of one vector. Read `gradient_check.py` next,
-or `optimizers.py` to see the vector move.
+gradient checks and files, a network is a function of one vector. The idea is built step by step in
+`tutorials/05_layers_as_classes.py`. Read `gradient_check.py` next, or `optimizers.py` to see the
+vector move.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ An IDX file is a short header and then plain numbers: two zero bytes, one byte f
 for the number of dimensions, four bytes for each dimension, then the values in C order, the most
 significant byte first. `load_mnist` reads the copy inside this package, `load_folder` any folder
 of the same four files. The header is checked against the size of the file before memory is taken
-for the values. Next: `splits.py`.
+for the values. `tutorials/00_the_data.py` writes such a reader in ten lines. Next: `splits.py`.
 """
 
 from __future__ import annotations

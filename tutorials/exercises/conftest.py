@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def exercise(request: pytest.FixtureRequest) -> ModuleType:
     """The file that the learner filled in, as a module: fresh for every test."""
-    path = request.config.getoption("--answers") / request.path.name.removeprefix("test_")
+    path = request.config.getoption("answers", HERE) / request.path.name.removeprefix("test_")
     # By its path, because a module name cannot begin with a digit.
     spec = importlib.util.spec_from_file_location(f"exercise_{path.stem}", path)
     assert spec is not None

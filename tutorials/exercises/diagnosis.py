@@ -53,7 +53,7 @@ def expect(
     difference = np.abs(values.astype(float) - right.astype(float))
     place = np.unravel_index(int(difference.argmax()), right.shape)
     where = f" at {tuple(int(i) for i in place)}" if right.ndim else ""
-    fail(f"{name}: expected {right[place]:.6g}{where}, got {values[place]:.6g}")
+    fail(f"{name}: expected {float(right[place]):.6g}{where}, got {float(values[place]):.6g}")
 
 
 def fail(message: str) -> None:
