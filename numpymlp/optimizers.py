@@ -22,7 +22,7 @@ from numpymlp.validation import (
 
 # Every formula below passes over its vectors several times. In blocks of this many numbers they
 # stay in the processor's cache meanwhile.
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 
 
 class Optimizer:
