@@ -355,6 +355,44 @@ def check(options: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+def search_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `search` can be told."""
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(recipes.RECIPES),
+        default="default",
+        metavar="NAME",
+        help="what is not drawn, and how many epochs the best get (default: default)",
+    )
+    parser.add_argument("--candidates", type=int, default=27, help="settings drawn (default: 27)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    parser.add_argument("--seed", type=int, default=0, help="decides all that is random")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+    )
+    parser.add_argument(
+        "--output", default="runs/search", help="folder of table and picture (default: runs/search)"
+    )
+
+
+def search(options: argparse.Namespace) -> None:
+    """Search for better settings by successive halving, with scikit-learn."""
+    from numpymlp import runs
+    from numpymlp.search import search, write_search
+
+    recipe = recipes.find(options.recipe)
+    _, ((x, y), _) = runs.load_data(options.data)
+    rows = search(recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed)
+    folder = Path(options.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_search(folder, rows)
+    best = rows[0]
+    print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
+    for name in list(best)[2:-2]:
+        print(f"  {name:<20} {best[name]}")
+    print(f"search.csv and search.png are in {folder}")
+
+
 COMMANDS = {
     "train": (train, train_options),
     "evaluate": (evaluate, evaluate_options),
@@ -362,6 +400,7 @@ COMMANDS = {
     "check": (check, check_options),
     "recipes": (list_recipes, recipes_options),
     "ladder": (climb, ladder_options),
+    "search": (search, search_options),
 }
 
 

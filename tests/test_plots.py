@@ -68,6 +68,24 @@ def surface():
     return w0, w1, loss, ways
 
 
+def searched(candidates):
+    rng = np.random.default_rng(4)
+    return [
+        {
+            "round": n,
+            "epochs": epochs,
+            "learning_rate_init": float(10 ** rng.uniform(-4, -1)),
+            "batch_size": int(rng.choice([32, 64, 128, 256, 512])),
+            "hidden_layer_sizes": [(64,), (256, 128)][rng.integers(2)],
+            "dropout": float(rng.uniform(0, 0.4)),
+            "validation_accuracy": 1 - 0.05 / epochs * rng.uniform(0.5, 2),
+            "seconds": 1.0,
+        }
+        for n, epochs in ((1, 1), (2, 3), (3, 9))
+        for _ in range(max(1, candidates // epochs))
+    ]
+
+
 def weights(units=40):
     return np.random.default_rng(1).normal(size=(64, units)) * np.linspace(1, 2, units)
 
@@ -113,6 +131,8 @@ def every_picture(answers):
         "paths": lambda: plots.optimizer_paths(*surface()),
         "boundary": lambda: plots.decision_boundary(*boundary()),
         "boundary, three": lambda: plots.decision_boundary(*boundary(3, 6)),
+        "search": lambda: plots.search_results(searched(27)),
+        "search, few": lambda: plots.search_results(searched(2)[:2]),
         "distortions": lambda: plots.distortions(images[0], images[1:13]),
         "distortions, one": lambda: plots.distortions(images[0].ravel(), images[1:2]),
     }

@@ -10,6 +10,7 @@ from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
 from numpymlp.plots.landscape import boundary_grid, decision_boundary, optimizer_paths
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
 from numpymlp.plots.scores import class_scores, confusion_matrix, reliability_diagram
+from numpymlp.plots.search import search_results
 from numpymlp.plots.training import learning_curves, training_diagnostics
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "optimizer_paths",
     "prediction_grid",
     "reliability_diagram",
+    "search_results",
     "training_diagnostics",
     "weights_filmstrip",
 ]

@@ -1,0 +1,168 @@
+"""Search: how good settings are found, with scikit-learn's own tools.
+
+Many settings are drawn at random and trained for a moment; the better third goes on for three
+times as long, and so on: successive halving. The judge is the last sixth of the training images,
+never the test images. This room needs scikit-learn (`pip install 'numpymlp[sklearn]'`) and shows
+what `numpymlp.sklearn` is good for: all of it is scikit-learn's `HalvingRandomSearchCV`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import loguniform, uniform
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
+from sklearn.model_selection import HalvingRandomSearchCV, PredefinedSplit
+
+from numpymlp.files import atomic_write
+from numpymlp.recipes import LEARNING_RATES, Recipe
+from numpymlp.sklearn import MLPClassifier
+from numpymlp.validation import InputError, check_positive_integer
+
+# What is drawn, by the names that scikit-learn users know.
+SETTINGS: dict[str, Any] = {
+    "learning_rate_init": loguniform(5e-4, 5e-2),
+    "batch_size": [32, 64, 128, 256, 512],
+    "hidden_layer_sizes": [(64,), (128,), (192,), (256,), (384,), (128, 64), (256, 128)],
+    "dropout": uniform(0, 0.4),
+    "alpha": loguniform(1e-7, 1e-3),
+}
+# What a recipe may have that no parameter of the estimator stands for.
+NOT_THERE = (
+    "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
+    "shift", "rotation", "scaling", "shear", "elastic",
+)  # fmt: skip
+FACTOR = 3  # of the settings, one in three goes on, for three times as long
+
+Row = dict[str, Any]
+
+
+def estimator(recipe: Recipe, seed: int = 0) -> MLPClassifier:
+    """Build the scikit-learn estimator that trains as a recipe says.
+
+    Raises
+    ------
+    InputError
+        If the recipe has something that scikit-learn's parameters and ours have no name for.
+    """
+    plain = Recipe()
+    unknown = [name for name in NOT_THERE if getattr(recipe, name) != getattr(plain, name)]
+    if unknown or recipe.optimizer != "adam":
+        raise InputError(
+            f"search expected a recipe that numpymlp.sklearn can express, got one with "
+            f"{', '.join(unknown) or 'optimizer ' + recipe.optimizer}: try softmax, classic or "
+            f"default"
+        )
+    schedules = {"constant": None, "step": "step_decay", "cosine": "cosine"}
+    return MLPClassifier(
+        recipe.hidden,
+        recipe.activation,
+        alpha=recipe.l2,
+        l2_scaling="none",
+        batch_size=recipe.batch_size,
+        learning_rate_init=recipe.learning_rate or LEARNING_RATES["adam"],
+        schedule=schedules.get(recipe.schedule, "one_cycle"),
+        max_iter=recipe.epochs,
+        dropout=recipe.dropout,
+        batch_norm=recipe.batch_norm,
+        # All epochs are made, whatever the loss does: the schedule is laid out for them.
+        n_iter_no_change=np.inf,
+        random_state=seed,
+    )
+
+
+def search(
+    recipe: Recipe,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    candidates: int = 27,
+    jobs: int = 1,
+    seed: int = 0,
+    settings: dict[str, Any] = SETTINGS,
+) -> list[Row]:
+    """Draw settings, and let the better ones train longer and longer.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Decides all that is not drawn; its epochs are the most that are trained.
+    x : ndarray (N, in)
+    y : ndarray (N,)
+        Training data. The first five sixths train, the last sixth judges.
+    candidates : int, default 27
+        How many settings are drawn.
+    jobs : int, default 1
+        Processes. With more than one, set ``OPENBLAS_NUM_THREADS=1``.
+    seed : int, default 0
+        Decides which settings are drawn, and every training.
+    settings : dict, default SETTINGS
+        Parameters of `numpymlp.sklearn.MLPClassifier`, with a list or a distribution of each.
+
+    Returns
+    -------
+    list of dict
+        One row for each training: round, epochs, the settings, accuracy on the last sixth,
+        seconds. The last round's best comes first.
+    """
+    check_positive_integer(candidates, "candidates")
+    fold = np.where(np.arange(len(x)) < len(x) * 5 // 6, -1, 0)
+    rounds = 1
+    while FACTOR**rounds <= min(candidates, recipe.epochs):
+        rounds += 1
+    found = HalvingRandomSearchCV(
+        estimator(recipe, seed),
+        settings,
+        n_candidates=candidates,
+        factor=FACTOR,
+        resource="max_iter",
+        min_resources=max(1, recipe.epochs // FACTOR ** (rounds - 1)),
+        max_resources=recipe.epochs,
+        cv=PredefinedSplit(fold),
+        refit=False,
+        n_jobs=jobs,
+        random_state=seed,
+        error_score="raise",
+    )
+    with warnings.catch_warnings():
+        # That a training ends before it converges is what successive halving is about.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found.fit(x, y)
+    results = found.cv_results_
+    rows = [
+        {
+            "round": int(results["iter"][i]) + 1,
+            "epochs": int(results["n_resources"][i]),
+            **{name: results["params"][i][name] for name in settings},
+            "validation_accuracy": float(results["mean_test_score"][i]),
+            "seconds": float(results["mean_fit_time"][i]),
+        }
+        for i in range(len(results["iter"]))
+    ]
+    return sorted(rows, key=lambda row: (-row["round"], -row["validation_accuracy"]))
+
+
+def write_search(folder: Path, rows: list[Row], name: str = "search") -> None:
+    """Write the rows as a table, `search.csv`, and as a picture, `search.png`."""
+    from numpymlp import plots
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0])
+    writer.writerows([[_cell(value) for value in row.values()] for row in rows])
+    with atomic_write(folder / f"{name}.csv") as file:
+        file.write(text.getvalue().encode())
+    with atomic_write(folder / f"{name}.png") as file:
+        plots.search_results(rows).savefig(file, format="png")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

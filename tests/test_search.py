@@ -1,0 +1,138 @@
+"""The search: scikit-learn halves, the last sixth judges, table and picture hold what was found."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from scipy.stats import loguniform
+from sklearn.exceptions import ConvergenceWarning
+
+from numpymlp import plots
+from numpymlp.__main__ import main
+from numpymlp.recipes import RECIPES, Recipe
+from numpymlp.search import estimator, search, write_search
+from numpymlp.validation import InputError
+
+SETTINGS = {"learning_rate_init": loguniform(1e-5, 1e-1), "hidden_layer_sizes": [(4,), (6, 5)]}
+
+
+def blobs(samples=240, classes=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, samples)
+    x = rng.normal(size=(samples, 6)) + 2 * np.eye(6)[y]
+    return x.astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def rows():
+    recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)
+    return search(recipe, *blobs(), candidates=9, settings=SETTINGS)
+
+
+def test_a_third_goes_on_for_three_times_as_long(rows):
+    rounds = {n: [row for row in rows if row["round"] == n] for n in (1, 2, 3)}
+    assert [len(rounds[n]) for n in (1, 2, 3)] == [9, 3, 1]
+    assert [{row["epochs"] for row in rounds[n]} for n in (1, 2, 3)] == [{1}, {3}, {9}]
+    # Those who went on were the best of the round before.
+    for n in (1, 2):
+        ranked = sorted(rounds[n], key=lambda row: -row["validation_accuracy"])
+        settings = [{name: row[name] for name in SETTINGS} for row in ranked]
+        least = ranked[len(rounds[n + 1]) - 1]["validation_accuracy"]
+        for row in rounds[n + 1]:
+            before = ranked[settings.index({name: row[name] for name in SETTINGS})]
+            assert before["validation_accuracy"] >= least
+    assert rows[0]["round"] == 3
+
+
+def test_the_last_sixth_is_the_judge_and_the_rest_trains(rows):
+    x, y = blobs()
+    best = rows[0]
+    recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)
+    model = estimator(recipe).set_params(**{name: best[name] for name in SETTINGS})
+    with pytest.warns(ConvergenceWarning):
+        model.fit(x[:200], y[:200])
+    assert model.n_iter_ == 9
+    assert model.score(x[200:], y[200:]) == best["validation_accuracy"]
+
+
+def test_the_same_seed_draws_the_same_settings_and_processes_change_nothing(rows):
+    recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)
+    again = search(recipe, *blobs(), candidates=9, settings=SETTINGS, jobs=2)
+    other = search(recipe, *blobs(), candidates=9, settings=SETTINGS, seed=1)
+    without_time = [{**row, "seconds": 0} for row in rows]
+    assert [{**row, "seconds": 0} for row in again] == without_time
+    assert [{**row, "seconds": 0} for row in other] != without_time
+
+
+@pytest.mark.parametrize("name", ["softmax", "classic", "default"])
+def test_the_estimator_trains_the_network_of_the_recipe(name):
+    recipe = RECIPES[name].recipe
+    x, y = blobs(400)
+    with pytest.warns(ConvergenceWarning):
+        small = estimator(recipe).set_params(max_iter=2).fit(x, y)
+    sizes = [W.shape for W in small.coefs_]
+    assert sizes == list(zip((6, *recipe.hidden), (*recipe.hidden, 3), strict=True))
+    assert small.batch_size == recipe.batch_size
+    assert small.alpha == recipe.l2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        (RECIPES["elastic"].recipe, "shift, rotation, scaling"),
+        (Recipe(optimizer="sgd"), "optimizer sgd"),
+        (Recipe(max_norm=2.0), "max_norm"),
+    ],
+)
+def test_what_the_estimator_cannot_say_is_refused(recipe, words):
+    with pytest.raises(InputError, match=words):
+        search(recipe, *blobs())
+
+
+def test_table_and_picture_hold_what_was_found(rows, tmp_path):
+    write_search(tmp_path, rows)
+    with (tmp_path / "search.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(rows)
+    assert float(table[0]["validation_accuracy"]) == pytest.approx(
+        rows[0]["validation_accuracy"], rel=1e-3
+    )
+    assert table[0]["hidden_layer_sizes"] in ("4", "6-5")
+    assert imread(tmp_path / "search.png").shape[1] == 1200
+
+    figure = plots.search_results(rows)
+    rates, sizes, empty = figure.axes
+    assert (rates.get_title("left"), sizes.get_title("left")) == tuple(SETTINGS)
+    assert not empty.axison
+    drawn = np.concatenate([points.get_offsets() for points in rates.collections])
+    expected = [(r["learning_rate_init"], 100 - 100 * r["validation_accuracy"]) for r in rows]
+    np.testing.assert_allclose(sorted(map(tuple, drawn)), sorted(expected))
+    assert rates.get_xscale() == "log"
+    assert [label.get_text() for label in sizes.get_xticklabels()] == ["4", "6-5"]
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        "1 epoch", "3 epochs", "9 epochs",
+    ]  # fmt: skip
+
+
+def test_a_picture_needs_rows():
+    with pytest.raises(InputError, match="rows: expected"):
+        plots.search_results([])
+    with pytest.raises(InputError, match="rows: expected"):
+        plots.search_results([{"epochs": 1}])
+
+
+def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
+    x, y = blobs(600)
+    monkeypatch.setattr("numpymlp.runs.load_data", lambda folder: ("blobs", ((x, y), (x, y))))
+    options = ["--candidates", "3", "--output", str(tmp_path / "found"), "--recipe", "softmax"]
+    monkeypatch.setattr("numpymlp.search.search.__kwdefaults__", {
+        **search.__kwdefaults__, "settings": {"learning_rate_init": [0.1, 0.01, 0.001]},
+    })  # fmt: skip
+    assert main(["search", *options]) == 0
+    out = capsys.readouterr().out
+    assert "best of 3: " in out
+    assert "learning_rate_init" in out
+    assert (tmp_path / "found" / "search.csv").exists()
