@@ -227,7 +227,8 @@ RECIPES = {
                 learning_rate=1e-3,
                 schedule="constant",
                 batch_size=200,
-                epochs=40,
+                # Where scikit-learn's own rule ends: after 62 epochs, on 50,000 images.
+                epochs=62,
                 # scikit-learn divides its alpha, 1e-4, by the size of the batch.
                 l2=1e-4 / 200,
             ),
