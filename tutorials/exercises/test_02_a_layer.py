@@ -26,12 +26,12 @@ def test_gradients(exercise):
     dy = (x @ W + b - t) / 4
     dW, db = x.T @ dy, dy.sum(axis=0)
     causes = [
+        ((dW, dy.mean(axis=0)), "db is a sum over the batch; the mean is in dy already."),
         ((4 * dW, 4 * db), "1/N is missing: L is a mean over the samples, so dy = (y - t) / N."),
         ((dW / 4, db / 4), "you divide by N twice: the loss is already a mean, and dy has it."),
         ((dW / 2, db / 2), "you divide by N times out: the outputs are summed, not averaged."),
         ((2 * dW, 2 * db), "a factor 2 too much: the loss has a 1/2, so the gradient is y - t."),
         ((-dW, -db), "the sign is wrong: the gradient is y - t, not t - y."),
-        ((dW, dy.mean(axis=0)), "db is a sum over the batch; the mean is in dy already."),
         ((dW, dy.sum(axis=1)), "db is summed over the wrong axis: one number for each neuron."),
         ((dW, dy.sum()), "db is one number for all neurons; sum over axis 0 alone."),
         ((dW, dy.sum(axis=0, keepdims=True)), "db has the shape of b, which has one axis."),
