@@ -168,7 +168,7 @@ def setup(trainer: Trainer) -> dict[str, Any]:
         "penalty": _settings(trainer.penalty),
         "constraint": _settings(trainer.constraint),
         "early_stopping": _settings(trainer.early_stopping),
-        "augmentation": trainer.augment is not None,
+        "augmentation": _settings(trainer.augment),
         "batch_size": trainer.batch_size,
         "seed": trainer.seed,
     }

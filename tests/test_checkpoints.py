@@ -296,7 +296,7 @@ def refused(trainer, path, message):
         ({"optimizer": SGD(0.02)}, "its optimizer is .*Adam.*SGD"),
         ({"schedule": None}, "its schedule is .*Cosine.* None"),
         ({"penalty": None}, "its penalty is"),
-        ({"augment": None}, "its augmentation is True"),
+        ({"augment": None}, "its augmentation is .*noise"),
         ({"early_stopping": None}, "its early_stopping is"),
         ({"batch_size": 16}, "its batch_size is 32, this one's is 16"),
         ({"seed": 1}, "its seed is 0, this one's is 1"),

@@ -23,25 +23,11 @@ from numpymlp.runs import CHECKPOINT, CONFIG, METRICS, MODEL
 from numpymlp.storage import open_archive
 
 ROOT = Path(__file__).parents[1]
-# All that has a state: Adam, dropout, batch norm, a schedule, early stopping.
+# All that has a state: Adam, dropout, batch norm, a schedule, early stopping, augmentation.
 SETTINGS = [
-    "--epochs",
-    "6",
-    "--hidden",
-    "32",
-    "--batch-size",
-    "64",
-    "--batch-norm",
-    "--dropout",
-    "0.2",
-    "--validation",
-    "0.1",
-    "--early-stopping",
-    "4",
-    "--label-smoothing",
-    "0.1",
-    "--no-figures",
-    "--no-check",
+    *("--epochs", "6", "--hidden", "32", "--batch-size", "64", "--batch-norm", "--dropout", "0.2"),
+    *("--validation", "0.1", "--early-stopping", "4", "--label-smoothing", "0.1"),
+    *("--rotation", "10", "--elastic", "20", "--max-norm", "3", "--no-figures", "--no-check"),
 ]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
