@@ -388,9 +388,38 @@ def search(options: argparse.Namespace) -> None:
     write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
-    for name in list(best)[2:-2]:
+    for name in list(best)[2:-1]:
         print(f"  {name:<20} {best[name]}")
     print(f"search.csv and search.png are in {folder}")
+
+
+def benchmark_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what `benchmark` can be told."""
+    rows = ("epochs", "predictions", "cold", "accuracy")
+    parser.add_argument("--quick", action="store_true", help="less of it, in under two minutes")
+    parser.add_argument(
+        "--only", nargs="+", choices=rows, default=rows, metavar="ROWS", help=", ".join(rows)
+    )
+    parser.add_argument("--repeats", type=int, default=3, help="processes a number (default: 3)")
+    parser.add_argument("--threads", type=int, help="cores to use (default: all)")
+    parser.add_argument(
+        "--output", default="benchmark", metavar="FOLDER", help="(default: benchmark)"
+    )
+
+
+def benchmark(options: argparse.Namespace) -> None:
+    """Compare with scikit-learn, and PyTorch and JAX where installed: equal work first, then time.
+
+    The results go to a folder as JSON, as a table in Markdown and as a figure.
+    """
+    try:
+        from numpymlp.benchmark.command import CORES, Plan, run
+    except ModuleNotFoundError as error:
+        raise InputError(str(error)) from error
+    threads = CORES if options.threads is None else options.threads
+    plan = Plan(options.only, options.quick, options.repeats, threads)
+    if not run(plan, options.output):
+        sys.exit(1)
 
 
 COMMANDS = {
@@ -401,6 +430,7 @@ COMMANDS = {
     "recipes": (list_recipes, recipes_options),
     "ladder": (climb, ladder_options),
     "search": (search, search_options),
+    "benchmark": (benchmark, benchmark_options),
 }
 
 

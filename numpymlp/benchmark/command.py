@@ -7,7 +7,6 @@ alike. What is printed and written is the median with minimum and maximum; see `
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -17,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
@@ -35,6 +34,7 @@ SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
 # The recipe of `numpymlp train` for the run to 98 %: network, batch, learning rate, epochs.
 COLD = {"sizes": [784, 192, 10], "batch": 256, "rate": 1e-2, "epochs": 7}
 RESULTS = "benchmark.json"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ROWS = ("epochs", "predictions", "cold", "accuracy")
 THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB", "NUMEXPR")
 NEEDS = {"torch": "torch", "jax": "jax"}
@@ -42,57 +42,60 @@ NEEDS = {"torch": "torch", "jax": "jax"}
 Measure = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def options(parser: argparse.ArgumentParser) -> None:
-    """Declare what `benchmark` can be told."""
-    parser.add_argument("--quick", action="store_true", help="fewer rows, under two minutes")
-    parser.add_argument(
-        "--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROWS", help=", ".join(ROWS)
-    )
-    parser.add_argument("--repeats", type=int, default=3, help="processes a number (default: 3)")
-    parser.add_argument(
-        "--threads", type=int, default=_cores(), help="cores to use (default: all of them)"
-    )
-    parser.add_argument(
-        "--output",
-        default="benchmark",
-        metavar="FOLDER",
-        help="where benchmark.json, benchmark.md and benchmark.png go (default: benchmark)",
-    )
+class Plan(NamedTuple):
+    """What is measured: which rows, on how much data, how often, on how many cores."""
+
+    rows: Sequence[str] = ROWS
+    quick: bool = False
+    repeats: int = 3
+    threads: int = CORES
+
+    @property
+    def times(self) -> int:
+        """How many processes take each number."""
+        return 1 if self.quick else self.repeats
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark as a command of its own; return the exit status."""
-    parser = argparse.ArgumentParser(prog="numpymlp benchmark", description=__doc__)
-    options(parser)
-    return benchmark(parser.parse_args(arguments))
+def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
+    """Prove equality, measure what is planned, print it and write it into a folder.
 
+    Parameters
+    ----------
+    plan : Plan
+    folder : path
+        Gets ``benchmark.json``, ``benchmark.md`` and ``benchmark.png``. Rows that are not planned
+        are kept from an earlier run in it, if that was on the same machine and versions.
 
-def benchmark(chosen: argparse.Namespace) -> int:
-    """Prove equality, measure what was chosen, print and write it; return the exit status."""
-    check_positive_integer(chosen.repeats, "--repeats")
-    if not 1 <= chosen.threads <= _cores():
-        raise InputError(f"--threads: expected 1 to {_cores()}, got {chosen.threads}")
+    Returns
+    -------
+    bool
+        False if the two libraries do not compute the same: then nothing is timed or written.
+    """
+    check_positive_integer(plan.repeats, "--repeats")
+    check_positive_integer(plan.threads, "--threads")
+    if plan.threads > CORES:
+        raise InputError(f"--threads: expected 1 to {CORES}, got {plan.threads}")
     began = time.perf_counter()
     print(f"Equality with scikit-learn, {STEPS} steps in float64 ...", flush=True)
     try:
         cases = prove_equality()
     except NotEqualError as error:
         print(f"The two do not compute the same, so no times are taken: {error}", file=sys.stderr)
-        return 1
+        return False
     worst = max(case.difference for case in cases)
     print(f"{len(cases)} settings agree to {worst:.1e} (required: {TOLERANCE:g})", flush=True)
-    folder = Path(chosen.output)
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     results: Results = {
-        "environment": report.environment(chosen.threads),
-        "quick": chosen.quick,
-        "command": "numpymlp benchmark" + (" --quick" if chosen.quick else ""),
+        "environment": report.environment(plan.threads),
+        "quick": plan.quick,
+        "command": "numpymlp benchmark" + (" --quick" if plan.quick else ""),
         "equality": {"settings": len(cases), "steps": STEPS, "difference": worst},
     }
     results = {**_kept_rows(folder, results), **results}
-    with _cores_limited_to(chosen.threads):
-        for row in chosen.only:
-            results[row] = MEASUREMENTS[row](chosen, _in_fresh_process(chosen.threads))
+    with _cores_limited_to(plan.threads):
+        for row in plan.rows:
+            results[row] = MEASUREMENTS[row](plan, _in_fresh_process(plan.threads))
     text = report.markdown(results)
     write_json(folder / RESULTS, results)
     with atomic_write(folder / "benchmark.md") as file:
@@ -102,7 +105,7 @@ def benchmark(chosen: argparse.Namespace) -> int:
             report.figure(results).savefig(file, format="png")
     minutes = (time.perf_counter() - began) / 60
     print(f"\n{text}\nWritten to {folder} after {minutes:.1f} minutes.")
-    return 0
+    return True
 
 
 def _kept_rows(folder: Path, results: Results) -> Results:
@@ -120,42 +123,38 @@ def _kept_rows(folder: Path, results: Results) -> Results:
 # ---- the four groups of rows ----
 
 
-def epochs(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+def epochs(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
     """Measure seconds an epoch and peak memory, shape by shape."""
-    shapes = SHAPES[1:2] + SHAPES[3:4] if chosen.quick else SHAPES
-    rows = 10_000 if chosen.quick else 60_000
+    shapes = SHAPES[1:2] + SHAPES[3:4] if plan.quick else SHAPES
+    rows = 10_000 if plan.quick else 60_000
     peers = _installed("numpymlp", "sklearn", "sklearn32", "torch", "jax", "products")
     table = []
     for sizes, batch in shapes:
         task = {"task": "epoch", "sizes": list(sizes), "batch": batch, "rows": rows}
-        samples = _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)
+        samples = _in_turn(task, peers, plan.times, measure)
         table.append({**task, "peers": samples})
     return table
 
 
-def predictions(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+def predictions(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
     """Measure the prediction of 10,000 samples and of one."""
     task = {"task": "predict", "sizes": [784, 128, 10]}
     peers = _installed("numpymlp", "face", "sklearn", "sklearn32", "torch", "jax")
-    return [
-        {**task, "peers": _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)}
-    ]
+    return [{**task, "peers": _in_turn(task, peers, plan.times, measure)}]
 
 
-def cold(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+def cold(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
     """Measure the wall time of whole processes until 98 % of the test images are right."""
     task = {"task": "cold", **COLD}
     peers = _installed("numpymlp", "sklearn32", "torch", "jax")
-    return [
-        {**task, "peers": _in_turn(task, peers, 1 if chosen.quick else chosen.repeats, measure)}
-    ]
+    return [{**task, "peers": _in_turn(task, peers, plan.times, measure)}]
 
 
-def accuracy(chosen: argparse.Namespace, measure: Measure) -> list[dict[str, Any]]:
+def accuracy(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
     """Measure the final test accuracy over seeds, at scikit-learn's defaults and at ours."""
-    peers = ["numpymlp"] if chosen.quick else ["numpymlp", "face", "sklearn32"]
+    peers = ["numpymlp"] if plan.quick else ["numpymlp", "face", "sklearn32"]
     samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
-    for seed in range(2 if chosen.quick else 5):
+    for seed in range(2 if plan.quick else 5):
         for peer in peers:
             samples[peer].append(measure({"task": "accuracy", "peer": peer, "seed": seed}))
     return [{"task": "accuracy", "peers": samples}]
@@ -209,10 +208,6 @@ def _cores_limited_to(threads: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _installed(*peers: str) -> list[str]:

@@ -92,7 +92,7 @@ def shape(sizes: Sequence[int], batch: int | None = None) -> str:
 
 def middle(samples: Sequence[dict[str, Any]], key: str) -> float:
     """Give the median of a number over its measurements."""
-    return median(sample[key] for sample in samples)
+    return float(median(sample[key] for sample in samples))
 
 
 def ratios(results: Results, peer: str) -> list[float]:

@@ -171,7 +171,7 @@ class BaseMLP(BaseEstimator):
         sample_weight: Any,
         incremental: bool = False,
         validation: tuple[Any, Any, Any] | None = None,
-    ) -> Any:
+    ) -> None:
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -196,12 +196,11 @@ class BaseMLP(BaseEstimator):
             elif self.early_stopping:
                 samples, held_out = self._split(samples)
             self._fit_stochastic(samples, held_out, incremental)
-        return self
 
     def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
         """Say of which layers the network has to be, in the parameters' own words."""
         sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
-        if not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         single = isinstance(self.activation, str) or callable(self.activation)
         activations = [self.activation] * len(sizes) if single else list(self.activation)

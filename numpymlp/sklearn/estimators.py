@@ -38,7 +38,7 @@ def _is_stochastic(estimator: Any) -> bool:
     return True
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron that tells classes apart: two, many, or several at once.
 
     Parameters
@@ -223,7 +223,8 @@ layers, or a list with one for each hidden layer, default "relu"
         self
         """
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation=validation)
+        self._fit(X, y, sample_weight, validation=validation)
+        return self
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -250,7 +251,8 @@ layers, or a list with one for each hidden layer, default "relu"
         if _check_partial_fit_first_call(self, classes):
             multilabel = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        return self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the likeliest class of each sample, (n_samples,); for multilabel, rows of 0 and 1.
@@ -353,7 +355,7 @@ layers, or a list with one for each hidden layer, default "relu"
         return tags
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
+class MLPRegressor(RegressorMixin, BaseMLP):
     """A multi-layer perceptron that predicts values, one or several for each sample.
 
     Parameters
@@ -451,7 +453,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         self
         """
         validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, validation=validation)
+        self._fit(X, y, sample_weight, validation=validation)
+        return self
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -467,7 +470,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
         -------
         self
         """
-        return self._fit(X, y, sample_weight, incremental=True)
+        self._fit(X, y, sample_weight, incremental=True)
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the value for each sample, (n_samples,) or (n_samples, n_outputs).

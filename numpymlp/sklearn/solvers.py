@@ -37,7 +37,8 @@ class SparseSamples(Samples):
     def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Copy a batch: the rows at these positions, as a dense array."""
         x, y, weight = super().take(chosen)
-        return x.toarray(), y, weight
+        csr: Any = x
+        return csr.toarray(), y, weight
 
 
 class RandomOrder:
