@@ -108,8 +108,8 @@ def search(
     Returns
     -------
     list of dict
-        One row for each training: round, epochs, the settings, accuracy on the last sixth,
-        seconds. The last round's best comes first.
+        One row for each training: round, epochs, the settings, accuracy on the last sixth. The
+        last round's best comes first.
     """
     check_positive_integer(candidates, "candidates")
     fold = np.where(np.arange(len(x)) < len(x) * 5 // 6, -1, 0)
@@ -141,7 +141,6 @@ def search(
             "epochs": int(results["n_resources"][i]),
             **{name: results["params"][i][name] for name in settings},
             "validation_accuracy": float(results["mean_test_score"][i]),
-            "seconds": float(results["mean_fit_time"][i]),
         }
         for i in range(len(results["iter"]))
     ]

@@ -17,7 +17,7 @@ from numpymlp.plots.style import RUN_COLOURS, SMALL, headline, new_figure, tidy
 from numpymlp.validation import InputError
 
 SCORE, ROUND, EPOCHS = "validation_accuracy", "round", "epochs"
-NOT_SETTINGS = (SCORE, ROUND, EPOCHS, "seconds")
+NOT_SETTINGS = (SCORE, ROUND, EPOCHS)
 COLUMNS = 3
 
 
