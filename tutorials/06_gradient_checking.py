@@ -23,6 +23,8 @@
 # | $x, y$ | `x`, `y` | (N, in), (N, out) | a layer's input and output |
 # | $\partial L/\partial x$ | `dx` | as `x` | the gradient that leaves a layer |
 # | $\partial L/\partial y$ | `dy` | as `y` | the gradient that arrives at it |
+# | $z$ | `logits` | (N, K) | a network's output before softmax, as on page 03 |
+# | $t$ | `t` | (N, K) | the right answers as rows, one-hot, as on page 03 |
 
 # %%
 import matplotlib.pyplot as plt
@@ -43,20 +45,23 @@ from numpymlp.plots.style import RUN_COLOURS, tidy
 #
 # $e_i$ is 1 at place $i$ and 0 elsewhere. This is a *central difference*. It needs two forward
 # passes for each number and no calculus at all, so it cannot share a mistake with your `backward`.
+# You know the function from page 04. New is the second one: an error of 0.001 is a lot if the
+# gradients are near 0.01, and nothing if they are near 1,000. So the error is measured relative to
+# the largest gradient.
 
 
 # %%
-def difference(f, p, h=1e-5):
-    """The gradient of f() with respect to the array p, by moving its numbers one by one."""
-    gradient = np.zeros_like(p)
-    for i in np.ndindex(p.shape):
-        kept = p[i]
-        p[i] = kept + h
+def numeric_gradient(f, array, h=1e-5):
+    """Give the central difference of f() for every number of an array that f uses."""
+    gradient = np.zeros_like(array)
+    for place in np.ndindex(array.shape):
+        kept = array[place]
+        array[place] = kept + h
         above = f()
-        p[i] = kept - h
+        array[place] = kept - h
         below = f()
-        p[i] = kept
-        gradient[i] = (above - below) / (2 * h)
+        array[place] = kept
+        gradient[place] = (above - below) / (2 * h)
     return gradient
 
 
@@ -71,7 +76,7 @@ def error(analytic, numeric):
 
 # %%
 p = np.array([1.0, -2.0, 0.5])
-numeric = difference(lambda: (p**3).sum(), p)
+numeric = numeric_gradient(lambda: (p**3).sum(), p)
 print("by differences:", numeric)
 print("by calculus:   ", 3 * p**2)
 print(f"error {error(3 * p**2, numeric):.1e}")
@@ -83,23 +88,23 @@ assert error(3 * p**2, numeric) < 1e-9
 # **Predict, then run.** A derivative is a limit for $h \to 0$. Which step gives the smallest error:
 # 1e-2, 1e-5 or 1e-10? And does it matter whether the numbers are float64 or float32?
 #
-# We take a network with smooth layers, so that calculus holds everywhere, and compare its
-# backpropagation with differences at many steps.
+# We take a network with tanh in the place of ReLU, a smooth curve from -1 to 1 without a kink, and
+# compare its backpropagation with differences at many steps.
 
 
 # %%
 def network_error(h, dtype):
     rng = np.random.default_rng(0)
     network = numpymlp.mlp([6, 5, 3], "tanh", rng=rng, dtype=dtype)
-    x, y = rng.normal(size=(8, 6)), rng.integers(0, 3, size=8)
+    x, labels = rng.normal(size=(8, 6)), rng.integers(0, 3, size=8)
     cross_entropy = numpymlp.SoftmaxCrossEntropy()
 
     def loss():
-        return cross_entropy.forward(network.forward(x), y)
+        return cross_entropy.forward(network.forward(x), labels)
 
     loss()
     network.backward(cross_entropy.backward())
-    return error(network.gradients, difference(loss, network.parameters, h))
+    return error(network.gradients, numeric_gradient(loss, network.parameters, h))
 
 
 # %% tags=["main"]
@@ -140,7 +145,7 @@ def layer_error(layer, x, seed=None):
             layer.rng = np.random.default_rng(seed)
         return (dy * layer.forward(x, training=True)).sum()
 
-    numeric = difference(loss, x)
+    numeric = numeric_gradient(loss, x)
     loss()
     return error(layer.backward(dy), numeric)
 
@@ -177,7 +182,8 @@ print(f"error {layer_error(CaseOne(), x):.2f}")
 # negative: `self.y >= 0` is always true, and the layer passes every gradient on, as if it were no
 # ReLU at all. One character repairs it: `self.y > 0`.
 #
-# Does a network with this fault still learn? Find out.
+# Does a network with this fault still learn? Find out. (`minibatches` shuffles the samples and cuts
+# them into batches, as you did on page 05; `evaluate` gives loss and accuracy.)
 
 
 # %%
@@ -186,12 +192,11 @@ def train(activation, epochs=3):
     rng, cross_entropy = np.random.default_rng(0), numpymlp.SoftmaxCrossEntropy()
     layers = [numpymlp.Dense(784, 64), activation(), numpymlp.Dense(64, 64), activation()]
     network = numpymlp.Network([*layers, numpymlp.Dense(64, 10)], rng=rng)
-    optimizer = numpymlp.SGD(0.1)
     for _ in range(epochs):
-        for x, y in numpymlp.minibatches(x_train[:10000], y_train[:10000], 50, rng):
-            cross_entropy.forward(network.forward(x, training=True), y)
+        for x, labels in numpymlp.minibatches(x_train[:10000], y_train[:10000], 50, rng):
+            cross_entropy.forward(network.forward(x, training=True), labels)
             network.backward(cross_entropy.backward())
-            optimizer.step(network.parameters, network.gradients)
+            network.parameters -= 0.1 * network.gradients
     return numpymlp.evaluate(network, cross_entropy, x_test, y_test).accuracy
 
 
@@ -269,7 +274,7 @@ ones = np.ones((4, 5))
 layer = CaseThree()
 layer.forward(x)
 print("with ones, largest |dx| by backward:     ", f"{abs(layer.backward(ones)).max():.1e}")
-numeric = difference(lambda: layer.forward(x).sum(), x)
+numeric = numeric_gradient(lambda: layer.forward(x).sum(), x)
 print("with ones, largest |dx| by differences:  ", f"{abs(numeric).max():.1e}")
 print("with random numbers, error:              ", f"{layer_error(CaseThree(), x):.2f}")
 
@@ -303,7 +308,7 @@ class CaseFour:
 loss, t = CaseFour(), np.eye(10)[[3, 1, 4, 1]]
 print(f"loss at equal logits {loss.forward(np.zeros((4, 10)), t):.3f}, ln 10 is {np.log(10):.3f}")
 logits = np.random.default_rng(4).normal(size=(4, 10))
-numeric = difference(lambda: loss.forward(logits, t), logits)
+numeric = numeric_gradient(lambda: loss.forward(logits, t), logits)
 print(f"error {error(loss.backward(), numeric):.2f}")
 
 # %% [markdown]
@@ -328,8 +333,8 @@ class CaseFive:
         self.dense = numpymlp.Dense(5, 3, rng=rng)
         self.cross_entropy = numpymlp.SoftmaxCrossEntropy()
 
-    def forward(self, x, y):
-        value = self.cross_entropy.forward(self.dense.forward(x), y)
+    def forward(self, x, labels):
+        value = self.cross_entropy.forward(self.dense.forward(x), labels)
         return value + self.strength * abs(self.dense.W).sum()
 
     def backward(self):
@@ -338,9 +343,9 @@ class CaseFive:
 
 
 # %%
-model, y = CaseFive(), np.array([0, 2, 1, 1])
-numeric = difference(lambda: model.forward(x, y), model.dense.W)
-model.forward(x, y)
+model, labels = CaseFive(), np.array([0, 2, 1, 1])
+numeric = numeric_gradient(lambda: model.forward(x, labels), model.dense.W)
+model.forward(x, labels)
 print(f"error of dW {error(model.backward(), numeric):.3f}")
 print("difference / strength:")
 print(((numeric - model.backward()) / model.strength).round(3))
@@ -445,7 +450,7 @@ print(f"at 3e-6: error {layer_error(numpymlp.ReLU(), near):.2f}")
 print(f"at 3e-2: error {layer_error(numpymlp.ReLU(), near + 0.03):.1e}")
 
 # %% [markdown]
-# **The dead.** Where a unit is 0 for every sample, every gradient is 0, right or wrong. Here are a
+# **The dead.** Where a unit is 0 for every sample, every gradient is 0, right or wrong. Here is a
 # faulty ReLU twice, with living and with dead units. (`x - 10` is negative everywhere.)
 
 
@@ -456,7 +461,7 @@ class AlwaysZero(numpymlp.ReLU):
 
 
 def disagreement(layer, x):
-    numeric = difference(lambda: layer.forward(x).sum(), x)
+    numeric = numeric_gradient(lambda: layer.forward(x).sum(), x)
     return abs(layer.backward(np.ones_like(x)) - numeric).max()
 
 
@@ -471,17 +476,23 @@ print("dead:  largest disagreement", disagreement(AlwaysZero(), x - 10).round(6)
 #
 # `numpymlp.gradient_check` is your checker with these precautions built in: it copies the network
 # to float64, starts random numbers anew, recognises kinks, counts dead units, and checks every
-# parameter and the input.
+# parameter and the input. Here it checks a network with all that the package has to offer, also
+# *batch normalization*, a layer that this course does not build: it brings every feature of a batch
+# to mean 0 and variance 1, and its backward is the hardest of all to get right.
 
 # %%
 rng = np.random.default_rng(7)
 network = numpymlp.mlp([20, 10, 10, 5], batch_norm=True, dropout=0.2, rng=rng)
-x, y = rng.normal(size=(16, 20)), rng.integers(0, 5, size=16)
-report = check_gradients(network, numpymlp.SoftmaxCrossEntropy(), x, y)
+x, labels = rng.normal(size=(16, 20)), rng.integers(0, 5, size=16)
+report = check_gradients(network, numpymlp.SoftmaxCrossEntropy(), x, labels)
 print(report)
 assert report.passed
 
 # %% [markdown]
+# A row for each array, "4.W" being the `W` of layer 4. "compared" counts the numbers that were
+# moved, "at kinks" those that were left out; "norm-wise" takes each array as a whole. (The two
+# biases `b` in front of batch normalization have the gradient 0: it takes every mean off again.)
+#
 # And the cases 1 and 3, which are layers and need no base class:
 
 # %%
@@ -496,12 +507,13 @@ for layer in (CaseOne(), CaseThree()):
 #
 # $$\frac{L(p + h\,d) - L(p - h\,d)}{2h} \approx \frac{\partial L}{\partial p} \cdot d$$
 #
-# Two passes, whatever the size. It does not say *where* a fault is, but that there is one.
+# Two passes, whatever the size. It does not say *where* a fault is, but that there is one. (Its
+# limit is 1e-6: a single slope can be small by chance, and then its relative error is larger.)
 
 # %%
 large = numpymlp.mlp([784, 128, 10], rng=rng)
-x, y = rng.normal(size=(16, 784)), rng.integers(0, 10, size=16)
-print(check_gradients(large, numpymlp.SoftmaxCrossEntropy(), x, y, mode="direction"))
+x, labels = rng.normal(size=(16, 784)), rng.integers(0, 10, size=16)
+print(check_gradients(large, numpymlp.SoftmaxCrossEntropy(), x, labels, mode="direction"))
 
 # %% [markdown]
 # ## Checks

@@ -496,8 +496,8 @@ plt.show()
 # %% [markdown]
 # Each optimizer has its own hill. SGD is best at 0.3, momentum at 0.1, Adam at 0.01. On the left
 # of the hill, momentum does at 0.001 to 0.03 what SGD needs ten times as much for: the factor of
-# section 3. On the right, momentum and Adam fall steeply. Compare optimizers only at a learning rate that suits
-# each; a picture with the same rate for all says nothing.
+# section 3. On the right, momentum and Adam fall steeply. Compare optimizers only at a learning
+# rate that suits each; a picture with the same rate for all says nothing.
 #
 # ## 7. A learning rate that moves
 #
