@@ -3,7 +3,7 @@
 A file is an ordinary `.npz` archive: `numpy.load(path)` opens it, its member `header` is JSON
 (``json.loads(bytes(numpy.load(path)["header"]))``), the others are plain arrays. Nothing in it is
 pickled, so opening a stranger's file cannot run anything. `Network.save` and `Network.load` stand
-on this room, and so do the checkpoints of `runs.py`: read that next.
+on this room, and so does `checkpoints.py`: read that next.
 
 Reading goes in two steps, because what a file may hold depends on what its header says:
 `open_archive` reads the header, `Archive.read` takes the arrays that the caller expects, and

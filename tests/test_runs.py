@@ -469,6 +469,19 @@ def test_weights_of_a_later_divergence_are_saved(small, tmp_path, capsys, monkey
 # ---- what can change the bits ----
 
 
+def test_the_same_seed_and_thread_count_give_the_same_bits_in_another_process(small, tmp_path):
+    # 784 x 512 is enough for BLAS to divide the work among its threads.
+    settings = ["--hidden", "512", "--epochs", "1", "--batch-size", "256", "--no-figures"]
+    environment = {**ENVIRONMENT, "OPENBLAS_NUM_THREADS": "2"}
+    models = []
+    for name in ("a", "b"):
+        arguments = ["--data", small, "--output", tmp_path / name, *settings]
+        command = [sys.executable, "-m", "numpymlp", "train", *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        models.append((tmp_path / name / MODEL).read_bytes())
+    assert models[0] == models[1]
+
+
 def test_metrics_record_what_can_change_the_bits(undisturbed):
     metrics = undisturbed[0]["metrics"]
     assert metrics.items() >= {**environment(), "threads": 1, "seed": 0}.items()
