@@ -17,6 +17,7 @@ import argparse
 import base64
 import io
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -151,7 +152,8 @@ def build(script: Path, check: bool) -> list[str]:
     try:
         run(notebook, script.parent)
     except CellExecutionError as error:
-        return [f"{script.name}: a cell fails\n{error}"]
+        # The kernel colours its traceback for a terminal.
+        return [f"{script.name}: a cell fails\n" + re.sub(r"\x1b\[[0-9;]*m", "", str(error))]
     if check:
         if printed(notebook) != printed(nbformat.read(path, as_version=4)):
             # No fault: the last digits may depend on the machine, and times always do.
