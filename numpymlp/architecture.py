@@ -7,16 +7,23 @@ them into JSON and back for `storage.py`. Nothing here computes; read `network.p
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from numpymlp import layers as builtin_layers
 from numpymlp import losses as builtin_losses
 from numpymlp.layers import Layer
 from numpymlp.losses import Loss
-from numpymlp.validation import InputError
+from numpymlp.storage import open_archive, write_archive
+from numpymlp.validation import InputError, check_choice, check_path
 
 Shape = tuple[int, ...] | None  # of one sample; None where a layer does not tell
+OUTPUTS = ("softmax", "sigmoid", "identity")
+DTYPES = ("float32", "float64")
+
 Classes = Mapping[str, Callable[..., Any]]
 MOST_LAYERS = 1_000  # in a file; each is compared with all others
 
@@ -43,6 +50,11 @@ def check_row(layers: Sequence[Any]) -> None:
             raise InputError(
                 f"Network expected each layer once, got the same {label(layer)} again at "
                 f"position {position}: a layer keeps its batch for backward; make a second one"
+            )
+        if vars(layer).get("views"):
+            raise InputError(
+                f"{label(layer)} at position {position} is in a network already, and what it "
+                f"learns lies there: put copy.deepcopy(layer) into this one"
             )
         expected: Shape = getattr(layer, "input_shape", None)
         if shape is not None and expected is not None and shape != expected:
@@ -107,16 +119,84 @@ def _shape_text(shape: Shape) -> str:
     return "?" if shape is None else f"({', '.join(str(size) for size in ('N', *shape))})"
 
 
-# ---- as JSON ----
+def names(layer: Any, kind: str) -> tuple[str, ...]:
+    """Give the names of a layer's parameters or buffers; a foreign class may have none."""
+    return tuple(getattr(layer, kind, ()))
+
+
+def count(layers: Sequence[Any], kind: str) -> int:
+    """Count the numbers under these names, from shapes alone."""
+    return sum(math.prod(layer.shapes()[name]) for layer in layers for name in names(layer, kind))
+
+
+def deal_out(layers: Sequence[Any], kind: str, vector: np.ndarray) -> None:
+    """Give each layer its arrays from a vector, in the order in which `Network` lays them out."""
+    start = 0
+    for layer in layers:
+        for name in names(layer, kind):
+            shape = layer.shapes()[name]
+            stop = start + math.prod(shape)
+            setattr(layer, name, vector[start:stop].reshape(shape))
+            start = stop
+
+
+# ---- as a file ----
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    layers: Sequence[Any],
+    output: str,
+    loss: Loss | None,
+    parameters: np.ndarray,
+    buffers: np.ndarray,
+) -> None:
+    """Write what `read_model` reads: the layers and the loss as JSON, and two vectors."""
+    header = {
+        "layers": layers_to_config(layers),
+        "output": output,
+        "dtype": parameters.dtype.name,
+        "loss": loss_to_config(loss),
+    }
+    write_archive(path, "model", header, {"parameters": parameters, "buffers": buffers})
+
+
+def read_model(
+    path: str | os.PathLike[str], classes: Classes | None = None
+) -> tuple[list[Any], str, str, Loss | None]:
+    """Read a model file; nothing in it is trusted, and little memory taken before it is checked.
+
+    Returns
+    -------
+    layers : list
+        With their parameters and buffers.
+    output, dtype : str
+    loss : Loss or None
+    """
+    name = check_path(path)
+    with open_archive(path, "model") as archive:
+        header = archive.header
+        room = os.path.getsize(path) // 4  # float32 numbers that the file can hold
+        layers = layers_from_config(header.get("layers"), name, room, classes)
+        output = check_choice(header.get("output"), f"{name}: output", OUTPUTS)
+        dtype = check_choice(header.get("dtype"), f"{name}: dtype", DTYPES)
+        loss = loss_from_config(header.get("loss"), name, classes)
+        sizes = {kind: count(layers, f"{kind[:-1]}_names") for kind in ("parameters", "buffers")}
+        arrays = archive.read({kind: ((size,), dtype) for kind, size in sizes.items()})
+    for kind, vector in arrays.items():
+        deal_out(layers, f"{kind[:-1]}_names", vector)
+    return layers, output, dtype, loss
 
 
 def layers_to_config(layers: Sequence[Any]) -> list[dict[str, Any]]:
     """Write each layer as its type and the arguments that build it."""
     for layer in layers:
-        if not hasattr(layer, "config") or not hasattr(layer, "shapes"):
+        kept = {*names(layer, "parameter_names"), *names(layer, "buffer_names")}
+        if not hasattr(layer, "config") or not kept <= set(getattr(layer, "shapes", dict)()):
             raise InputError(
                 f"{label(layer)} cannot be saved: let its class derive from numpymlp.Layer and "
-                f"define config() and shapes(), and name it to Network.load in classes="
+                f"define config(), and shapes() for all that it keeps; name it to Network.load in "
+                f"classes="
             )
     return [{"type": type(layer).__name__, **layer.config()} for layer in layers]
 
@@ -158,8 +238,10 @@ def layers_from_config(
 
 
 def loss_to_config(loss: Loss | None) -> dict[str, Any] | None:
-    """Write a loss as its type and the arguments that build it."""
-    return None if loss is None else {"type": type(loss).__name__, **loss.config()}
+    """Write a loss as its type and the arguments that build it; None if it does not tell them."""
+    if loss is None or not hasattr(loss, "config"):
+        return None
+    return {"type": type(loss).__name__, **loss.config()}
 
 
 def loss_from_config(config: Any, path: str, classes: Classes | None = None) -> Loss | None:
@@ -190,7 +272,9 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
             f"{path} holds a {entry['type']!r:.80}, which this package does not have: pass "
             f"classes={{{entry['type']!r:.80}: TheClass}}"
         )
-    sizes = [value for value in arguments.values() if isinstance(value, int)]
+    # Our own layers are stopped before they take memory; one's own may mean other things by it.
+    ours = known[entry["type"]].__module__ == builtin_layers.__name__
+    sizes = [value for value in arguments.values() if ours and isinstance(value, int)]
     if any(size > limit for size in sizes):
         raise InputError(
             f"{path} is altered: a {entry['type']} of size {max(sizes)} does not fit into the "

@@ -32,7 +32,9 @@ class Layer:
     """What the layers share: names for what they learn, and the bond to a network's vectors.
 
     A class of your own needs no base: `forward(x, training)` and `backward(dy)` are enough, with
-    `parameter_names` if it learns. Deriving from `Layer` adds the rest.
+    `parameter_names` if it learns. Deriving from `Layer` adds the rest. A class whose `dx` is
+    costly may define `backward_parameters(dy)` beside `backward`: the first layer that learns is
+    asked for no more than that.
 
     Attributes
     ----------
@@ -107,8 +109,9 @@ class Layer:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __getstate__(self) -> dict[str, Any]:
-        # What forward kept belongs to a batch that is gone by the time a copy is used.
-        return {name: value for name, value in self.__dict__.items() if name != "kept"}
+        # A copy belongs to no network yet, and what forward kept to a batch that is gone.
+        gone = ("kept", "views")
+        return {name: value for name, value in self.__dict__.items() if name not in gone}
 
 
 class Dense(Layer):
@@ -237,7 +240,9 @@ class LeakyReLU(Layer):
     def backward(self, dy: np.ndarray) -> np.ndarray:
         x = self.kept
         # dL/dx = dL/dy where x > 0, else slope * dL/dy
-        return np.where(x > 0, dy, self.slope * dy)
+        slopes = (x > 0).astype(dy.dtype)
+        dx: np.ndarray = dy * np.maximum(slopes, self.slope)
+        return dx
 
     def kink_side(self) -> np.ndarray:
         """Tell on which side of the kink each unit was in the last forward pass."""
@@ -415,6 +420,7 @@ class BatchNorm(Layer):
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Compute 1 / (1 + exp(-x)) as (1 + tanh(x / 2)) / 2, which overflows nowhere."""
-    y: np.ndarray = 0.5 * (1 + np.tanh(0.5 * x))
+    """Compute 1 / (1 + exp(-x)), to full precision far into the tail too."""
+    # Below -87 exp(-x) would overflow float32; there y is less than 1e-37.
+    y: np.ndarray = 1 / (1 + np.exp(-np.maximum(x, -87)))
     return y

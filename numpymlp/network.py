@@ -10,7 +10,6 @@ vector move.
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -33,7 +32,6 @@ from numpymlp.layers import (
     sigmoid,
 )
 from numpymlp.losses import Loss, softmax
-from numpymlp.storage import open_archive, write_archive
 from numpymlp.validation import (
     InputError,
     check_answers,
@@ -41,14 +39,12 @@ from numpymlp.validation import (
     check_choice,
     check_dtype,
     check_list,
-    check_path,
     check_positive_integer,
+    check_range,
     check_rng,
     check_upstream,
 )
 
-OUTPUTS = ("softmax", "sigmoid", "identity")
-DTYPES = ("float32", "float64")
 BATCH = 1000  # rows at a time where no gradient is needed: bounds the memory of a prediction
 
 
@@ -107,7 +103,7 @@ class Network:
         dtype: Any = np.float32,
     ) -> None:
         self.layers = check_list(layers, "Network", "[Dense(784, 128), ReLU(), Dense(128, 10)]")
-        self.output = check_choice(output, "output", OUTPUTS)
+        self.output = check_choice(output, "output", architecture.OUTPUTS)
         self.loss: Loss | None = None
         architecture.check_row(self.layers)
         self.input_shape, self.reader = architecture.input_shape(self.layers)
@@ -155,13 +151,12 @@ class Network:
         -------
         ndarray of shape (N, in), or None
         """
-        dy = check_upstream(dy, self._logits_shape)
+        dy = check_upstream(dy, self._logits_shape).astype(self.dtype, copy=False)
         stop = -1 if input_gradient else self._first_learner
         for layer in reversed(self.layers[stop + 1 :]):
             dy = layer.backward(dy)
         if not input_gradient and stop < len(self.layers):
-            first = self.layers[stop]
-            getattr(first, "backward_parameters", first.backward)(dy)
+            _last_step_back(self.layers[stop])(dy)
         self._gather()
         return dy if input_gradient else None
 
@@ -202,7 +197,10 @@ class Network:
             yield check_answers(self.forward(x[start : start + BATCH]), x, start)
 
     def activations(self, x: np.ndarray, training: bool = False) -> list[np.ndarray]:
-        """Give the output of every layer for a batch, to look inside."""
+        """Give the output of every layer for a batch, to look inside.
+
+        Like `forward`, this replaces what the layers keep for `backward`.
+        """
         outputs = []
         x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
         for layer in self.layers:
@@ -310,14 +308,9 @@ class Network:
         The file holds the architecture as JSON, how the output is read, the loss it was trained
         with, the dtype, and the vectors `parameters` and `buffers`.
         """
-        header = {
-            "layers": architecture.layers_to_config(self.layers),
-            "output": self.output,
-            "dtype": self.dtype.name,
-            "loss": architecture.loss_to_config(self.loss),
-        }
-        arrays = {"parameters": self.parameters, "buffers": self.buffers}
-        write_archive(path, "model", header, arrays)
+        architecture.write_model(
+            path, self.layers, self.output, self.loss, self.parameters, self.buffers
+        )
 
     @classmethod
     def load(
@@ -342,21 +335,7 @@ class Network:
         InputError
             If the file is no whole, unaltered model of this version; it says what is wrong.
         """
-        name = check_path(path)
-        with open_archive(path, "model") as archive:
-            header = archive.header
-            layers = architecture.layers_from_config(
-                header.get("layers"), name, os.path.getsize(path) // 4, classes
-            )
-            output = check_choice(header.get("output"), f"{name}: output", OUTPUTS)
-            dtype = check_choice(header.get("dtype"), f"{name}: dtype", DTYPES)
-            loss = architecture.loss_from_config(header.get("loss"), name, classes)
-            sizes = {
-                kind: _count(layers, f"{kind[:-1]}_names") for kind in ("parameters", "buffers")
-            }
-            arrays = archive.read({kind: ((size,), dtype) for kind, size in sizes.items()})
-        for kind, vector in arrays.items():
-            _deal_out(layers, f"{kind[:-1]}_names", vector)
+        layers, output, dtype, loss = architecture.read_model(path, classes)
         network = cls(layers, output=output, rng=rng, dtype=dtype)
         network.loss = loss
         return network
@@ -373,18 +352,22 @@ class Network:
 
     def _draw(self, rng: np.random.Generator) -> None:
         """Let the layers that have no weights yet draw them; give dropout its own stream."""
-        # Apart from the stream of the weights: one dropout layer more changes no weight.
-        dropout_rng = rng.spawn(1)[0]
+        dropouts = [each for each in self.layers if isinstance(each, Dropout) and each.rng is None]
+        if dropouts:
+            # Apart from the stream of the weights: one dropout layer more changes no weight.
+            seeds = rng.spawn(1)[0].integers(2**63, size=len(dropouts))
+            for layer, seed in zip(dropouts, seeds, strict=True):
+                layer.rng = np.random.default_rng(seed)
         for layer in self.layers:
-            if not all(hasattr(layer, name) for name in _names(layer, "parameter_names")):
+            if not all(
+                hasattr(layer, name) for name in architecture.names(layer, "parameter_names")
+            ):
                 if not hasattr(layer, "initialize"):
                     raise InputError(
-                        f"{architecture.label(layer)} names {_names(layer, 'parameter_names')} as "
-                        f"its parameters, but has none of that name: set them in its constructor"
+                        f"{architecture.label(layer)} names {layer.parameter_names} as its "
+                        f"parameters, but has none of that name: set them in its constructor"
                     )
                 layer.initialize(rng)
-            if isinstance(layer, Dropout) and layer.rng is None:
-                layer.rng = np.random.default_rng(dropout_rng.integers(2**63))
 
     def _allocate(self, dtype: Any) -> None:
         """Move all parameters and buffers into vectors of this dtype, and bind views to them."""
@@ -401,7 +384,7 @@ class Network:
     def _lay_out(self, names: str) -> list[Slot]:
         slots, start = [], 0
         for position, layer in enumerate(self.layers):
-            for name in _names(layer, names):
+            for name in architecture.names(layer, names):
                 shape = np.shape(getattr(layer, name))
                 stop = start + int(np.prod(shape))
                 slots.append(Slot(position, name, start, stop, shape))
@@ -413,13 +396,6 @@ class Network:
         for slot in slots:
             vector[slot.start : slot.stop] = np.ravel(getattr(self.layers[slot.layer], slot.name))
         return vector
-
-    def _tables(self) -> list[tuple[list[Slot], np.ndarray]]:
-        return [
-            (self._slots, self._parameters),
-            (self._gradient_slots, self._gradients),
-            (self._buffer_slots, self._buffers),
-        ]
 
     def _bind(self) -> None:
         """Make every array of every layer a view into the network's vectors."""
@@ -464,8 +440,15 @@ class Network:
         return self.copy()
 
 
-def _names(layer: Any, kind: str) -> tuple[str, ...]:
-    return tuple(getattr(layer, kind, ()))
+def _last_step_back(layer: Any) -> Any:
+    """Find the cheapest backward that fills the gradients of the first layer that learns."""
+    for base in type(layer).__mro__:
+        # A subclass with a `backward` of its own means that one, not its parent's shortcut.
+        if "backward" in vars(base):
+            return getattr(
+                layer, "backward_parameters" if "backward_parameters" in vars(base) else "backward"
+            )
+    return layer.backward
 
 
 def _fill(vector: np.ndarray, values: np.ndarray, name: str) -> None:
@@ -473,22 +456,6 @@ def _fill(vector: np.ndarray, values: np.ndarray, name: str) -> None:
         raise InputError(f"{name} expected shape {vector.shape}, got {np.shape(values)}")
     if values is not vector:  # as it is after `network.gradients += more`
         vector[...] = values
-
-
-def _count(layers: Sequence[Any], kind: str) -> int:
-    """Count the numbers under these names, from shapes alone."""
-    return sum(math.prod(layer.shapes()[name]) for layer in layers for name in _names(layer, kind))
-
-
-def _deal_out(layers: Sequence[Any], kind: str, vector: np.ndarray) -> None:
-    """Give each layer its arrays from a vector, in the order in which `Network` lays them out."""
-    start = 0
-    for layer in layers:
-        for name in _names(layer, kind):
-            shape = layer.shapes()[name]
-            stop = start + math.prod(shape)
-            setattr(layer, name, vector[start:stop].reshape(shape))
-            start = stop
 
 
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
@@ -504,6 +471,7 @@ def mlp(
     activation: str | Sequence[str] = "relu",
     *,
     dropout: float = 0.0,
+    input_dropout: float = 0.0,
     batch_norm: bool = False,
     initializer: Initializer | None = None,
     output: str = "softmax",
@@ -521,8 +489,8 @@ def mlp(
         Features of the input, units of each hidden layer, outputs: ``[784, 128, 10]``. Two sizes
         make a network without hidden layers.
     activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"} or one for each hidden layer
-    dropout : float in [0, 1), default 0
-        Share of the hidden units dropped in training.
+    dropout, input_dropout : float in [0, 1), default 0
+        Share of the hidden units, and of the inputs, dropped in training.
     batch_norm : bool, default False
     initializer : callable, optional
         For all weights. By default `he_normal` before ReLU and leaky ReLU, and `glorot_uniform`
@@ -539,13 +507,24 @@ def mlp(
     sizes = [check_positive_integer(size, "mlp sizes") for size in sizes]
     if len(sizes) < 2:
         raise InputError(f"mlp expected at least two sizes, inputs and outputs, got {sizes}")
+    if sizes[-1] == 1 and output == "softmax":
+        raise InputError(
+            "mlp expected at least two outputs for output='softmax', one for each class, got one: "
+            "use output='sigmoid' for yes or no, 'identity' for values"
+        )
     hidden = len(sizes) - 2
-    names = [activation] * hidden if isinstance(activation, str) else list(activation)
+    names = (
+        [activation] * hidden
+        if isinstance(activation, str)
+        else check_list(activation, "mlp activation", "'relu', or one name for each hidden layer")
+    )
     if len(names) != hidden:
         raise InputError(f"mlp expected {hidden} activations, one a hidden layer, got {len(names)}")
-    layers: list[Layer] = []
-    for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], names, strict=True):
+    for name in [*names, *([activation] if isinstance(activation, str) else [])]:
         check_choice(name, "activation", (*ACTIVATIONS, "identity"))
+    check_range(dropout, "Dropout rate", 0, 1, right_open=True)
+    layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
+    for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], names, strict=True):
         rectifies = name in ("relu", "leaky_relu")
         default = he_normal if rectifies else glorot_uniform
         layers.append(Dense(inputs, outputs, initializer or default))

@@ -94,4 +94,4 @@ class OneCycle:
         rise = (step + 1) / max(peak, 1)
         fall = (total_steps - step) / max(total_steps - peak, 1)
         # Between two steps the lines would meet a little above 1.
-        return min(rise, fall, 1.0)
+        return max(0.0, min(rise, fall, 1.0))

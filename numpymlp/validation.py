@@ -558,7 +558,11 @@ def check_parts(trainer: Any) -> None:
         if call is not None:
             check_callable(call, name, example)
     output, kinds = network.output, {kind.__name__ for kind in type(loss).__mro__}
-    for kind, wanted in (("SoftmaxCrossEntropy", "softmax"), ("SigmoidCrossEntropy", "sigmoid")):
+    for kind, wanted in (
+        ("SoftmaxCrossEntropy", "softmax"),
+        ("SigmoidCrossEntropy", "sigmoid"),
+        ("MeanSquaredError", "identity"),
+    ):
         if kind in kinds and output != wanted:
             raise InputError(
                 f"loss: {kind} expected a network with output={wanted!r}, got {output!r}: its "

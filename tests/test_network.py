@@ -411,6 +411,7 @@ def test_a_layer_without_the_base_class_is_a_full_citizen(tmp_path) -> None:
     scale.factor = np.ones(5)
     with pytest.raises(InputError, match=r"Scale.factor expected shape \(4,\), that of the param"):
         network.forward(np.ones((2, 3)))
+    scale.factor = np.ones(4)
     with pytest.raises(InputError, match="Scale cannot be saved: let its class derive from"):
         network.save(tmp_path / "model.npz")
 
@@ -611,3 +612,93 @@ def test_the_loss_is_remembered(tmp_path) -> None:
         network.loss = loss
         network.save(tmp_path / "model.npz")
         assert repr(Network.load(tmp_path / "model.npz").loss) == repr(loss)
+
+
+# ---- what must not go wrong silently ----
+
+
+def test_a_layer_belongs_to_one_network_and_a_copy_of_it_to_none() -> None:
+    network = mlp([3, 4, 2], rng=random())
+    with pytest.raises(InputError, match=r"Dense\(3 -> 4\) at position 0 is in a network already"):
+        Network(network.layers[:2], output="identity")
+    twin = Network([copy.copy(layer) for layer in network.layers])
+    network.layers[0].W = np.zeros((3, 4))
+    assert (network.parameters[:12] == 0).all()
+    assert (twin.parameters[:12] != 0).any()
+
+
+def test_a_subclass_with_a_backward_of_its_own_is_not_passed_over() -> None:
+    class Wrong(Dense):
+        def backward(self, dy):
+            dx = super().backward(dy)
+            self.dW *= 3
+            return dx
+
+    network = Network([Wrong(3, 2)], rng=random())
+    x, y = random().normal(size=(4, 3)), np.array([0, 1, 0, 1])
+    assert not check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
+
+
+def test_dropout_of_inputs_and_of_hidden_units_do_not_go_together() -> None:
+    network = mlp([50, 50, 2], dropout=0.5, input_dropout=0.5, rng=random())
+    states = [layer.rng.bit_generator.state["state"] for layer in network._random_layers()]
+    assert states[0] != states[1]
+    plain = mlp([50, 50, 2], rng=random())
+    np.testing.assert_array_equal(network.parameters, plain.parameters)
+
+
+def test_a_float64_gradient_is_taken_in_the_networks_dtype() -> None:
+    seen = []
+
+    class Watch:
+        def forward(self, x, training):
+            return x
+
+        def backward(self, dy):
+            seen.append(dy.dtype)
+            return dy
+
+    network = Network([Dense(3, 2), Watch()], rng=random())
+    network.backward(np.ones_like(network.forward(np.ones((4, 3))), dtype=np.float64))
+    assert seen == [np.float32]
+
+
+class Noise(Layer):
+    """A layer of one's own whose integer argument is no size."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def forward(self, x, training=False):
+        return x
+
+    def config(self):
+        return {"seed": self.seed}
+
+
+class Named(Noise):
+    """It learns, but does not tell the shape of what it learns."""
+
+    parameter_names = ("factor",)
+    factor = np.ones(3)
+
+
+class Huber:
+    """A loss of one's own that does not tell how it is built."""
+
+    def forward(self, logits, targets, sample_weight=None):
+        return 0.0
+
+    def backward(self):
+        return None
+
+
+def test_saving_layers_and_losses_of_ones_own(tmp_path) -> None:
+    network = Network([Noise(20240101), Dense(3, 2)], rng=random())
+    network.loss = Huber()
+    network.save(tmp_path / "n.npz")
+    loaded = Network.load(tmp_path / "n.npz", classes={"Noise": Noise})
+    assert loaded.layers[0].seed == 20240101
+    assert loaded.loss is None
+    with pytest.raises(InputError, match=r"shapes\(\) for all that it keeps"):
+        Network([Named(1), Dense(3, 2)], rng=random()).save(tmp_path / "m.npz")
