@@ -3,7 +3,8 @@
 To all that comes after the layers, a loss is a function of one vector. Its slope along a direction
 d is (L(p + h d) - L(p - h d)) / 2h: two forward passes and no calculus. The gradient says what that
 slope should be; where the two disagree, some `backward` is wrong. `check_gradients` compares them
-for a network, `check_layer` and `check_loss` for a part alone. Read `optimizers.py` next.
+for a network, `check_layer` and `check_loss` for a part alone. Built step by step in
+`tutorials/06_gradient_checking.py`. Read `optimizers.py` next.
 """
 
 from __future__ import annotations

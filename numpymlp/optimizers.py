@@ -2,7 +2,8 @@
 
 They stand in the order of rising complexity: SGD, with momentum, with Nesterov's look ahead; Adam;
 AdamW. Each is the formula of its paper on two vectors, all parameters and all gradients of the
-network, changed in place. `schedules.py` moves the learning rate; read it next.
+network, changed in place. Derived step by step in `tutorials/07_optimizers.py`. `schedules.py`
+moves the learning rate; read it next.
 """
 
 from __future__ import annotations

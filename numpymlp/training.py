@@ -2,7 +2,8 @@
 
 The loop itself is four lines, forward, loss, backward, step, and stands in `Trainer._run_epoch`.
 The Trainer adds validation, history, early stopping, a progress bar, and a way to go on where it
-stopped. It stands on all the rooms before it; read `metrics` next, to judge what was learned.
+stopped. `tutorials/08_train_and_look_inside.py` shows it at work. It stands on all the rooms
+before it; read `metrics` next, to judge what was learned.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `Distortion` draws for every image one affine map and one elastic field, adds them up to the place
 that each pixel of the result comes from, and reads all pixels there in a single interpolation. The
 Trainer calls it on every batch, so that no epoch sees the same image twice; `recipes.py` says
-what that is worth on MNIST.
+what that is worth on MNIST, and so does `tutorials/09_when_it_goes_wrong.py`, with pictures.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Every parameter, method and fitted attribute of scikit-learn 1.9's estimators of
 here under the same name, and the same `random_state` gives the same weights to rounding error.
 Both also have what they lack there: `class_weight`, `dropout`, `batch_norm`, an activation for each
 layer, learning rate schedules, a validation set of one's own, callbacks. Read `base.py` for how a
-call becomes a training, `solvers.py` for what the Trainer is given.
+call becomes a training, `solvers.py` for what the Trainer is given;
+`tutorials/10_against_scikit_learn.py` follows both libraries step by step.
 
 Where scikit-learn's estimators contradict their own documentation, these do what is documented:
 
