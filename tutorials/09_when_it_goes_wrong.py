@@ -316,7 +316,7 @@ plt.show()
 
 # %% [markdown]
 # Up to a pixel of shift, 10 degrees of rotation, 10 % of scaling, and an *elastic* distortion, as
-# if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read all of them; to
+# if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read almost all; to
 # the network they are new.
 #
 # **Predict, then run.** Order them by their validation accuracy before you look: early stopping,
