@@ -178,6 +178,10 @@ def test_batch_norm_in_training() -> None:
     # A quarter of the way from (0, 0) to the means, from (1, 1) to the variances (1, 0).
     np.testing.assert_allclose(layer.running_mean, [0.5, 1.0], rtol=1e-14)
     np.testing.assert_allclose(layer.running_variance, [1.0, 0.75], rtol=1e-14)
+    twin = copy.deepcopy(layer)
+    twin.forward(x, training=True)  # a quarter further: 0.5 + 1.5 / 4, 1 + 3 / 4; 0.75 - 0.75 / 4
+    np.testing.assert_allclose(twin.running_mean, [0.875, 1.75], rtol=1e-14)
+    np.testing.assert_allclose(twin.running_variance, [1.0, 0.5625], rtol=1e-14)
     layer.backward(np.array([[1.0, 2], [0, 0], [0, 0], [1, 0]]))
     # dgamma = sum dy x_hat = -1/sqrt 2 + 1/sqrt 2 = 0; dbeta = sum dy
     np.testing.assert_allclose(layer.dgamma, [0, 0], atol=1e-15)

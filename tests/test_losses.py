@@ -227,6 +227,8 @@ def test_penalty() -> None:
     checks.penalty_gradient(L2Penalty)
     checks.penalty_spares_biases(L2Penalty)
     assert L2Penalty(0).forward(np.ones(3), np.ones(3)) == 0
+    with pytest.raises(InputError, match=r"^parameters .*\bmask\b"):
+        L2Penalty(1).forward(np.ones(3), np.ones(2))
     assert repr(L2Penalty(0.25)) == "L2Penalty(0.25)"
     for bad in (-1, math.inf, math.nan, "1"):
         with pytest.raises(

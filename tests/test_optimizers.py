@@ -305,6 +305,7 @@ def test_defaults_and_repr() -> None:
             r"AdamW weight_decay: expected a number in \[",
         ),
         (lambda: AdamW(np.ones(1), weight_decay=math.inf), "AdamW weight_decay"),
+        (lambda: AdamW([1.0, 0.0]), r"^AdamW decay_mask: expected network\.decay_mask, got list"),
     ],
 )
 def test_mistakes_in_settings(make, message: str) -> None:
