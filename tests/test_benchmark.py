@@ -1,0 +1,261 @@
+"""The benchmark: nothing is timed before equality, peers take turns, the tables tell the truth."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.neural_network import MLPClassifier
+
+from numpymlp import __main__
+from numpymlp.benchmark import command, report, worker
+from numpymlp.benchmark.command import Plan, run
+from numpymlp.benchmark.equality import Case, NotEqualError
+from numpymlp.benchmark.peers import PEERS
+from numpymlp.validation import InputError
+
+RNG = np.random.default_rng(0)
+Y = np.arange(600) % 10
+X = (RNG.normal(size=(10, 784))[Y] + RNG.normal(size=(600, 784))).astype(np.float32)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Take made-up numbers in place of fresh processes; record what was asked for."""
+    tasks: list[dict] = []
+
+    def measure(task):
+        tasks.append(task)
+        number = len(tasks)
+        results = {
+            "epoch": {"seconds": number / 10, "megabytes": 100.0 + number},
+            "predict": {"seconds": number / 1e3, "seconds_of_one": number / 1e6},
+            "cold": {"accuracy": 0.98 + number / 1e4, "epochs": 5},
+            "accuracy": {"accuracy": 0.97 + number / 1e4, "epochs": 20, "seconds": 3.0},
+        }
+        return {**results[task["task"]], "wall": number / 2}
+
+    monkeypatch.setattr(command, "_in_fresh_process", lambda threads: measure)
+    monkeypatch.setattr(command, "prove_equality", lambda: [Case("Adam", "relu", 0.0, 2e-16)])
+    monkeypatch.setattr(command, "_installed", lambda *peers: list(peers))
+    return tasks
+
+
+def test_nothing_is_timed_or_written_if_the_proof_fails(measured, monkeypatch, tmp_path, capsys):
+    def fail():
+        raise NotEqualError("Adam: after step 3 the weights differ")
+
+    monkeypatch.setattr(command, "prove_equality", fail)
+    assert run(Plan(), tmp_path / "out") is False
+    assert measured == []
+    assert not (tmp_path / "out").exists()
+    captured = capsys.readouterr()
+    assert "after step 3" in captured.err
+    assert "second" not in captured.out.lower()
+
+
+def test_the_libraries_take_turns(measured, tmp_path) -> None:
+    assert run(Plan(rows=["predictions"], repeats=3), tmp_path)
+    order = [task["peer"] for task in measured]
+    assert order == order[:6] * 3
+    assert len(set(order)) == 6
+
+
+def test_a_whole_run_writes_all_rows_and_three_files(measured, tmp_path, capsys) -> None:
+    assert run(Plan(), tmp_path)
+    results = json.loads((tmp_path / "benchmark.json").read_text())
+    shapes = [(row["sizes"], row["batch"]) for row in results["epochs"]]
+    assert shapes == [(list(sizes), batch) for sizes, batch in command.SHAPES]
+    assert all(row["rows"] == 60_000 for row in results["epochs"])
+    assert {len(samples) for row in results["epochs"] for samples in row["peers"].values()} == {3}
+    seeds = [task["seed"] for task in measured if task["task"] == "accuracy"]
+    assert sorted(set(seeds)) == [0, 1, 2, 3, 4]
+    text = (tmp_path / "benchmark.md").read_text()
+    assert text in capsys.readouterr().out
+    for part in (
+        "784-512-512-10, batch 128",
+        "geometric mean",
+        "one sample",
+        "98 %",
+        "MiB",
+        "seeds",
+    ):
+        assert part in text
+    for name in ("python", "numpy", "scikit-learn"):
+        assert f"{name} {results['environment']['versions'][name]}" in text
+    assert (tmp_path / "benchmark.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_taken_one_after_the_other_come_together(measured, tmp_path) -> None:
+    run(Plan(rows=["predictions"], repeats=1), tmp_path)
+    run(Plan(rows=["cold"], repeats=1), tmp_path)
+    text = (tmp_path / "benchmark.md").read_text()
+    assert "**Prediction**" in text
+    assert "cold process" in text
+    run(Plan(rows=["cold"], quick=True), tmp_path)  # a quick run is another benchmark
+    assert "**Prediction**" not in (tmp_path / "benchmark.md").read_text()
+
+
+def samples(*seconds):
+    return [{"seconds": s, "megabytes": 10.0} for s in seconds]
+
+
+def results(**rows):
+    return {
+        "environment": report.environment(2),
+        "quick": False,
+        "command": "numpymlp benchmark",
+        "equality": {"settings": 32, "steps": 60, "difference": 1e-15},
+        **rows,
+    }
+
+
+def test_the_table_worked_by_hand() -> None:
+    peers = {"numpymlp": samples(2, 1, 9), "torch": samples(1, 3, 1), "jax": samples(4, 4, 4)}
+    slow = {"numpymlp": samples(1), "torch": samples(2), "jax": samples(8)}
+    row = {"sizes": [784, 10], "batch": 32, "rows": 60_000}
+    text = report.markdown(results(epochs=[{**row, "peers": peers}, {**row, "peers": slow}]))
+    lines = text.splitlines()
+    assert (
+        "| 784-10, batch 32 | 2.00 (1.00 to 9.00) | 1.00 (1.00 to 3.00) | 4.00 (4.00 to 4.00) |"
+        in lines
+    )
+    assert "| 784-10, batch 32 | 1.00 | 0.50 | 2.00 |" in lines  # a peer wins, and it is shown
+    assert "| geometric mean | 1.00 | 1.00 | 4.00 |" in lines
+
+
+def test_a_run_that_does_not_reach_the_goal_has_no_time() -> None:
+    cold = [
+        {"accuracy": 0.981, "epochs": 4, "wall": 2.0},
+        {"accuracy": 0.979, "epochs": 4, "wall": 2.0},
+    ]
+    row = {**command.COLD, "peers": {"numpymlp": cold[:1], "torch": cold}}
+    lines = report.markdown(results(cold=[row])).splitlines()
+    assert "| numpymlp | 2.00 | 98.10% | 4 |" in lines
+    assert "| PyTorch, eager, fused Adam | not reached | 98.10% 97.90% | 4 4 |" in lines
+
+
+def installed(peer: str) -> str:
+    pytest.importorskip(command.NEEDS.get(peer, "numpy"))
+    return peer
+
+
+@pytest.mark.parametrize("peer", [name for name in PEERS if name != "products"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_library_learns_and_stops_when_it_is_told(peer) -> None:
+    model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2)
+    epochs = []
+    model.train((X, Y), 6, lambda: epochs.append(1) or len(epochs) == 4)
+    assert len(epochs) == 4
+    assert (model.predict(X.astype(model.dtype)) == Y).mean() > 0.9
+
+
+@pytest.mark.parametrize("peer", [name for name in PEERS if name != "products"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_library_follows_the_schedule(peer, monkeypatch) -> None:
+    from sklearn.neural_network import _multilayer_perceptron as module
+
+    monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)  # put back at the end
+    model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2, lambda step: float(step < 10))
+    seen = []
+
+    def look() -> bool:
+        raw = model.model._predict(X, check_input=False) if "sklearn" in peer else model.predict(X)
+        seen.append(np.array(raw))
+        return False
+
+    model.train((X, Y), 4, look)  # ten steps an epoch: after the first nothing moves any more
+    assert (seen[0] == Y).mean() > 0.2
+    np.testing.assert_array_equal(seen[0], seen[3])
+
+
+def products(n: int) -> list:
+    forward = [((n, 784), (784, 16)), ((n, 16), (16, 10))]
+    return [*forward, ((16, n), (n, 10)), ((n, 10), (10, 16)), ((784, n), (n, 16))]
+
+
+def test_the_products_are_those_of_an_epoch(monkeypatch) -> None:
+    model = PEERS["products"]([784, 16, 10], 64, 1e-3)
+    calls = []
+    monkeypatch.setattr(np, "matmul", lambda a, b, out: calls.append((a.shape, b.shape)))
+    model.train((X[:100], Y[:100]), 1, lambda: True)
+    assert calls == products(64) + products(36)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"task": "epoch", "peer": "numpymlp", "sizes": [784, 8, 10], "batch": 200, "rows": 1000},
+        {"task": "predict", "peer": "face", "sizes": [784, 8, 10]},
+    ],
+    ids=lambda task: task["task"],
+)
+def test_a_worker_measures_in_a_process_of_its_own(task) -> None:
+    result = command._in_fresh_process(1)(task)
+    assert 0 < result["seconds"] < result["wall"]
+
+
+def test_a_worker_brings_in_only_the_library_it_measures() -> None:
+    code = "import sys, numpymlp.benchmark.worker; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded & {"sklearn", "scipy", "torch", "jax", "matplotlib"}
+
+
+def test_a_worker_that_fails_is_an_error_with_its_output() -> None:
+    with pytest.raises(RuntimeError, match="KeyError"):
+        command._in_fresh_process(1)({"task": "epoch", "peer": "numpymlp"})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_cold_run_stops_at_its_goal(monkeypatch) -> None:
+    monkeypatch.setattr(worker, "load_mnist", lambda: ((X, Y), (X, Y)))
+    from sklearn.neural_network import _multilayer_perceptron as module
+
+    monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)
+    for peer in ("numpymlp", "sklearn32"):
+        task = {"peer": peer, "sizes": [784, 16, 10], "batch": 64, "rate": 1e-2, "epochs": 20}
+        result = worker.cold(task)
+        assert result["accuracy"] >= 0.98
+        assert result["epochs"] < 20
+
+
+def test_accuracies_are_those_of_the_defaults(monkeypatch) -> None:
+    monkeypatch.setattr(worker, "load_mnist", lambda: ((X, Y), (X, Y)))
+    mine = worker.accuracy({"peer": "face", "seed": 1})
+    peer = worker.accuracy({"peer": "sklearn32", "seed": 1})
+    expected = MLPClassifier(random_state=1).fit(X, Y)
+    assert mine["accuracy"] == peer["accuracy"] == expected.score(X, Y) == 1.0
+    assert peer["epochs"] == expected.n_iter_ == mine["epochs"] + 1  # see the table of differences
+    assert worker.accuracy({"peer": "numpymlp", "seed": 1})["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (Plan(repeats=0), "--repeats: expected a whole number"),
+        (Plan(threads=0), "--threads: expected a whole number"),
+        (Plan(threads=10_000), "--threads: expected 1 to"),
+    ],
+)
+def test_wrong_options_are_named_before_anything_is_done(plan, message, tmp_path) -> None:
+    with pytest.raises(InputError, match=message):
+        run(plan, tmp_path)
+
+
+def test_the_command_hands_on_its_options(monkeypatch, tmp_path) -> None:
+    seen = []
+    monkeypatch.setattr(command, "run", lambda plan, folder: seen.append((plan, folder)) or True)
+    arguments = ["--quick", "--only", "cold", "--threads", "1", "--output", str(tmp_path)]
+    assert __main__.main(["benchmark", *arguments]) == 0
+    assert seen == [(Plan(["cold"], True, 3, 1), str(tmp_path))]
+    monkeypatch.setattr(command, "run", lambda plan, folder: False)
+    with pytest.raises(SystemExit):
+        __main__.main(["benchmark"])
+
+
+@pytest.mark.slow
+def test_a_quick_run_from_end_to_end(tmp_path) -> None:
+    assert run(Plan(quick=True), tmp_path)
+    assert (tmp_path / "benchmark.png").exists()
