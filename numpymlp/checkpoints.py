@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 # The types of array that a checkpoint may hold, by the names that it gives them.
 NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bBhHiIqQefd"}
 # What a Trainer counts; its history and the optimizer's state follow from no count.
-COUNTERS = ("epoch", "batch", "step", "last_epoch", "samples", "stopped")
+COUNTERS = ("epoch", "batch", "step", "first_epoch", "last_epoch", "samples", "stopped")
 STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
 
 
@@ -71,7 +71,7 @@ class Checkpoint:
         StorageError
             If the disk is full or the folder is not writable; the former checkpoint is intact.
         """
-        header, arrays = trainer.state()
+        header, arrays = state_of(trainer)
         header["setup"] = setup(trainer)
         header["arrays"] = {
             name: [list(array.shape), array.dtype.newbyteorder("<").str]
@@ -104,8 +104,7 @@ class Checkpoint:
             _check_setup(self.path, header.get("setup"), setup(trainer))
             _check_state(self.path, header)
             arrays = archive.read(_expected(self.path, header, trainer))
-        counts, vectors = trainer.state()
-        before = counts, {name: vector.copy() for name, vector in vectors.items()}
+        before = trainer.state()
         try:
             trainer.restore(header, arrays)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
@@ -161,7 +160,9 @@ def restore_state(
 def setup(trainer: Trainer) -> dict[str, Any]:
     """Describe how a Trainer was built: what must be the same for its bits to be the same."""
     return {
-        "network": repr(trainer.network),
+        "network": [_settings(layer) for layer in trainer.network.layers],
+        "output": trainer.network.output,
+        "dtype": trainer.network.dtype.name,
         "loss": _settings(trainer.loss),
         "optimizer": _settings(trainer.optimizer),
         "schedule": _settings(trainer.schedule),
@@ -169,6 +170,7 @@ def setup(trainer: Trainer) -> dict[str, Any]:
         "constraint": _settings(trainer.constraint),
         "early_stopping": _settings(trainer.early_stopping),
         "augmentation": _settings(trainer.augment),
+        "order": _settings(trainer.order),
         "batch_size": trainer.batch_size,
         "seed": trainer.seed,
     }

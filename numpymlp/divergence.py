@@ -37,6 +37,9 @@ def find_break(network: Network, x: np.ndarray | None, value: float) -> str | No
     str or None
         None if every number is finite.
     """
+    vectors = (network.parameters, network.gradients, network.buffers)
+    if math.isfinite(value) and all(np.isfinite(vector).all() for vector in vectors):
+        return None  # only the sum of the squares was too large for its dtype
     names = [label(layer) for layer in network.layers]
     for name, array in network.named_parameters().items():
         if not np.isfinite(array).all():

@@ -87,7 +87,8 @@ class EarlyStopping:
     Parameters
     ----------
     patience : int, default 5
-        How many epochs in a row may bring no progress.
+        How many epochs in a row may bring no progress. After it has stopped a training, another
+        `fit` counts anew.
     monitor : {"validation_loss", "validation_accuracy"}, default "validation_loss"
     min_delta : float >= 0, default 0
         How much better an epoch must be to count as progress.
@@ -105,7 +106,7 @@ class EarlyStopping:
     def __call__(self, trainer: Trainer) -> bool:
         sign = 1 if self.monitor == "validation_loss" else -1
         best, idle = math.inf, 0
-        for value in trainer.history[self.monitor]:
+        for value in trainer.history[self.monitor][trainer.first_epoch :]:
             progress = sign * value < best - self.min_delta
             best, idle = (sign * value, 0) if progress else (best, idle + 1)
         return idle >= self.patience

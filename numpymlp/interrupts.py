@@ -40,10 +40,14 @@ class StopBetweenSteps:
     def __enter__(self) -> Self:
         # Python delivers signals to the main thread only, and lets only it change handlers.
         if threading.current_thread() is threading.main_thread():
-            for number in self.signals:
-                # What the caller had ignored stays ignored: nohup, jobs in the background.
-                if signal.getsignal(number) is not signal.SIG_IGN:
-                    self._former[number] = signal.signal(number, self._handle)
+            try:
+                for number in self.signals:
+                    # What the caller had ignored stays ignored: nohup, jobs in the background.
+                    if signal.getsignal(number) is not signal.SIG_IGN:
+                        self._former[number] = signal.signal(number, self._handle)
+            except (OSError, ValueError):  # SIGKILL, for one, cannot be caught
+                self._put_back()
+                raise
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

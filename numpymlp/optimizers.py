@@ -2,7 +2,9 @@
 
 They stand in the order of rising complexity: SGD, with momentum, with Nesterov's look ahead; Adam;
 AdamW. Each is the formula of its paper on two vectors, all parameters and all gradients of the
-network, changed in place. Derived step by step in `tutorials/07_optimizers.py`. `schedules.py`
+network, changed in place: p the parameters, g their gradient, a the learning rate at this step,
+mu the momentum and v the velocity; in Adam m and v are the running means of g and its square.
+Derived step by step in `tutorials/07_optimizers.py`. `schedules.py`
 moves the learning rate; read it next.
 """
 
@@ -84,11 +86,11 @@ class SGD(Optimizer):
     ----------
     learning_rate : float > 0
     momentum : float in [0, 1), default 0
-        How much of the last step is kept. With 0: ``p -= a g``. Otherwise ``v = m v - a g`` and
-        ``p += v``.
+        How much of the last step is kept. With 0: ``p = p - a g``. Otherwise
+        ``v = mu v - a g`` and ``p = p + v``.
     nesterov : bool, default False
-        Take the gradient's step from where momentum will have led: ``p += m v - a g`` with the
-        new v. Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and
+        Take the gradient's step from where momentum will have led: ``p = p + mu v - a g``
+        with the new v. Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and
         momentum in deep learning" (2013), section 2, in the form for which gradient and
         parameters belong to the same point.
     """

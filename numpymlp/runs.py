@@ -30,9 +30,9 @@ from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import Recipe
-from numpymlp.scoring import evaluate
+from numpymlp.scoring import Samples, evaluate
 from numpymlp.training import Trainer
-from numpymlp.validation import InputError, check_seed
+from numpymlp.validation import InputError, check_batches, check_label_range, check_seed
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
 CHECKPOINT = "checkpoint.npz"
@@ -173,6 +173,7 @@ def train(
         )
         if check:
             say(_check(trainer, everything, seed))
+        samples = _samples(trainer, recipe, everything)
         # The checkpoint first: without one, whatever else is left does not look like a run.
         for name in (CHECKPOINT, METRICS, MODEL, HISTORY, CONFIG):
             remove_leftovers(folder / name)
@@ -184,7 +185,7 @@ def train(
             "checkpoint_minutes": minutes,
         }
         write_json(folder / CONFIG, {**dataclasses.asdict(recipe), **config})
-        return _carry_out(trainer, folder, recipe, everything, started, recipe.epochs, figures)
+        return _carry_out(trainer, folder, samples, everything, started, recipe.epochs, figures)
 
 
 def resume(
@@ -249,11 +250,13 @@ def resume(
             f"going on with {run}: {trainer.epoch} of {trainer.last_epoch} epochs are done"
             + (f", and {trainer.batch} batches" if trainer.batch else "")
         )
-        return _carry_out(trainer, run, recipe, everything, started, None, figures)
+        samples = _samples(trainer, recipe, everything)
+        return _carry_out(trainer, run, samples, everything, started, None, figures)
 
 
 def _load(data: str | None, say: Callable[[str], None]) -> RunData:
     name, ((x, y), (x_test, y_test)) = load_data(data)
+    check_label_range(f"{name}, test labels", y_test, int(y.max()) + 1)
     say(
         f"data: {name}, {len(x):,} training and {len(x_test):,} test images, "
         f"{int(y.max()) + 1} classes"
@@ -286,10 +289,17 @@ def _check(trainer: Trainer, data: RunData, seed: int) -> str:
     return f"gradients checked: relative error {report.max_error:.0e}"
 
 
+def _samples(trainer: Trainer, recipe: Recipe, data: RunData) -> tuple[Samples, Samples | None]:
+    """Split the data as the recipe says; what does not fit is found before a file is touched."""
+    train, held_out = trainer.prepare(data.x, data.y, recipe.validation, None, None)
+    check_batches(trainer.network, len(train.rows), trainer.batch_size, None)
+    return train, held_out
+
+
 def _carry_out(
     trainer: Trainer,
     folder: Path,
-    recipe: Recipe,
+    samples: tuple[Samples, Samples | None],
     data: RunData,
     started: float,
     epochs: int | None,
@@ -298,7 +308,7 @@ def _carry_out(
     """Train to the end, judge, and write what is left to write."""
     network = trainer.network
     try:
-        trainer.fit(data.x, data.y, epochs, validation=recipe.validation)
+        trainer.run(*samples, epochs)
     except TrainingDiverged as error:
         if trainer.epoch == 0:
             raise

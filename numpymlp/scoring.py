@@ -135,7 +135,8 @@ def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluati
         for start in range(0, len(samples.rows), BATCH):
             x, y, w = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))
             logits = network.forward(x)
-            losses.add(clean.forward(logits, y, w), total_weight(x, w))
+            value = clean.forward(logits, *([y] if w is None else [y, w]))
+            losses.add(value, total_weight(x, w))
             right = right_answers(network, logits, y)
             if right is not None:
                 accuracies.add(weighted_share(right, w), total_weight(x, w))

@@ -8,6 +8,7 @@ before it; read `metrics` next, to judge what was learned.
 
 from __future__ import annotations
 
+import copy
 import math
 import signal
 import time
@@ -164,7 +165,7 @@ class Trainer:
         self.checkpoint, self.stop_signals = checkpoint, stop_signals
         self.seed, self.verbose = check_seed(seed), verbose
         self.history = History()
-        self.epoch = self.batch = self.step = self.last_epoch = 0
+        self.epoch = self.batch = self.step = self.first_epoch = self.last_epoch = 0
         self.best: Snapshot | None = None
         self.stopped = ""
         self.stop_requested = False
@@ -198,7 +199,7 @@ class Trainer:
             checkpoint, was asked for.
         validation : (x, y) or float in (0, 1), optional
             Data to judge each epoch by, or the share of the samples, drawn at random class by
-            class, that is kept from training for it.
+            class, that is kept from training for it. There every sample counts alike.
         sample_weight : ndarray of shape (N,), optional
             How much each sample counts.
         class_weight : dict of class to weight, or "balanced", optional
@@ -220,7 +221,7 @@ class Trainer:
         Ctrl-C ends training after the step that is under way: the network keeps what it has
         learned, and another `fit` goes on in the middle of the epoch. A second Ctrl-C aborts.
         """
-        train, held_out = self._prepare(x, y, validation, sample_weight, class_weight)
+        train, held_out = self.prepare(x, y, validation, sample_weight, class_weight)
         return self.run(train, held_out, epochs)
 
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
@@ -273,6 +274,8 @@ class Trainer:
         """Set the epoch to end with; forget why training stopped, unless it was at its end."""
         if epochs is not None:
             self.last_epoch = self.epoch + check_positive_integer(epochs, "epochs")
+            if self.stopped == "early stopping":
+                self.first_epoch = self.epoch
         elif self.last_epoch == 0:
             raise InputError("fit expected a number of epochs: there is no training to go on with")
         if epochs is not None or self.stopped == "interrupted":
@@ -285,6 +288,8 @@ class Trainer:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
         network, loss, optimizer = self.network, self.loss, self.optimizer
         factor = 1.0
+        if self.schedule is not None:  # of the step before, should there be none left to take
+            factor = check_factor(self.schedule(max(self.step - 1, 0), total_steps))
         for x, y, w in batches:
             if self.stop_requested:
                 break
@@ -292,7 +297,7 @@ class Trainer:
                 factor = check_factor(self.schedule(self.step, total_steps))
 
             logits = network.forward(x, training=True)
-            value = loss.forward(logits, y, w)
+            value = loss.forward(logits, *([y] if w is None else [y, w]))
             network.backward(loss.backward())
             if self.penalty is not None:
                 self.penalty.forward(network.parameters, network.decay_mask)
@@ -339,16 +344,16 @@ class Trainer:
         self.running = Running(Mean(), Mean())
         self._last = self._snapshot()
         if held_out is not None:
-            column = self.history[self.monitor]
+            column = [value for value in self.history[self.monitor] if value is not None]
             best = min(column) if self.monitor == "validation_loss" else max(column)
             if column.index(best) == len(column) - 1:
                 self.best = self._last
 
     def _decide_whether_to_stop(self) -> None:
-        answers = [callback(self) is True for callback in self.callbacks]
+        answers = [callback(self) for callback in self.callbacks]
         if self.early_stopping is not None and self.early_stopping(self):
             self.stopped = "early stopping"
-        elif any(answers):
+        elif any(isinstance(answer, bool | np.bool_) and answer for answer in answers):
             self.stopped = "callback"
         elif self.epoch == self.last_epoch:
             self.stopped = "epochs"
@@ -377,7 +382,8 @@ class Trainer:
             Numbers and texts, as JSON can hold them.
         arrays : dict of str to ndarray
         """
-        return state_of(self)
+        header, arrays = state_of(self)
+        return copy.deepcopy(header), {name: array.copy() for name, array in arrays.items()}
 
     def restore(self, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
         """Take back what `state` gave, into a Trainer that was built in the same way."""
@@ -385,7 +391,7 @@ class Trainer:
 
     # ---- helpers ----
 
-    def _prepare(
+    def prepare(
         self,
         x: np.ndarray,
         y: np.ndarray,
@@ -403,7 +409,7 @@ class Trainer:
             held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))
         elif validation is not None:
             rows, held_rows = split_indices(y, validation, self._generator(SPLIT))
-            train, held_out = train._replace(rows=rows), train._replace(rows=held_rows)
+            train, held_out = train._replace(rows=rows), Samples(x, y, None, held_rows)
         check_held_out(self.early_stopping, held_out)
         return train, held_out
 
@@ -432,12 +438,14 @@ class Trainer:
         if where is None:
             return
         cause = remedy(self.network, x, y, rate, first_step=self.step == 0)
-        good = self.best or self._last
+        good, step = self.best or self._last, self.step
         assert good is not None  # fit takes a snapshot before its first step
         self._restore(good)
         self.optimizer.reset()
+        # The epoch that failed is as if it had not begun.
+        self.step, self.batch, self.running = self.step - self.batch, 0, Running(Mean(), Mean())
         kept = "before training" if good.epoch == 0 else f"of epoch {good.epoch}"
         raise TrainingDiverged(
-            f"training diverged at step {self.step + (x is not None)} (epoch {self.epoch + 1}): "
+            f"training diverged at step {step + (x is not None)} (epoch {self.epoch + 1}): "
             f"{where}. Likely cause: {cause}. The network has its weights {kept} back."
         )

@@ -135,6 +135,14 @@ def test_a_run_is_not_overwritten_without_being_told_to(run, small, capsys):
     assert (run / "model.npz").read_bytes() == before
 
 
+@pytest.mark.parametrize("option", ["--validation 1.5", "--batch-norm --batch-size 1999"])
+def test_what_is_refused_later_does_not_cost_the_old_run_either(run, small, option):
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    arguments = ["train", "--data", small, "--output", str(run), "--overwrite", "--quiet"]
+    assert main([*arguments, *option.split()]) == 2
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
 def test_a_run_without_a_name_is_named_by_date_and_time(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = new_run_folder(None)

@@ -218,11 +218,11 @@ def test_class_weights_are_sample_weights_by_class(blobs):
 def test_a_validation_fraction_is_stratified_and_kept_out_of_training(blobs):
     x, y = blobs
     trainer = make()
-    train, held_out = trainer._prepare(x, y, 0.2, None, None)
+    train, held_out = trainer.prepare(x, y, 0.2, None, None)
     assert np.bincount(y[held_out.rows]).tolist() == [20, 20, 20]
     assert not set(train.rows) & set(held_out.rows)
     assert len(train.rows) + len(held_out.rows) == 300
-    again, _ = make()._prepare(x, y, 0.2, None, None)
+    again, _ = make().prepare(x, y, 0.2, None, None)
     np.testing.assert_array_equal(train.rows, again.rows)
 
 
@@ -241,6 +241,7 @@ def test_samples_are_views_until_a_batch_is_taken(blobs):
 
 def test_early_stopping_counts_epochs_without_progress():
     class Stub:
+        first_epoch = 0
         history = History([{"validation_loss": v} for v in (1.0, 0.8, 0.79, 0.85, 0.9)])
 
     assert not EarlyStopping(patience=3)(Stub())
@@ -455,3 +456,86 @@ def test_one_epoch_on_the_real_mnist_reaches_its_floor():
     trainer = Trainer(network, SoftmaxCrossEntropy(), Adam(5e-3), schedule=OneCycle(), verbose=0)
     trainer.fit(x, y, 1)
     assert evaluate(network, trainer.loss, x_test, y_test).accuracy > 0.95
+
+
+# ---- going on after things went otherwise ----
+
+
+def test_after_early_stopping_a_new_fit_has_its_patience_again(blobs):
+    trainer = make(optimizer=SGD(3.0, momentum=0.9), early_stopping=EarlyStopping(3))
+    trainer.fit(*blobs, 50, validation=0.3)
+    assert trainer.stopped == "early stopping"
+    before = len(trainer.history)
+    trainer.fit(*blobs, 50, validation=0.3)
+    assert len(trainer.history) >= before + 4
+
+
+def test_after_divergence_the_next_fit_begins_the_epoch_anew(blobs):
+    class Breaking(SoftmaxCrossEntropy):
+        calls = 0
+
+        def forward(self, logits, targets, sample_weight=None):
+            self.calls += 1
+            value = super().forward(logits, targets, sample_weight)
+            return math.nan if self.calls == 15 else value  # the fifth batch of the second epoch
+
+    network = mlp([2, 8, 3], rng=np.random.default_rng(0))
+    trainer = Trainer(network, Breaking(), SGD(0.1), batch_size=32, verbose=0)
+    with pytest.raises(TrainingDiverged, match="step 15"):
+        trainer.fit(*blobs, 3)
+    assert (trainer.epoch, trainer.batch, trainer.step) == (1, 0, 10)
+    trainer.fit(*blobs, 1)
+    whole = make(optimizer=SGD(0.1))
+    whole.fit(*blobs, 2)
+    np.testing.assert_array_equal(network.parameters, whole.network.parameters)
+    assert trainer.history["running_train_loss"] == whole.history["running_train_loss"]
+
+
+def test_validation_may_begin_later(blobs):
+    trainer = make()
+    trainer.fit(*blobs, 1)
+    trainer.fit(*blobs, 2, validation=0.2)
+    assert trainer.history["validation_loss"][0] is None
+    assert trainer.best.epoch in (2, 3)
+
+
+def test_validation_counts_every_sample_alike(blobs):
+    x, y = blobs
+    weighted, plain = make(), make()
+    weighted.fit(x, y, 1, validation=0.3, class_weight={0: 0.0, 1: 1.0, 2: 5.0})
+    train, held_out = plain.prepare(x, y, 0.3, None, None)
+    rows = held_out.rows
+    clean = evaluate(weighted.network, weighted.loss, x[rows], y[rows])
+    assert weighted.history["validation_loss"] == [clean.loss]
+    assert len(train.rows) == 210
+
+
+def test_a_state_is_not_changed_by_what_comes_after(blobs):
+    trainer = make()
+    trainer.fit(*blobs, 1)
+    before, state = trainer.network.parameters.copy(), trainer.state()
+    trainer.fit(*blobs, 2)
+    trainer.restore(*state)
+    np.testing.assert_array_equal(trainer.network.parameters, before)
+    assert len(trainer.history) == 1
+
+
+def test_a_callback_may_answer_with_numpys_true(blobs):
+    trainer = make(callbacks=[lambda trainer: np.bool_(True)])
+    assert len(trainer.fit(*blobs, 3)) == 1
+
+
+def test_a_loss_without_sample_weights_is_enough(blobs):
+    class Own:
+        def forward(self, logits, targets):
+            self.inner = SoftmaxCrossEntropy()
+            return self.inner.forward(logits, targets)
+
+        def backward(self):
+            return self.inner.backward()
+
+    network = mlp([2, 8, 3], rng=np.random.default_rng(0))
+    Trainer(network, Own(), Adam(0.02), batch_size=32, verbose=0).fit(*blobs, 1, validation=0.2)
+    same = make()
+    same.fit(*blobs, 1, validation=0.2)
+    np.testing.assert_array_equal(network.parameters, same.network.parameters)
