@@ -4,8 +4,8 @@ They stand in the order of rising complexity: SGD, with momentum, with Nesterov'
 AdamW. Each is the formula of its paper on two vectors, all parameters and all gradients of the
 network, changed in place: p the parameters, g their gradient, a the learning rate at this step,
 mu the momentum and v the velocity; in Adam m and v are the running means of g and its square.
-Derived step by step in `tutorials/07_optimizers.py`. `schedules.py`
-moves the learning rate; read it next.
+Derived step by step in `tutorials/07_optimizers.py`. `schedules.py` moves the learning rate; read
+it next.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class SGD(Optimizer):
         ``v = mu v - a g`` and ``p = p + v``.
     nesterov : bool, default False
         Take the gradient's step from where momentum will have led: ``p = p + mu v - a g``
-        with the new v. Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and
-        momentum in deep learning" (2013), section 2, in the form for which gradient and
-        parameters belong to the same point.
+        with the new v. Source: Sutskever, Martens, Dahl, Hinton, "On the importance of
+        initialization and momentum in deep learning" (2013), section 2, in the form for which
+        gradient and parameters belong to the same point.
     """
 
     state_names = ("v",)
