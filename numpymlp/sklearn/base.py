@@ -30,9 +30,9 @@ from numpymlp.network import ACTIVATIONS, BATCH, Network
 from numpymlp.optimizers import SGD, Adam, Optimizer
 from numpymlp.schedules import Schedule
 from numpymlp.scoring import Samples
+from numpymlp.sklearn.epochs import Convergence, Epochs
 from numpymlp.sklearn.solvers import (
     SCHEDULES,
-    Convergence,
     InverseScaling,
     Objective,
     Planned,
@@ -45,7 +45,6 @@ from numpymlp.training import Trainer
 
 LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
 ACTIVATION_NAMES = {*LAYERS, "identity"}
-ADAPTIVE_PATIENCE = 2  # epochs without progress before an adaptive learning rate is divided
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -323,7 +322,7 @@ class BaseMLP(BaseEstimator):
             warnings.warn(
                 f"Got `batch_size` {batch_size} larger than sample size {rows}. It is going to be "
                 f"clipped",
-                stacklevel=4,
+                stacklevel=5,
             )
             batch_size = rows
         objective = Objective(self._head()[0], self.alpha, self.l2_scaling)
@@ -348,13 +347,13 @@ class BaseMLP(BaseEstimator):
             self.network_.loss = objective.loss
             self._steps = trainer.step
         if trainer.stopped == "interrupted":
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
         elif trainer.stopped == "epochs" and not incremental:
             warnings.warn(
                 f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
                 f"optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         if self._best is not None and not incremental:
             self.network_.parameters, self.network_.buffers = self._best
@@ -399,65 +398,3 @@ NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed."
 )
-
-
-class Epochs:
-    """The callback that writes an epoch into the fitted attributes and says when to stop."""
-
-    def __init__(
-        self, estimator: Any, objective: Objective, held_out: Samples | None, rows: int
-    ) -> None:
-        self.estimator, self.objective = estimator, objective
-        self.held_out, self.rows = held_out, rows
-        e = estimator
-        e.n_iter_ = 0
-        if not hasattr(e, "loss_curve_"):
-            e.loss_curve_ = []
-            e.validation_scores_ = e.validation_loss_curve_ = None
-            e.best_validation_score_ = None
-            e.best_loss_ = None if e.early_stopping else np.inf
-        if held_out is not None and e.validation_scores_ is None:
-            e.validation_scores_, e.validation_loss_curve_ = [], []
-            e.best_validation_score_ = -np.inf
-
-    def __call__(self, trainer: Trainer) -> bool:
-        e = self.estimator
-        e.n_iter_ += 1
-        e.t_ += self.rows
-        e.loss_ = self.objective.end_epoch()
-        e.loss_curve_.append(e.loss_)
-        self.say(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
-        better = e.loss_ < (np.inf if e.best_loss_ is None else e.best_loss_)
-        if e.best_loss_ is not None:
-            e.best_loss_ = min(e.best_loss_, e.loss_)
-        if self.held_out is not None:
-            row = trainer.history.rows[-1]
-            score = e._validation_score(self.held_out, row["validation_accuracy"])
-            e.validation_scores_.append(score)
-            e.validation_loss_curve_.append(row["validation_loss"])
-            self.say(f"Validation score: {score:f}")
-            better = score > e.best_validation_score_
-            e.best_validation_score_ = max(e.best_validation_score_, score)
-        if better and (e.keep_best or e.early_stopping):
-            e._best = trainer.network.parameters.copy(), trainer.network.buffers.copy()
-        return self.should_stop()
-
-    def should_stop(self) -> bool:
-        e = self.estimator
-        adaptive = e.solver == "sgd" and e.learning_rate == "adaptive" and e.schedule is None
-        patience = ADAPTIVE_PATIENCE if adaptive else e.n_iter_no_change
-        value = -e.validation_scores_[-1] if e.early_stopping else e.loss_
-        if not e._convergence.reached(value, e.tol, patience):
-            return False
-        what = "Validation score" if e.early_stopping else "Training loss"
-        message = f"{what} did not improve more than tol={e.tol:f} for {patience} epochs in a row."
-        if adaptive and e._convergence.slow_down(e.learning_rate_init):
-            rate = e.learning_rate_init * e._convergence.factor
-            self.say(f"{message} Setting learning rate to {rate:g}")
-            return False
-        self.say(f"{message} Stopping.")
-        return True
-
-    def say(self, text: str) -> None:
-        if self.estimator.verbose:
-            print(text)

@@ -1,14 +1,13 @@
 """What turns the package's Trainer into scikit-learn's solvers, piece by piece.
 
 The Trainer runs the loop; these are the objects it is given: samples that may be sparse, the order
-of an epoch, a loss whose L2 term is divided by the batch, schedules, and the rule when to stop.
-`minimize_lbfgs` stands beside the Trainer, for it takes no mini-batches. `base.py` puts them
-together.
+of an epoch, a loss whose L2 term is divided by the batch, schedules. `minimize_lbfgs` stands beside
+the Trainer, for it takes no mini-batches. What happens after each epoch is in `epochs.py`;
+`base.py` puts all of it together.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,6 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "one_cycle": OneCycle,
 }
 CHUNK = 4096  # rows at a time where all of them are wanted: bounds the memory of dense copies
-SMALLEST_RATE = 1e-6  # below this, an adaptive learning rate is not divided any more
 
 
 class SparseSamples(Samples):
@@ -180,44 +178,6 @@ class Planned:
 
     def __call__(self, step: int, total_steps: int) -> float:
         return self.schedule(min(step - self.start, self.steps - 1), self.steps)
-
-
-@dataclass
-class Convergence:
-    """The rule when training ends: too many epochs in a row without progress.
-
-    It also is the schedule ``learning_rate="adaptive"``: where that is asked for, the learning
-    rate is divided by five instead, until it is small.
-
-    Attributes
-    ----------
-    best : float
-        The lowest value so far, of the loss or of the negative validation score.
-    idle : int
-        How many epochs in a row have brought no progress.
-    factor : float
-        On the learning rate.
-    """
-
-    best: float = math.inf
-    idle: int = 0
-    factor: float = 1.0
-
-    def __call__(self, step: int, total_steps: int) -> float:
-        return self.factor
-
-    def reached(self, value: float, tol: float, patience: float) -> bool:
-        """Take note of an epoch's value; tell whether `patience` epochs have brought nothing."""
-        self.idle = 0 if value <= self.best - tol else self.idle + 1
-        self.best = min(self.best, value)
-        return self.idle >= patience
-
-    def slow_down(self, learning_rate: float) -> bool:
-        """Divide the learning rate by five; tell whether it was large enough for that."""
-        if learning_rate * self.factor <= SMALLEST_RATE:
-            return False
-        self.factor, self.idle = self.factor / 5, 0
-        return True
 
 
 # ---- L-BFGS ----
