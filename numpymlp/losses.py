@@ -251,5 +251,5 @@ def _normalized(sample_weight: np.ndarray | None, logits: np.ndarray) -> np.ndar
     """Scale the weights of a batch so that they sum to 1; all zeros stay zeros.    (N,)."""
     if sample_weight is None:
         return np.full(len(logits), 1 / len(logits), logits.dtype)
-    total = sample_weight.sum(dtype=np.float64)
+    total = sample_weight.sum()
     return (sample_weight / (total if total > 0 else 1.0)).astype(logits.dtype)

@@ -117,8 +117,9 @@ def weights_are_relative(make: Callable[[], Any]) -> None:
     weights = np.array([1.0, 2, 3, 1, 2])
     value = loss.forward(logits, targets, weights)
     gradient = loss.backward()
-    assert loss.forward(logits, targets, 2 * weights) == pytest.approx(value, rel=1e-12)
-    np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-12)
+    for scale in (2, 0.01):
+        assert loss.forward(logits, targets, scale * weights) == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-12)
     rows = np.repeat(np.arange(5), weights.astype(int))
     assert loss.forward(logits[rows], targets[rows]) == pytest.approx(value, rel=1e-12)
 

@@ -164,6 +164,9 @@ def test_dropout_drops_the_same_units_in_both_dtypes() -> None:
     ]
     np.testing.assert_array_equal(*dropped)
     assert [y.dtype for y in dropped] == [np.float32, np.float64]
+    # The draws are pinned: a seed gives the same masks tomorrow.
+    draws = random(5).random((50, 50), dtype=np.float32)
+    np.testing.assert_array_equal(dropped[0] > 0, draws >= 0.5)
 
 
 def test_batch_norm_in_training() -> None:
@@ -259,6 +262,8 @@ def test_mistakes_in_settings() -> None:
     for make, message in [
         (lambda: Dense(0, 3), "Dense inputs: expected a whole number of at least 1, got 0"),
         (lambda: Dense(3, 2.5), "Dense outputs: expected a whole number"),
+        (lambda: Dense(3, 2, "he"), "^Dense initializer: .*he_normal or the like"),
+        (lambda: Dense(3, 2, lambda shape, rng: 0.0, random()), r"^Dense\(3 -> 2\) weights"),
         (lambda: LeakyReLU(1), r"LeakyReLU slope: expected a number in \[0, 1\), got 1"),
         (lambda: LeakyReLU(-0.1), "LeakyReLU slope"),
         (lambda: Dropout(1.0), r"Dropout rate: expected a number in \[0, 1\), got 1.0"),
@@ -277,6 +282,9 @@ def test_what_is_missing_is_said() -> None:
         Dense(3, 2).forward(X)
     with pytest.raises(AttributeError, match="'Dense' object has no attribute 'weights'"):
         _ = Dense(3, 2, rng=random()).weights
+    for layer in layers():
+        with pytest.raises(AttributeError, match="backward expected a forward pass before it"):
+            layer.backward(X)
     with pytest.raises(InputError, match="Dropout has no random numbers: give it rng="):
         Dropout(0.5).forward(X, training=True)
     with pytest.raises(NotImplementedError, match="Mine must define forward"):

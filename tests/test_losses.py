@@ -77,9 +77,10 @@ def test_values_are_python_floats_and_gradients_have_the_dtype_of_the_logits(mak
     for dtype in (np.float32, np.float64):
         loss, rng = make(), random()
         targets = checks.targets_of(loss, rng, 4, 3)
-        value = loss.forward(rng.normal(size=(4, 3)).astype(dtype), targets, np.arange(1, 5))
-        assert type(value) is float
-        assert loss.backward().dtype == dtype
+        for weights in (None, np.arange(1, 5)):
+            value = loss.forward(rng.normal(size=(4, 3)).astype(dtype), targets, weights)
+            assert type(value) is float
+            assert loss.backward().dtype == dtype
 
 
 # ---- softmax ----
