@@ -155,15 +155,14 @@ def train(interrupt_at=None, augment=None, epochs=2):
     )
     if interrupt_at is not None:
 
-        def ask_to_stop(step, total_steps):
-            trainer.stop_requested |= step == interrupt_at
-            return 1.0
+        def ask_to_stop(network):  # called after each step, before it is counted
+            trainer.stop_requested |= trainer.step == interrupt_at
 
-        trainer.schedule = ask_to_stop
+        trainer.constraint = ask_to_stop
         trainer.fit(x, y, epochs)
         assert trainer.stopped == "interrupted"
         assert trainer.step == interrupt_at + 1
-        trainer.schedule = None
+        trainer.constraint = None
     trainer.fit(x, y, epochs if interrupt_at is None else None)
     return network.parameters.copy(), trainer.history["running_train_loss"]
 
