@@ -197,7 +197,7 @@ def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") 
     )
     upper.set_xlim(0, 100)
     upper.set_ylim(0, 102)
-    upper.legend(loc="upper left", fontsize=SMALL, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
     lean = float(np.sum(table.count[filled] * (sureness - accuracy)) / table.count.sum())
     word = "more" if lean > 0 else "less"
     verdict = f"{abs(lean):.2f} percentage points {word} sure than right"
