@@ -345,6 +345,20 @@ def test_a_finished_run_is_not_trained_again(small, tmp_path, capsys, undisturbe
     assert everything(folder) == before
 
 
+def test_a_run_that_overwrites_another_and_is_killed_leaves_nothing_of_the_other(
+    small, finished, tmp_path
+):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    program = ("-c", textwrap.dedent(KILLED_WRITER))
+    process = subprocess.run(
+        [sys.executable, *program, "train", *map(str, begin(small, folder)), "--overwrite"],
+        capture_output=True,
+        env={**ENVIRONMENT, "KILL_AT": "4"},
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert [path.name for path in folder.iterdir() if path.name[0] != "."] == [CONFIG]
+
+
 def test_a_failed_beginning_leaves_the_former_run_alone(small, tmp_path, capsys):
     folder = tmp_path / "run"
     arguments = [*map(str, begin(small, folder)), "--overwrite", "--quiet"]
