@@ -1,4 +1,5 @@
 import doctest
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpymlp import (
     BatchNorm,
     Dense,
     Dropout,
+    GradientReport,
     InputError,
     L2Penalty,
     LeakyReLU,
@@ -23,6 +25,7 @@ from numpymlp import (
     check_loss,
     mlp,
 )
+from numpymlp.gradient_report import Comparison, Row
 
 LOSS = SoftmaxCrossEntropy()
 
@@ -141,6 +144,7 @@ def test_gradients_that_are_not_finite_fail() -> None:
         report = check_gradients(network, LOSS, *batch(), mode=mode)
         assert not report.passed
         assert report.max_error == np.inf
+        assert ("direction: backprop gives" in str(report)) == (mode == "direction")
 
 
 def test_one_entry_that_is_not_written_does_not_blame_the_others() -> None:
@@ -310,8 +314,8 @@ def test_a_layer_inside_a_float32_network_can_be_checked_alone() -> None:
     before = network.parameters.copy()
     assert check_layer(network.layers[0], batch()[0]).passed
     np.testing.assert_array_equal(network.parameters, before)
-    network.parameters[:] = 0
-    np.testing.assert_array_equal(network.layers[0].W, 0)  # still a view
+    network.layers[0].W = np.zeros((5, 4))  # still a view
+    np.testing.assert_array_equal(network.parameters[:20], 0)
 
 
 def test_evaluation_mode() -> None:
@@ -429,6 +433,137 @@ def test_a_layer_that_works_in_place_does_not_disturb_the_check() -> None:
             return 3 * dy
 
     assert check_layer(InPlace(), batch()[0]).passed
+
+
+def test_what_is_random_about_a_layer_and_a_loss_alone() -> None:
+    x, wide = batch()[0], random().normal(size=(4, 30))
+    dense = Dense(30, 20, rng=random())
+    for limit, expected in (({}, 200), ({"max_entries": 50}, 50), ({"max_entries": None}, 600)):
+        assert check_layer(dense, wide, **limit).rows[0].compared == expected
+    logits, labels = random().normal(size=(30, 10)), np.arange(30) % 10
+    for limit, expected in (({}, 200), ({"max_entries": 50}, 50), ({"max_entries": None}, 300)):
+        assert check_loss(LOSS, logits, labels, **limit).rows[0].compared == expected
+    assert str(check_layer(Dropout(0.5), x)) == str(check_layer(Dropout(0.5), x))
+    by_seed = [str(check_layer(Tanh(), x, rng=random(seed))) for seed in (1, 1, 2)]
+    assert by_seed[0] == by_seed[1] != by_seed[2]
+    assert str(check_layer(Tanh(), x)) == str(check_layer(Tanh(), x, rng=random(0)))
+    losses = [
+        str(check_loss(LOSS, logits, labels, max_entries=20, rng=random(seed)))
+        for seed in (1, 1, 2)
+    ]
+    assert losses[0] == losses[1] != losses[2]
+    with pytest.raises(InputError, match="rng: expected"):
+        check_layer(Tanh(), x, rng=3)
+
+
+def test_a_layer_alone_is_checked_in_training_mode_unless_told() -> None:
+    row = batch(rows=1)[0]
+    assert check_layer(BatchNorm(5), row, training=False).passed
+    with pytest.raises(InputError, match="at least 2 rows"):
+        check_layer(BatchNorm(5), row)
+
+
+def test_weights_reach_a_loss_alone() -> None:
+    with pytest.raises(InputError, match="sample_weight: expected 2 numbers"):
+        check_loss(LOSS, np.zeros((2, 3)), np.array([0, 1]), np.ones(3))
+
+
+def test_the_measure_does_not_depend_on_the_scale_of_the_loss() -> None:
+    class Scaled(SoftmaxCrossEntropy):
+        scale = 1e-6
+
+        def forward(self, *arguments) -> float:
+            return self.scale * super().forward(*arguments)
+
+        def backward(self) -> np.ndarray:
+            return self.scale * super().backward()
+
+    x, y = batch()
+    for first, expected in ((Dense(5, 4), True), (Wrong(5, 4), False)):
+        network = Network([first, Tanh(), Dense(4, 3)], rng=random())
+        assert check_gradients(network, Scaled(), x, y).passed is expected
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """Everything that the checker compares from now on."""
+    calls, compare = [], numpymlp.gradient_check._compare
+
+    def noting(f, where, direction, analytic, floor, limit):
+        calls.append({"point": f.point.copy(), "where": where, "floor": floor, "f": f})
+        calls[-1]["direction"] = direction
+        return compare(f, where, direction, analytic, floor, limit)
+
+    monkeypatch.setattr(numpymlp.gradient_check, "_compare", noting)
+    return calls
+
+
+def test_entries_are_drawn_once_each(compared: list[dict]) -> None:
+    network = mlp([5, 4, 3], activation="tanh", rng=random())
+    check_gradients(network, LOSS, *batch(), max_entries=15)
+    places = [call["where"] for call in compared]
+    assert len(places) == len(set(places)) == 15 + 4 + 12 + 3 + 15
+
+
+def test_a_direction_has_length_1_and_is_measured_against_a_typical_slope(
+    compared: list[dict],
+) -> None:
+    network = mlp([5, 4, 3], activation="tanh", rng=random())
+    check_gradients(network, LOSS, *batch(), mode="direction")
+    (call,) = compared
+    assert np.linalg.norm(call["direction"]) == pytest.approx(1, rel=1e-12)
+    gradient = call["f"].gradient
+    assert call["floor"] == pytest.approx(np.linalg.norm(gradient) / np.sqrt(gradient.size))
+
+
+def test_beside_a_kink_is_close_to_it(compared: list[dict]) -> None:
+    network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
+    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+    assert check_gradients(network, LOSS, x, y, mode="direction").passed
+    assert len(compared) > 1
+    for before, after in pairwise(compared):
+        moved = np.linalg.norm(after["point"] - before["point"])
+        assert moved == pytest.approx(1e-3)
+
+
+# ---- the report ----
+
+
+def test_the_text_of_a_report() -> None:
+    right = Comparison("0.W[0, 1]", 1.5, 1.5, 3e-9)
+    wrong = Comparison("0.b[1]", 0.25, -0.125, 1.5)
+    report = GradientReport(
+        [
+            Row.of("0.W", (1, 2000), [right] * 1234 + [None] * 5, 1e-3, 1e-7),
+            Row.of("0.b", (2,), [right, wrong, right], 1e-3, 1e-7),
+            Row.of("x", (1, 1), [None], 1e-3, 1e-7),
+            Row.of("4.b", (1,), [Comparison("4.b[0]", 1e-5, 0.0, 1e-8)], 1e-3, 1e-7),
+        ],
+        1e-7,
+        dead=1200,
+    )
+    # 0.b: backprop (1.5, 0.25, 1.5) against (1.5, -0.125, 1.5): 0.375 / sqrt(4.515625)
+    assert str(report).splitlines() == [
+        "parameter  shape      compared  at kinks    error  norm-wise",
+        "0.W        (1, 2000)     1,234         5  3.0e-09    0.0e+00  ok",
+        "0.b        (2,)              3         0  1.5e+00    1.8e-01  WRONG",
+        "x          (1, 1)            0         1      inf          -  NOT COMPARED",
+        "4.b        (1,)              1         0  1.0e-08          -  ok",
+        "0.b[1]: backprop gives 0.25, the finite difference -0.125",
+        "x: every step crossed a kink, so nothing was compared: move the point, for example by "
+        "small random biases",
+        "FAILED: largest error inf, limit 1e-07; 1,200 units are 0 for the whole batch (dead)",
+    ]
+    first, second, third, _ = report.rows
+    assert (first.worst, second.worst, third.worst) == (right, wrong, None)
+    assert (third.shape, third.passed, second.passed, first.passed) == ((1, 1), False, False, True)
+    assert not report.passed
+
+
+def test_a_report_of_nothing_has_not_passed() -> None:
+    empty = GradientReport([], 1e-7, 0)
+    assert not empty.passed
+    assert empty.max_error == np.inf
 
 
 # ---- mistakes of the caller ----
