@@ -211,6 +211,7 @@ designs = {
     "ReLU, weights too small": {"activation": "relu", "initializer": Normal(0.05)},
     "ReLU, He's weights": {"activation": "relu"},
 }
+# %%
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
 tidy(axes, "Before training", "layer, from the input on", "gradient, RMS per weight", grid="y")
 deep = {}

@@ -109,6 +109,8 @@ for (name, (optimizer, settings)), colour in zip(runs.items(), RUN_COLOURS, stri
 axes.set_ylim(1e-17, 1e-13)
 axes.legend(fontsize=8, ncols=4)
 plt.show()
+
+# %%
 print({name: f"{value:.0e}" for name, value in differences.items()})
 
 # %% [markdown]
@@ -168,6 +170,7 @@ def sklearn_epoch(x, y, sizes, batch_size):
     return theirs.fit(x, y)
 
 
+# %%
 def fastest(functions, rounds=3):
     """The shortest time of each function, called in turn; the first round does not count."""
     times = np.zeros((rounds + 1, len(functions)))
@@ -285,7 +288,7 @@ for name, spent in profiles.items():
 # %% [markdown]
 # Two things fill the bars. The first layer's matrix products, forward and backward: it has 784 x
 # 128 weights, the last layer 128 x 10. And, with small batches, Adam: it must touch every
-# parameter in every step, and smaller batches mean more steps. All else is the small rest,
+# parameter in every step, and smaller batches mean more steps. All else is the smaller part,
 # although it is most of the code.
 #
 # How many multiplications does the first layer cost? For each sample and each weight one going
