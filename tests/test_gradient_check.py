@@ -5,6 +5,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from checks import random
+from strategies import Case, Hidden
 
 import numpymlp.gradient_check
 from numpymlp import (
@@ -186,7 +187,7 @@ def test_steps_across_a_kink_are_left_out_and_counted() -> None:
 
 def test_near_a_kink_a_shorter_step_is_taken() -> None:
     network = at_the_kink()
-    network.layers[0].b = [5e-6 - 2.0, 5.0]  # a step of 1e-5 crosses, one of 1e-6 does not
+    network.layers[0].b = [7e-6 - 2.0, 5.0]  # a step of 1e-5 crosses, half of it does not
     report = check_gradients(network, LOSS, np.array([[2.0], [3.0]]), np.array([0, 1]))
     assert report.passed
     assert [row.crossed for row in report.rows] == [0] * 5
@@ -352,6 +353,56 @@ def test_sample_weights_count() -> None:
 def test_at_a_minimum_rounding_is_no_fault() -> None:
     # Uniform logits and uniform targets: the gradient is 0, the finite difference is rounding.
     assert check_loss(LOSS, np.full((3, 4), 0.3), np.full((3, 4), 0.25)).passed
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        # The second batch norm sees a feature of variance 6e-6: its curve bends sharply.
+        Case(
+            rows=5,
+            inputs=1,
+            hidden=(
+                Hidden(3, "none", batch_norm=True),
+                Hidden(3, "none", batch_norm=True),
+                Hidden(3, "tanh"),
+                Hidden(5, "relu", batch_norm=True),
+            ),
+            outputs=4,
+            loss="softmax",
+            label_smoothing=0.1,
+            sample_weight="some 0",
+            l2=1.0,
+            initializer="glorot_uniform",
+            dtype="float32",
+            seed=2546,
+        ),
+        # A gradient of 8e-6 beside a kink: rounding is all that short steps see.
+        Case(
+            rows=7,
+            inputs=4,
+            hidden=(
+                Hidden(3, "leaky_relu 0.3", dropout=0.5),
+                Hidden(3, "leaky_relu 0.3", dropout=0.5),
+                Hidden(1, "tanh", dropout=0.5),
+                Hidden(2, "leaky_relu", dropout=0.5),
+            ),
+            outputs=2,
+            loss="softmax",
+            label_smoothing=0.5,
+            sample_weight="some 0",
+            initializer="normal 0.5",
+            training=False,
+            dtype="float32",
+            seed=9,
+        ),
+    ],
+    ids=["sharp bend", "beside a kink"],
+)
+def test_right_networks_that_once_failed(case: Case) -> None:
+    network, loss, x, y, options = case.build()
+    report = check_gradients(network, loss, x, y, max_entries=None, **options)
+    assert report.passed, str(report)
 
 
 def test_how_many_entries() -> None:
