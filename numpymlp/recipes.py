@@ -202,7 +202,6 @@ _AFFINE = Recipe(
     shift=1.0,
     rotation=10.0,
     scaling=0.1,
-    shear=5.0,
 )
 _ELASTIC = dataclasses.replace(_AFFINE, epochs=100, elastic=34.0)
 
@@ -257,7 +256,7 @@ RECIPES = {
         NamedRecipe(
             "affine",
             _AFFINE,
-            "every image shifted, turned, scaled and slanted a little, anew in every epoch",
+            "every image shifted, turned and scaled a little, anew in every epoch",
             "1.1 % (800)",
             _SIMARD,
         ),
