@@ -105,6 +105,7 @@ def results(**rows):
     return {
         "environment": report.environment(2),
         "quick": False,
+        "load": 0.1,
         "command": "numpymlp benchmark",
         "equality": {"settings": 32, "steps": 60, "difference": 1e-15},
         **rows,
@@ -123,6 +124,11 @@ def test_the_table_worked_by_hand() -> None:
     )
     assert "| 784-10, batch 32 | 1.00 | 0.50 | 2.00 |" in lines  # a peer wins, and it is shown
     assert "| geometric mean | 1.00 | 1.00 | 4.00 |" in lines
+
+
+def test_times_from_a_busy_machine_say_so() -> None:
+    assert "not to be relied on" not in report.markdown(results())
+    assert "load average 3.0 at the start" in report.markdown({**results(), "load": 3.0})
 
 
 def test_a_run_that_does_not_reach_the_goal_has_no_time() -> None:

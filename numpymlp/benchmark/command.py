@@ -76,6 +76,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     if plan.threads > CORES:
         raise InputError(f"--threads: expected 1 to {CORES}, got {plan.threads}")
     began = time.perf_counter()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     print(f"Equality with scikit-learn, {STEPS} steps in float64 ...", flush=True)
     try:
         cases = prove_equality()
@@ -87,6 +88,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     results: Results = {
+        "load": load,
         "environment": report.environment(plan.threads),
         "quick": plan.quick,
         "command": "numpymlp benchmark" + (" --quick" if plan.quick else ""),

@@ -32,6 +32,7 @@ NAMES = {
     "jax": "JAX, whole epoch compiled",
     "products": "matrix products alone",
 }
+BUSY = 0.5  # load average from which other programs disturb the times
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
 
@@ -119,6 +120,11 @@ def markdown(results: Results) -> str:
         f"the weights of both libraries agree to {equality['difference']:.1e} after each of "
         f"{equality['steps']} steps in float64.",
     ]
+    if results["load"] > BUSY:
+        parts.append(
+            f"Other programs were running (load average {results['load']:.1f} at the start): these "
+            f"times are not to be relied on."
+        )
     if results["quick"]:
         parts.append("A quick run: fewer samples, one measurement a cell.")
     for row, write in WRITERS.items():
