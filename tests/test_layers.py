@@ -17,6 +17,7 @@ from numpymlp import (
     InputError,
     Layer,
     LeakyReLU,
+    Network,
     ReLU,
     Sigmoid,
     Tanh,
@@ -132,6 +133,16 @@ def test_activations_are_finite_at_huge_inputs() -> None:
     # The tail keeps its digits: sigmoid(-20) = exp(-20) but for one part in 5e8.
     tail = sigmoid(np.array([[-20.0]], np.float32))
     np.testing.assert_allclose(tail, np.exp(-20.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_keep_the_dtype_of_their_network(dtype) -> None:
+    for layer in layers():
+        network = Network([layer], rng=random(), dtype=dtype)
+        for training in (True, False):
+            y = network.forward(X, training)
+            dx = network.backward(np.ones_like(y), input_gradient=True)
+            assert y.dtype == dx.dtype == dtype, layer
 
 
 def test_dropout() -> None:
