@@ -166,8 +166,9 @@ plt.show()
 # ## How small a step?
 #
 # The slope was taken with $h = 10^{-5}$. Why not smaller still, since a derivative is the limit of
-# ever smaller steps? Try it. A parabola is too simple here: on it, the two errors of a central
-# difference cancel exactly. Take $e^z$ at $z = 1$. Its derivative is known: $e^z$ again.
+# ever smaller steps? Try it. A parabola is too simple here: on it a central difference is exact at
+# any step, since what is too much on the right is too little on the left. Take $e^z$ at $z = 1$.
+# Its derivative is known: $e^z$ again.
 #
 # **Predict, then run.** From $h = 1$ down to $10^{-15}$, does the error fall all the way?
 
@@ -191,7 +192,8 @@ print(f"error of the central difference at h = 1e-05: {central[5]:.1e}")
 # Then the error grows again. The computer keeps about 16 digits of a number. If the two values
 # differ only in the last of them, their difference has few digits that mean anything, and dividing
 # by a tiny $h$ makes their error huge. The best place lies between. Near $h = 10^{-5}$ both errors
-# are small, and that is the step which the whole course uses.
+# are small, that of the curve and that of rounding, and that is the step which the whole course
+# uses.
 
 # %% [markdown]
 # ## Walking downhill
@@ -342,8 +344,8 @@ print(f"25 °C are {100 * neuron(0.25, w, b):.1f} °F")
 #
 # ## Exercises
 #
-# Fill in `exercises/01_one_neuron.py`. `pytest tutorials/exercises -k 01` tells you what is still
-# wrong.
+# Fill in `tutorials/exercises/01_one_neuron.py`. Then `pytest tutorials/exercises -k 01`, run from
+# the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
