@@ -134,8 +134,8 @@ print("same numbers:", np.allclose(looped, product))
 print("at least 100 times as fast:", ratio > 100)
 
 # %% [markdown]
-# The numbers agree, and the times cannot be compared. So in this course no loop ever runs over
-# samples or neurons.
+# The numbers agree, and `@` is more than a hundred times as fast. So in this course no loop ever
+# runs over samples or neurons.
 #
 # ## What `+ b` does
 #
@@ -334,7 +334,8 @@ print("W", W.round(4), " b", b.round(4), f" loss {losses[-1]:.1e}")
 
 # %% [markdown]
 # Each neuron has found its own numbers: times 1.8 plus 0.32, and times 1 plus 2.7315. Both came
-# from the same four lines, and 784 inputs and 128 neurons would need no other ones.
+# from the same lines, `y`, `layer_gradients` and the two steps, and 784 inputs and 128 neurons
+# would need no other ones.
 #
 # ## Checks
 
@@ -362,8 +363,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/02_a_layer.py`. `pytest tutorials/exercises -k 02` tells you what is still
-# wrong.
+# Fill in `tutorials/exercises/02_a_layer.py`. Then `pytest tutorials/exercises -k 02`, run from the
+# repository's root, tells you what is still wrong.
 #
 # ## Read next
 #

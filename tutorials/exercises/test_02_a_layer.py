@@ -87,7 +87,15 @@ def test_weighted_gradients(exercise):
             "the weights are in there twice.",
         ),
     ]
-    compare(exercise.weighted_gradients(x, W, b, t, weight), loss, W, b, causes)
+    try:
+        got = exercise.weighted_gradients(x, W, b, t, weight)
+    except ValueError as error:
+        raise pytest.fail.Exception(
+            f"weighted_gradients: {str(error).strip()}. If it is weight, of shape (5,), that does "
+            "not fit y - t, of shape (5, 2): make a column of it, weight[:, None].",
+            pytrace=False,
+        ) from None
+    compare(got, loss, W, b, causes)
 
 
 def test_weighted_gradients_of_a_square_batch(exercise):
