@@ -267,8 +267,8 @@ plt.show()
 # %% [markdown]
 # The loss starts at ln 10, as it must, falls fast, and then slowly. Single mini-batches jump, since
 # each holds other pictures. On 10,000 pictures that it never saw, the layer is right for 92 %. The
-# nearest average of page 00 had 82 %. (We only look at the test set here. Whoever chooses by it,
-# say how long to train, needs other pictures to judge the choice.)
+# nearest average of page 00 had 82 %. (We only look at the test set here. If you use the test set
+# to choose something, such as how long to train, it can no longer judge that choice.)
 #
 # ## Look inside
 #
@@ -334,8 +334,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/03_softmax.py`. `pytest tutorials/exercises -k 03` tells you what is still
-# wrong.
+# Fill in `tutorials/exercises/03_softmax.py`. Then `pytest tutorials/exercises -k 03`, run from the
+# repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
