@@ -26,7 +26,9 @@
 # | $L$ | `cross_entropy(...)` | | the loss |
 #
 # The gradient of the loss with respect to a variable has a `d` in front of its name and the same
-# shape: `dh` is $\partial L / \partial h$.
+# shape: `dh` is $\partial L / \partial h$. (On pages 01 to 03, $h$ was the small step of a finite
+# difference. Here $h$ is the hidden layer, as everywhere in this field, and the step is called
+# `step`.)
 
 # %%
 import matplotlib.pyplot as plt
@@ -50,7 +52,7 @@ from numpymlp.plots.style import TRAIN, WRONG
 # ## The way forward
 #
 # One sample, two inputs, three hidden neurons, two classes. All numbers are short, so that you can
-# follow them with pencil and paper. Do it for at least one of them.
+# follow them with pencil and paper. Work out at least one logit by hand.
 
 # %%
 x = np.array([[1.0, 2.0]])
@@ -171,10 +173,11 @@ compare("db2", db2, lambda: loss_of_h(h), b2)
 #
 # ## Step 3: through the layer, to `h`
 #
-# This is the new step, the one that gives backpropagation its name. The loss cannot be asked about
-# $h$ directly; we know only how it depends on the logits. Take one number, $h_i$. If it grows by a
-# little, *every* logit $j$ changes, by $W_{2,ij}$ times as much. Each of these moves the loss, with
-# the slope `dlogits[j]`. The effects add up:
+# This is the new step, the one that gives backpropagation its name. No formula for the loss in
+# terms of $h$ stands before us; but we know how the loss depends on the logits, and how the logits
+# depend on $h$. Take one number, $h_i$. If it grows by a little, *every* logit $j$ changes, by
+# $W_{2,ij}$ times as much. Each of these moves the loss, with the slope `dlogits[j]`. The effects
+# add up:
 #
 # $$\frac{\partial L}{\partial h_i} = \sum_j \frac{\partial L}{\partial z_j}\, W_{2,ij}$$
 #
@@ -331,9 +334,27 @@ for name, gradient in zip(names, gradients, strict=True):
 # Only the last bias would ever learn. `h` is 0, so `dW2` is 0. `W2` is 0, so no slope gets through
 # it to the first layer. And even with all weights equal to 1, every hidden neuron would compute the
 # same, get the same gradient, and remain the copy of all others forever. So weights begin **random
-# and small**. How small? A neuron with many inputs adds many numbers, so its weights must be
-# smaller. Normal random numbers with the standard deviation $\sqrt{2 / \text{in}}$ keep the values
-# at about the same size from layer to layer.
+# and small**.
+#
+# How small? Random numbers around 0 have a typical size, the root of the mean of their squares,
+# called *standard deviation*. An output sums up `in` terms with random signs. They cancel in part,
+# so the sum is not `in` times as large as a term, but only about $\sqrt{\text{in}}$ times. ReLU
+# then makes half of the outputs 0, which halves the mean square. To keep the size from layer to
+# layer, the weights must make up for both: standard deviation $\sqrt{2 / \text{in}}$. Try it
+# through four layers of 500 neurons:
+
+# %%
+for name, scale in (("1", 1.0), ("sqrt(2 / in)", np.sqrt(2 / 500))):
+    draws = np.random.default_rng(1)
+    values, sizes = draws.normal(size=(100, 500)), []
+    for _ in range(4):
+        values = np.maximum(values @ (scale * draws.normal(size=(500, 500))), 0)
+        sizes.append(np.sqrt((values**2).mean()))
+    print(f"standard deviation {name:12}  sizes", *(f"{size:10.2f}" for size in sizes))
+
+# %% [markdown]
+# With 1, every layer makes the numbers 16 times as large; with $\sqrt{2 / \text{in}}$ they keep
+# their size.
 #
 # ## Train on MNIST
 #
@@ -385,8 +406,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/04_backpropagation.py`. `pytest tutorials/exercises -k 04` tells you what is
-# still wrong.
+# Fill in `tutorials/exercises/04_backpropagation.py`. Then `pytest tutorials/exercises -k 04`, run
+# from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
