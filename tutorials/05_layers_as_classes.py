@@ -72,8 +72,9 @@ def relu_backward(dy, kept):
 
 # %% [markdown]
 # "Dense" is the usual name for our layer: every input is connected with every output. The loss gets
-# the same form, `forward` and `backward`; as it needs to keep something, it is our first class.
-# What it keeps are the logarithms of the probabilities, since $e^{\ln p} = p$.
+# the same form, `forward` and `backward`; but its `forward` shall return only a number, the loss.
+# So it stores what it keeps in `self`, and is our first class. It keeps the logarithms of the
+# probabilities; `backward` gets $p$ back as $e^{\ln p}$.
 
 
 # %%
@@ -372,7 +373,7 @@ print(f"{len(network.parameters)} parameters, largest error {gradient_error:.1e}
 # %%
 theirs, their_loss = numpymlp.mlp([4, 6, 5, 3], dtype=np.float64), numpymlp.SoftmaxCrossEntropy()
 print(theirs)
-theirs.parameters = network.parameters
+theirs.parameters = network.parameters  # in the package, this copies the values in
 their_value = their_loss.forward(theirs.forward(x), labels)
 theirs.backward(their_loss.backward())
 our_value = loss.forward(network.forward(x), labels)
@@ -447,8 +448,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/05_layers_as_classes.py`. `pytest tutorials/exercises -k 05` tells you what is
-# still wrong.
+# Fill in `tutorials/exercises/05_layers_as_classes.py`. Then `pytest tutorials/exercises -k 05`,
+# run from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
