@@ -341,8 +341,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/08_train_and_look_inside.py`. `pytest tutorials/exercises -k 08` tells you what
-# is still wrong.
+# Fill in `tutorials/exercises/08_train_and_look_inside.py`. Then `pytest tutorials/exercises -k
+# 08`, run from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #

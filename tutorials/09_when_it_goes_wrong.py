@@ -431,8 +431,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/09_when_it_goes_wrong.py`. `pytest tutorials/exercises -k 09` tells you what is
-# still wrong.
+# Fill in `tutorials/exercises/09_when_it_goes_wrong.py`. Then `pytest tutorials/exercises -k 09`,
+# run from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #

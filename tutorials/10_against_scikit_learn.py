@@ -412,8 +412,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/10_against_scikit_learn.py`. `pytest tutorials/exercises -k 10` tells you what
-# is still wrong.
+# Fill in `tutorials/exercises/10_against_scikit_learn.py`. Then `pytest tutorials/exercises -k 10`,
+# run from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
