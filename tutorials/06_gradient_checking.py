@@ -130,9 +130,10 @@ plt.show()
 #
 # ## 3. A bench for one layer
 #
-# A layer has no loss. Give it one: choose fixed random numbers `dy`, and let
-# $L = \sum dy \cdot y$. Then $\partial L / \partial y$ is exactly `dy`, what would arrive from
-# above in a real network, and `backward(dy)` must return $\partial L / \partial x$.
+# A layer has no loss. Give it one: choose fixed random numbers `dy`, and let $L = \sum dy \cdot y$.
+# Then $\partial L / \partial y$ is exactly `dy`, what would arrive from above in a real network,
+# and `backward(dy)` must return $\partial L / \partial x$. `training=True` tells a layer that this
+# is no test; most layers behave the same in both.
 
 
 # %%
@@ -156,7 +157,10 @@ for layer in (numpymlp.ReLU(), numpymlp.Tanh(), numpymlp.Sigmoid()):
     assert layer_error(layer, x) < 1e-7
 
 # %% [markdown]
-# Those three are right. (`seed` is for layers that draw random numbers; it comes in section 5.)
+# Those three are right. (Sigmoid is a smooth curve too, from 0 to 1.) But mind what the bench
+# compares: `dx` alone. A layer that learns needs the same for each of its parameters,
+# `numeric_gradient(loss, layer.W)` against `layer.dW`; case 5 and section 12 do it. (`seed` is for
+# layers that draw random numbers; it comes in section 5.)
 #
 # From here on it is your turn. **Read each case first and try to see the fault. Then run the
 # check. The answer stands below it.**
@@ -210,9 +214,9 @@ for activation in (CaseOne, numpymlp.ReLU):
 #
 # ## 5. Case 2: dropout
 #
-# Dropout sets a random share of the units to zero while training, so that no unit relies on
-# another (page 09 uses it). What is left is divided by `1 - rate`, which keeps the sum about the
-# same. This one comes from the same tutorial.
+# A *unit* is one output of a layer. Dropout sets a random share of the units to zero while
+# training, so that no unit relies on another (page 09 uses it). What is left is divided by
+# `1 - rate`, which keeps the sum about the same. This one comes from the same tutorial.
 
 
 # %%
@@ -249,8 +253,15 @@ assert right < 1e-7
 # ## 6. Case 3: softmax as a layer
 #
 # Two well-known teaching libraries have a softmax layer, and a test of it. Here the fault is in the
-# test: it lets the layer below pass. The derivative, for one row, with $p$ the probabilities, is
-# $\;\partial L/\partial x_j = p_j\,(dy_j - \sum_k dy_k\, p_k)$.
+# test: it lets the layer below pass. Take one row, with $p$ its probabilities. If $x_j$ grows,
+# $p_j$ grows and all others give way:
+#
+# $$\frac{\partial p_k}{\partial x_j} = p_k\,([k = j] - p_j), \qquad
+# \frac{\partial L}{\partial x_j} = \sum_k dy_k\, \frac{\partial p_k}{\partial x_j}
+# = p_j\,\Big(dy_j - \sum_k dy_k\, p_k\Big)$$
+#
+# $[k = j]$ is 1 if $k$ is $j$, and else 0. (The first formula is the derivative of
+# $e^{x_k} / \sum_i e^{x_i}$; the second is page 04's sum over all ways.)
 
 
 # %%
@@ -320,8 +331,9 @@ print(f"error {error(loss.backward(), numeric):.2f}")
 #
 # ## 8. Case 5: an L1 penalty
 #
-# From a popular extensions library. The penalty `strength` $\cdot \sum |W|$ shall push weights to
-# zero. It is added to the loss, and the loss goes into the history. Do you see what is missing?
+# From a popular extensions library. An *L1 penalty*, `strength` $\cdot \sum |W|$, makes every
+# weight cost something, and so shall push weights to zero. It is added to the loss, and the loss
+# goes into the history. Do you see what is missing?
 
 
 # %%
@@ -451,7 +463,8 @@ print(f"at 3e-2: error {layer_error(numpymlp.ReLU(), near + 0.03):.1e}")
 
 # %% [markdown]
 # **The dead.** Where a unit is 0 for every sample, every gradient is 0, right or wrong. Here is a
-# faulty ReLU twice, with living and with dead units. (`x - 10` is negative everywhere.)
+# faulty ReLU twice, with living and with dead units. (`x - 10` is negative everywhere.) `error`
+# would divide 0 by 0 there, so we look at the plain difference.
 
 
 # %%
@@ -477,8 +490,9 @@ print("dead:  largest disagreement", disagreement(AlwaysZero(), x - 10).round(6)
 # `numpymlp.gradient_check` is your checker with these precautions built in: it copies the network
 # to float64, starts random numbers anew, recognises kinks, counts dead units, and checks every
 # parameter and the input. Here it checks a network with all that the package has to offer, also
-# *batch normalization*, a layer that this course does not build: it brings every feature of a batch
-# to mean 0 and variance 1, and its backward is the hardest of all to get right.
+# *batch normalization*, a layer that this course does not build: over a batch it brings every
+# feature, one column of its input, to mean 0 and variance 1 (the mean of the squares), and its
+# backward is the hardest of all to get right.
 
 # %%
 rng = np.random.default_rng(7)
@@ -490,7 +504,10 @@ assert report.passed
 
 # %% [markdown]
 # A row for each array, "4.W" being the `W` of layer 4. "compared" counts the numbers that were
-# moved, "at kinks" those that were left out; "norm-wise" takes each array as a whole. (The two
+# moved: of arrays with more than 200, it draws 200 at random. "at kinks" counts those left out.
+# "error" is that of the worst single number, relative to its own size (or to a thousandth of the
+# largest gradient, if that is more); "norm-wise" is the length of the difference of the two arrays,
+# relative to the length of one. A "-" stands where that length is 0 but for rounding. (The two
 # biases `b` in front of batch normalization have the gradient 0: it takes every mean off again.)
 #
 # And the cases 1 and 3, which are layers and need no base class:
@@ -542,8 +559,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/06_gradient_checking.py`. `pytest tutorials/exercises -k 06` tells you what is
-# still wrong.
+# Fill in `tutorials/exercises/06_gradient_checking.py`. Then `pytest tutorials/exercises -k 06`,
+# run from the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #

@@ -30,8 +30,9 @@ def slopes_along(f, p, gradient, direction, h=1e-5):
 class Scale:
     """A layer that multiplies every feature by a factor and squashes it: y = tanh(x * factor).
 
-    Its `forward` is right, its `backward` has two faults. Check it with `difference` of tutorial
-    06, or with `numpymlp.gradient_check.check_layer`, which says what is wrong.
+    Its `forward` is right, its `backward` has two faults. `layer_error` of tutorial 06 checks dx;
+    for dfactor compare `numeric_gradient(loss, layer.factor)` with `layer.dfactor`. Or let
+    `numpymlp.gradient_check.check_layer` check both; it says what is wrong.
     """
 
     parameter_names = ("factor",)
