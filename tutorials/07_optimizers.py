@@ -118,15 +118,17 @@ surface = loss(np.stack(np.meshgrid(axis0, axis1), axis=-1))  # (105, 121)
 figure = plots.optimizer_paths(
     axis0, axis1, surface, {"SGD": walk(SGD(0.07))}, title="Gradient descent: zigzag, then crawl"
 )
+figure.axes[0].set(xlabel="$p_0$", ylabel="$p_1$")
 figure.set_size_inches(8, 3.6)
 figure.set_dpi(90)
 figure
 
 
 # %% [markdown]
-# The two weights are called $w_0$ and $w_1$ there; darker is higher, and each dot is one step. The
-# first ten steps jump from wall to wall, the others creep along the floor; after 40 steps the path
-# is still 0.44 away from the minimum.
+# Darker is higher, and each dot is one step. (A cell that ends in `figure` shows its picture in a
+# notebook. If you run a page from 07 to 09 as a script, write `figure.savefig("path.png")` there
+# instead.) The first ten steps jump from wall to wall, the others creep along the floor; after 40
+# steps the path is still 0.44 away from the minimum.
 #
 # ## 2. An average that forgets
 #
@@ -196,9 +198,9 @@ for count in (1, 2, 10, 100):
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + v$$
 #
-# There is no factor $1 - \mu$ in front of $g$ and no correction; both would only rescale $a$.
-# Across the valley the gradient flips its sign at each step, and the sum cancels. Along the
-# valley it always points the same way, and the sum grows.
+# There is no factor $1 - \mu$ in front of $g$: it would only rescale $a$. Nor is there a
+# correction, so the first steps are short. Across the valley the gradient flips its sign at each
+# step, and the sum cancels. Along the valley it always points the same way, and the sum grows.
 
 
 # %%
@@ -229,9 +231,18 @@ for step in range(1, 51):
 # $a / (1 - \mu)$, ten times $a$ for $\mu = 0.9$. So when you switch momentum on, take a smaller
 # learning rate.
 #
-# **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case, so
-# take the gradient's part from where that step leads. Written so that gradient and parameters
-# belong to the same point, it becomes:
+# **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case, so take
+# the gradient at the point where that step leads, $p + \mu v$, and not at $p$:
+#
+# $$v' = \mu\, v - a\; g(p + \mu v), \qquad p' = p + v'$$
+#
+# The mark ' stands for the new values. Here the gradient belongs to another point than the
+# parameters, which is awkward for a network: it computes gradients where its parameters are. So let
+# the network's parameters be that point, $q = p + \mu v$. Its next place is
+#
+# $$q' = p' + \mu v' = p + v' + \mu v' = p + \mu v - a\, g(q) + \mu v' = q + \mu v' - a\, g(q)$$
+#
+# So $p$ is no longer needed. We call $q$ by its old name, $p$:
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + \mu\, v - a\, g$$
 
@@ -290,17 +301,21 @@ paths["Adam"] = walk(Adam(0.5))
 figure = plots.optimizer_paths(
     axis0, axis1, surface, paths, title="Four optimizers, 40 steps each, one valley"
 )
+figure.axes[0].set(xlabel="$p_0$", ylabel="$p_1$")
 figure.set_size_inches(8, 4.6)
 figure.set_dpi(90)
+for name, path in paths.items():
+    distance = np.linalg.norm(path[-1])
+    print(f"{name:9s} {distance:.3f} from the minimum, loss {loss(path[-1]):.5f}")
 figure
 
 # %% [markdown]
-# SGD (circles) zigzags. Momentum (squares) also swings, but the swings cancel and its steps along
-# the valley grow. Nesterov (triangles) swings less. Adam (diamonds) starts differently: although
-# the gradient is five times as large along $p_1$ as along $p_0$, its first step is 0.5 in both
-# directions: the learning rate, whatever the gradient. It then overshoots, comes back, and ends
-# close to the minimum, yet not as close as Nesterov. On a smooth valley without noise, momentum
-# is hard to beat. Adam's strength shows in the next question.
+# SGD (blue) zigzags. Momentum (orange) also swings, but the swings cancel and its steps along the
+# valley grow. Nesterov (green) swings less. Adam (pink) starts differently: although the gradient
+# is five times as large along $p_1$ as along $p_0$, its first step is 0.5 in both directions: the
+# learning rate, whatever the gradient. It then overshoots and turns back, and after 40 steps it is
+# still farther off than plain SGD, which crawls. On a smooth valley without noise, momentum is hard
+# to beat. Adam's strength shows in the next question.
 #
 # **Predict, then run.** Somebody measures the loss in cents instead of euros: it becomes 100
 # times as large, and so does the gradient. The learning rates stay as they are. Where are the
@@ -340,13 +355,17 @@ class AdamWithConstantCorrection(Adam):
         p -= self.learning_rate * mean / (np.sqrt(mean_square) + self.epsilon)
 
 
+# %%
 class AdamThatCountsArrays(Adam):
     def step(self, p, g):
-        self.parts = getattr(self, "parts", [Adam(self.learning_rate) for _ in p])
-        for i, part in enumerate(self.parts):
-            part.t = self.t  # one counter for all, raised by each part's step
-            part.step(p[i : i + 1], g[i : i + 1])
-            self.t = part.t
+        self.m, self.v = np.zeros(len(p)) + self.m, np.zeros(len(p)) + self.v
+        for i in range(len(p)):
+            self.t += 1  # once for each array, and not once for each step
+            self.m[i] = self.beta1 * self.m[i] + (1 - self.beta1) * g[i]
+            self.v[i] = self.beta2 * self.v[i] + (1 - self.beta2) * g[i] ** 2
+            mean = self.m[i] / (1 - self.beta1**self.t)
+            mean_square = self.v[i] / (1 - self.beta2**self.t)
+            p[i] -= self.learning_rate * mean / (np.sqrt(mean_square) + self.epsilon)
 
 
 # %% [markdown]
@@ -398,8 +417,9 @@ for t_now in (1, 10, 100, 1000, 10000):
     print(f"step {t_now:5d}: {too_long:.2f} times the right step")
 
 # %% [markdown]
-# First twice too long, in the end a third of what it should be: the learning rate that you set is
-# not the one you get. Nothing crashes, and the curves look fine. This is why it was not noticed.
+# The first step is right; by step 10 they are twice too long, and in the end a third of what they
+# should be: the learning rate that you set is not the one you get. Nothing crashes, and the curves
+# look fine. This is why it was not noticed.
 #
 # ## 6. The package's optimizers, on a real network
 #
@@ -430,8 +450,10 @@ for name, (ours, package) in pairs.items():
 # almost 0. The paper allows both (end of its section 2); PyTorch adds $\epsilon$ as we did,
 # scikit-learn as the package does.
 #
-# Now a network: 784-64-10 on 5,000 digits. The four lines inside the loop are the same for every
-# optimizer: forward, loss, backward, step.
+# Now a network: 784-64-10 on 5,000 digits. The last four lines of the loop are the same for every
+# optimizer: forward, loss, backward, step. (`factor` multiplies the learning rate of one step;
+# until section 7 it is 1.) The last 10,000 training pictures are held back to compare settings:
+# they are the *validation* set. The test set stays untouched.
 
 # %%
 (x_train, y_train), _ = numpymlp.load_mnist()
@@ -470,9 +492,9 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# All begin with the same weights and see the same batches, and each has a learning rate that is
-# usual for it. Plain SGD is last. Momentum reaches after about 50 steps, and Adam after about 35,
-# what SGD reaches after 100.
+# All begin with the same weights and see the same batches, and each has about a third of its best
+# learning rate, as the next picture will show (Nesterov has that of momentum). Plain SGD is last.
+# Momentum reaches after about 50 steps, and Adam after about 35, what SGD reaches after 100.
 #
 # How much does the learning rate matter? Each line below is one optimizer, each point a training
 # of 100 steps with another learning rate.
@@ -501,13 +523,16 @@ plt.show()
 #
 # ## 7. A learning rate that moves
 #
-# Large steps are good for getting there, small steps for settling. A *schedule* gives the factor
-# on the learning rate at each step. The package has four, for every optimizer:
+# Large steps are good for getting there, small steps for settling. A *schedule* gives the factor on
+# the learning rate at each step. The package has four, for every optimizer: `Constant` leaves it at
+# 1; `StepDecay` multiplies it by 0.3 after each fifth of the training; `Cosine` falls from 1 to 0
+# along half a wave; `OneCycle` rises in a straight line for a tenth of the training, then falls to
+# 0.
 
 # %%
 schedules = [numpymlp.Constant(), numpymlp.StepDecay(), numpymlp.Cosine(), numpymlp.OneCycle()]
 figure, axes = plt.subplots(figsize=(8, 2.4), layout="constrained")
-tidy(axes, "", "step of 100", "factor", grid="y")
+tidy(axes, "Four schedules", "step of 100", "factor on the learning rate", grid="y")
 for schedule, colour in zip(schedules, RUN_COLOURS, strict=False):
     factors = [schedule(step, 100) for step in range(100)]
     axes.plot(factors, color=colour, label=type(schedule).__name__)
@@ -523,10 +548,9 @@ for schedule in schedules:
     print(f"{type(schedule).__name__:9s} validation accuracy {100 * result.accuracy:.1f} %")
 
 # %% [markdown]
-# The same network, the same batches, the same number of steps: a learning rate that falls gains
-# one to two percentage points. At the end of training, a constant one keeps stepping over the
-# minimum and back. `OneCycle` rises first, while the weights are still random, and then falls to
-# 0. Page 08 uses it.
+# The same network, the same batches, the same number of steps: a learning rate that falls gains one
+# to two percentage points. At the end of training, a constant one keeps stepping over the minimum
+# and back. `OneCycle` takes small steps first, while the weights are still random. Page 08 uses it.
 #
 # ## Checks
 
@@ -553,8 +577,8 @@ print("all checks passed")
 #
 # ## Exercises
 #
-# Fill in `exercises/07_optimizers.py`. `pytest tutorials/exercises -k 07` tells you what is still
-# wrong.
+# Fill in `tutorials/exercises/07_optimizers.py`. Then `pytest tutorials/exercises -k 07`, run from
+# the repository's root, tells you what is still wrong.
 #
 # ## Read next
 #
