@@ -187,7 +187,7 @@ def train(options: argparse.Namespace) -> None:
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
         f"{metrics['seconds']:.1f} s in all"
     )
-    print(f"saved to {folder}; look closer with: numpymlp evaluate {folder}")
+    print(f"saved to {folder}; look closer with: {runs.called_as()} evaluate {folder}")
 
 
 def _refuse_settings(options: argparse.Namespace) -> None:

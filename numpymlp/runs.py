@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
+import sys
 import time
 import zlib
 from collections.abc import Callable
@@ -101,9 +103,26 @@ def find_model(run: str | os.PathLike[str]) -> Path:
     path = Path(run)
     if path.is_dir():
         if not (path / MODEL).is_file():
-            raise InputError(f"{path} holds no {MODEL}: is it the folder of a finished run?")
+            advice = "is it the folder of a finished run?"
+            if (path / CHECKPOINT).is_file():
+                advice = f"the run is not finished, go on with: {called_as()} train --resume {path}"
+            elif runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
+                advice = f"did you mean {runs[-1].parent}?"
+            raise InputError(f"{path} holds no {MODEL}: {advice}")
         return path / MODEL
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".gif", ".bmp"):
+        raise InputError(
+            f"{path} is a picture: the folder of a run, or its {MODEL}, comes first, then pictures"
+        )
     return path
+
+
+def called_as() -> str:
+    """Name this program as it was called, for commands to paste."""
+    program = sys.argv[0]
+    if Path(program).name != "numpymlp" or shutil.which("numpymlp") == os.path.abspath(program):
+        return "numpymlp"
+    return os.path.relpath(program)
 
 
 def train(
@@ -318,7 +337,7 @@ def _carry_out(
     if trainer.stopped == "interrupted":
         raise TrainingInterrupted(
             f"interrupted in epoch {trainer.epoch + 1} of {trainer.last_epoch}; nothing is lost, "
-            f"go on with: numpymlp train --resume {folder}",
+            f"go on with: {called_as()} train --resume {folder}",
             trainer.stop_signal or signal.SIGINT,
         )
     network.save(folder / MODEL)

@@ -261,12 +261,12 @@ class Trainer:
                         self.checkpoint.after_epoch(self)
         finally:
             progress.close()
-        if self.stopped == "interrupted":
+        if self.stopped == "interrupted" and self.checkpoint is None:
             progress.line(
                 f"Interrupted in epoch {self.epoch + 1}, after batch {self.batch} of "
                 f"{steps_per_epoch}; what was learned is kept, and fit goes on from here."
             )
-        elif self.early_stopping is not None:
+        elif self.early_stopping is not None and self.stopped != "interrupted":
             self.restore_best()
         return self.history
 

@@ -38,8 +38,6 @@ def _got(value: Any) -> str:
         return f"{text:.60}: it has to be called, or is meant for another argument"
     if isinstance(value, np.ndarray | list | tuple):
         return f"{text:.60}: one number is expected, not several"
-    if isinstance(value, float) and value.is_integer():
-        return f"{text}: int({text}) where a whole number is meant"
     return f"{text:.60}"
 
 
@@ -49,7 +47,10 @@ def _got(value: Any) -> str:
 def check_positive_integer(value: Any, name: str) -> int:
     """Return a whole number of at least 1 as an int."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise InputError(f"{name}: expected a whole number of at least 1, got {_got(value)}")
+        meant = ""
+        if isinstance(value, float) and value.is_integer() and value >= 1:
+            meant = f": int({value!r}) where a whole number is meant"
+        raise InputError(f"{name}: expected a whole number of at least 1, got {_got(value)}{meant}")
     return int(value)
 
 
@@ -561,7 +562,6 @@ def check_parts(trainer: Any) -> None:
     for kind, wanted in (
         ("SoftmaxCrossEntropy", "softmax"),
         ("SigmoidCrossEntropy", "sigmoid"),
-        ("MeanSquaredError", "identity"),
     ):
         if kind in kinds and output != wanted:
             raise InputError(

@@ -49,10 +49,15 @@ def test_numbers_that_differ_are_noticed():
 
 
 def test_every_command_that_the_readme_names_exists():
-    commands = re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z][^`\n&]*)", README)
+    commands = re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z-][^`\n&]*)", README)
     assert len(commands) >= 4
     for command in commands:
-        assert build_parser().parse_args(shlex.split(command)).function
+        if command.endswith("--help"):
+            with pytest.raises(SystemExit) as end:
+                build_parser().parse_args(shlex.split(command))
+            assert end.value.code == 0
+        else:
+            assert build_parser().parse_args(shlex.split(command)).function
 
 
 def test_every_file_that_the_readme_links_to_exists():
