@@ -7,6 +7,7 @@ prints. Mistakes of the user end with one line on standard error and exit status
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -467,6 +468,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         options.function(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output, such as `head`, has enough; Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
     except (InputError, StorageError, TrainingDiverged) as error:
         print(f"numpymlp: {error}", file=sys.stderr)
         return 1 if isinstance(error, TrainingDiverged) else 2

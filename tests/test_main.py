@@ -239,6 +239,12 @@ def test_a_wrong_image_is_one_line_and_status_2(run, tmp_path, capsys):
     assert "text.png" in capsys.readouterr().err
 
 
+def test_a_reader_who_has_enough_is_no_fault():
+    command = f"{sys.executable} -m numpymlp recipes | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 # ---- recipes ----
 
 
