@@ -25,7 +25,8 @@ from numpymlp.training import Trainer
 from numpymlp.validation import InputError, check_choice, check_positive_integer, check_range
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw")
-# Where no learning rate is asked for: found on a validation split, for the default network.
+# Where no learning rate is asked for: found on a validation split, for the default network. AdamW
+# was not searched for: its steps are Adam's.
 LEARNING_RATES = {"sgd": 1.0, "momentum": 0.2, "nesterov": 0.2, "adam": 1e-2, "adamw": 1e-2}
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "constant": Constant,
