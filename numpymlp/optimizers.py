@@ -3,7 +3,7 @@
 They stand in the order of rising complexity: SGD, with momentum, with Nesterov's look ahead; Adam;
 AdamW. Each is the formula of its paper on two vectors, all parameters and all gradients of the
 network, changed in place: p the parameters, g their gradient, a the learning rate at this step,
-mu the momentum and v the velocity; in Adam m and v are the running means of g and its square.
+mu the momentum and v the velocity; in Adam m and v are fading sums of g and of its square.
 Derived step by step in `tutorials/07_optimizers.py`. `schedules.py` moves the learning rate; read
 it next.
 """
@@ -11,7 +11,6 @@ it next.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,7 @@ from numpymlp.validation import (
     check_range,
     check_vector,
 )
-
-# Every formula below passes over its vectors several times. In blocks of this many numbers they
-# stay in the processor's cache meanwhile.
-BLOCK = 1 << 16
+from numpymlp.vectors import blocks, clear_tiny
 
 
 class Optimizer:
@@ -40,6 +36,8 @@ class Optimizer:
     ----------
     state_names : tuple of str
         The attributes that a checkpoint has to keep; vectors of shape (P,) or numbers.
+    t : int
+        How many steps were taken.
     """
 
     state_names: tuple[str, ...] = ()
@@ -52,6 +50,7 @@ class Optimizer:
         """Forget everything but the settings."""
         for name in self.state_names:
             setattr(self, name, None)
+        self.t = 0
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         """Move the parameters one step, in place.
@@ -95,7 +94,7 @@ class SGD(Optimizer):
         gradient and parameters belong to the same point.
     """
 
-    state_names = ("v",)
+    state_names = ("v", "t")
     v: np.ndarray | None
 
     def __init__(
@@ -110,6 +109,7 @@ class SGD(Optimizer):
         a, mu = self.learning_rate * factor, self.momentum
         if self.v is None:
             self.v = np.zeros_like(parameters)
+        self.t += 1
         for p, g, v, scratch in blocks(parameters, gradients, self.v):
             np.multiply(g, a, out=scratch)
             if mu == 0:
@@ -127,6 +127,7 @@ class SGD(Optimizer):
             else:
                 # p = p + v
                 p += v
+        clear_tiny(self.t, self.v)
 
     def __repr__(self) -> str:
         momentum = f", momentum={self.momentum:g}" if self.momentum else ""
@@ -147,11 +148,13 @@ class Adam(Optimizer):
 
     Notes
     -----
-    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014). Both running means
-    begin at 0 and are corrected for it; the two corrections are folded into the step size (end of
-    section 2), so that epsilon here is the paper's "epsilon hat", as in scikit-learn. PyTorch
-    corrects v before it adds epsilon; in this form its epsilon is ``epsilon * sqrt(1 - beta2**t)``:
-    smaller at first, which shows only where gradients are themselves as small as epsilon.
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014), algorithm 1. The
+    paper's running means are ``(1 - beta1) m`` and ``(1 - beta2) v``: kept as sums, m and v need
+    two passes less over their vectors, and the correction of the means' bias is the division by
+    the sum of the weights. All factors are folded into the step size (end of section 2), so that
+    epsilon is the paper's "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds
+    epsilon; in this form its epsilon is ``epsilon * sqrt(1 - beta2**t)``: smaller at first, which
+    shows only where gradients are themselves as small as epsilon.
     """
 
     state_names = ("m", "v", "t")
@@ -170,34 +173,33 @@ class Adam(Optimizer):
         self.beta2 = check_range(beta2, "Adam beta2", 0, 1, right_open=True)
         self.epsilon = check_range(epsilon, "Adam epsilon", 0, np.inf, left_open=True)
 
-    def reset(self) -> None:
-        super().reset()
-        self.t = 0
-
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         check_optimizer_vectors(parameters, gradients, self.m)
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
         self.t += 1
         beta1, beta2 = self.beta1, self.beta2
-        # a_t = a sqrt(1 - beta2^t) / (1 - beta1^t)
-        a = self.learning_rate * factor * math.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
+        # A fading sum over the sum of its weights, 1 + beta + ... + beta^(t-1), is a mean:
+        # m_hat = m / w1, v_hat = v / w2
+        w1, w2 = (1 - beta1**self.t) / (1 - beta1), (1 - beta2**self.t) / (1 - beta2)
+        # a_t = a sqrt(w2) / w1
+        a = self.learning_rate * factor * math.sqrt(w2) / w1
+        epsilon = self.epsilon / math.sqrt(1 - beta2)
         for p, g, m, v, scratch in blocks(parameters, gradients, self.m, self.v):
-            # m = beta1 m + (1 - beta1) g
+            # m = beta1 m + g
             m *= beta1
-            np.multiply(g, 1 - beta1, out=scratch)
-            m += scratch
-            # v = beta2 v + (1 - beta2) g^2
+            m += g
+            # v = beta2 v + g^2
             v *= beta2
             np.multiply(g, g, out=scratch)
-            scratch *= 1 - beta2
             v += scratch
             # p = p - a_t m / (sqrt(v) + epsilon)
             np.sqrt(v, out=scratch)
-            scratch += self.epsilon
+            scratch += epsilon
             np.divide(m, scratch, out=scratch)
             scratch *= a
             p -= scratch
+        clear_tiny(self.t, self.m, self.v)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.learning_rate:g})"
@@ -243,19 +245,3 @@ class AdamW(Adam):
             scratch *= a * self.weight_decay
             p -= scratch
         super().step(parameters, gradients, factor)
-
-
-def blocks(*vectors: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Walk along vectors of one length in blocks, with one scratch block beside them.
-
-    Yields
-    ------
-    tuple of ndarray
-        A view of each vector, and a scratch array of the same length and dtype, whose content
-        means nothing.
-    """
-    length = len(vectors[0])
-    scratch = np.empty(min(BLOCK, length), vectors[0].dtype)
-    for start in range(0, length, BLOCK):
-        stop = min(start + BLOCK, length)
-        yield (*(vector[start:stop] for vector in vectors), scratch[: stop - start])

@@ -19,9 +19,9 @@ from numpymlp import (
     check_gradients,
     check_layer,
     check_loss,
-    optimizers,
     softmax,
 )
+from numpymlp.vectors import BLOCK
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -144,7 +144,7 @@ def penalty_spares_biases(make: Callable[[float], Any]) -> None:
 # ---- optimizers ----
 
 # More than two blocks, so that what is done once per block is seen.
-SIZE = 2 * optimizers.BLOCK + 3
+SIZE = 2 * BLOCK + 3
 
 
 def follow(ours: Any, oracle: Any, start: np.ndarray, steps: int) -> None:

@@ -31,7 +31,7 @@ from numpymlp import (
 )
 from numpymlp.losses import one_hot
 from numpymlp.network import Network
-from numpymlp.optimizers import blocks
+from numpymlp.vectors import blocks
 
 
 class Mutant(NamedTuple):

@@ -21,7 +21,8 @@ MAY_KNOW = {
     "initializers": set(),
     "layers": {"initializers", "validation"},
     "losses": {"layers", "validation"},
-    "optimizers": {"validation"},
+    "vectors": set(),
+    "optimizers": {"validation", "vectors"},
     "schedules": {"validation"},
 }
 

@@ -178,7 +178,8 @@ class Jax:
         import jax
         import jax.numpy as jnp
 
-        self.jax, self.batch, self.rate, self.factor = jax, batch, rate, factor
+        self.jax: Any = jax  # whether it has types depends on whether it is installed
+        self.batch, self.rate, self.factor = batch, rate, factor
         rng = np.random.default_rng(0)
         self.parameters = [
             (rng.normal(0, np.sqrt(2 / i), (i, o)).astype(np.float32), np.zeros(o, np.float32))
