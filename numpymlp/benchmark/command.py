@@ -31,8 +31,10 @@ SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
     ((784, 512, 512, 10), 128),
     ((784, 800, 10), 128),
 )
-# The run to 98 %: network, batch, highest learning rate of the one-cycle schedule, epochs.
-COLD = {"sizes": [784, 256, 10], "batch": 256, "rate": 1e-2, "epochs": 5}
+# The run to 98 %: network, batch, highest learning rate of the one-cycle schedule, epochs. The
+# quickest of a dozen settings that passed 98 % with each of three seeds on the last 10,000 training
+# images, trained on the others.
+COLD = {"sizes": [784, 192, 10], "batch": 128, "rate": 7e-3, "epochs": 4}
 RESULTS = "benchmark.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ROWS = ("epochs", "predictions", "cold", "accuracy")
