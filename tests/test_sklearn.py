@@ -71,7 +71,8 @@ def test_fitted_attributes_and_methods_have_the_same_names(ours, peers, settings
     for name in public:
         value = getattr(peer, name)
         if name.endswith("_") and not callable(value):
-            assert isinstance(value, type(getattr(mine, name))), name
+            own = getattr(mine, name)
+            assert isinstance(own, type(value)) or isinstance(value, type(own)), name
 
 
 @pytest.mark.parametrize(
@@ -153,6 +154,19 @@ def test_coefs_are_views_into_the_network_and_can_be_assigned() -> None:
     assert isinstance(model.network_, Network)
     with pytest.raises(ValueError, match="shape"):
         model.coefs_ = [np.zeros((4, 6)), np.zeros((5, 3))]
+    model.coefs_[1] = np.full((5, 3), 2.0)  # as one would prune or average
+    assert (model.network_.layers[2].W == 2).all()
+    with pytest.raises(ValueError, match="broadcast"):
+        model.coefs_[1] = np.zeros((4, 5))
+
+
+def test_a_subclass_may_have_parameters_of_its_own() -> None:
+    class Small(MLPClassifier):
+        def __init__(self, units=3, max_iter=2):
+            super().__init__((units,), max_iter=max_iter)
+            self.units = units
+
+    assert clone(Small(units=4)).fit(X, Y).coefs_[0].shape == (4, 4)
 
 
 # ---- the table of differences, row by row ----
@@ -219,12 +233,52 @@ def test_a_warm_start_takes_new_settings_but_no_new_layers_or_classes() -> None:
     np.testing.assert_allclose(weights(model), before, atol=1e-9)
     with pytest.raises(ValueError, match="same classes"):
         model.fit(X[Y < 2], Y[Y < 2])
-    with pytest.raises(ValueError, match="layers cannot change"):
+    with pytest.raises(ValueError, match="cannot change between calls"):
         model.set_params(hidden_layer_sizes=(9,)).fit(X, Y)
     model.set_params(warm_start=False).fit(X, Y)
     assert len(model.loss_curve_) == 2  # begun anew
-    with pytest.raises(ValueError, match="layers cannot change"):
+    with pytest.raises(ValueError, match="cannot change between calls"):
         MLPRegressor().partial_fit(X, Y).partial_fit(X, np.c_[Y, Y])
+    counts = MLPRegressor(max_iter=2, warm_start=True).fit(X, Y).set_params(loss="poisson")
+    with pytest.raises(ValueError, match="cannot change between calls"):
+        counts.fit(X, Y)  # its outputs would be read as logarithms all at once
+
+
+def test_a_warm_start_does_not_mix_what_was_monitored_before_with_what_is_now() -> None:
+    settings = {"random_state": 0, "warm_start": True, "learning_rate_init": 0.01}
+    # Accuracies are above 0.5 and losses below 1 here, so their order would say nothing.
+    model = MLPClassifier(early_stopping=True, max_iter=15, **settings).fit(X, Y)
+    before, n = weights(model), 12
+    model.set_params(early_stopping=False, max_iter=n).fit(X, Y)
+    assert model.n_iter_ == n  # minus an accuracy is not taken for the best loss
+    assert model.best_loss_ == min(model.loss_curve_[-n:])
+    assert np.abs(weights(model) - before).max() > 0.01  # the best weights of before stay there
+    assert model.loss_curve_[-1] < model.loss_curve_[-n]
+
+
+def test_the_best_weights_are_those_of_this_call() -> None:
+    settings = {"random_state": 0, "warm_start": True, "n_iter_no_change": np.inf}
+    model = MLPClassifier(max_iter=60, learning_rate_init=0.01, keep_best=True, **settings)
+    model.fit(X, Y, X_val=X, y_val=Y)
+    turned = (Y + 1) % 3  # of what was learned until now, nothing is right any more
+    model.fit(X, turned, X_val=X, y_val=turned)
+    assert model.score(X, turned) > 0.9
+
+
+def test_changed_betas_and_an_adaptive_rate_begin_anew_with_each_fit() -> None:
+    model = MLPClassifier(max_iter=2, batch_size=50, warm_start=True).fit(X, Y).fit(X, Y)
+    assert model._optimizer.t == 12
+    assert model.set_params(beta_2=0.9).fit(X, Y)._optimizer.t == 6
+    rates: list[float] = []
+    sgd = MLPClassifier(
+        solver="sgd", learning_rate="adaptive", learning_rate_init=0.01, tol=10.0, max_iter=20,
+        warm_start=True, callbacks=[lambda t: rates.append(t.history["learning_rate"][-1])],
+    )  # fmt: skip
+    sgd.fit(X, Y)
+    assert min(rates) < 1e-4
+    rates.clear()
+    sgd.fit(X, Y)
+    assert rates[0] == 0.01
 
 
 def test_partial_fit_needs_no_batch_with_all_classes_and_refuses_unknown_ones() -> None:
@@ -291,6 +345,42 @@ def test_log_probabilities_are_finite_where_probabilities_underflow(y) -> None:
     assert np.isfinite(model.predict_log_proba(1e5 * X)).all()
 
 
+def test_what_is_set_between_calls_of_partial_fit_counts() -> None:
+    moved = {}
+    for kind in (MLPClassifier, neural_network.MLPClassifier):
+        model = kind(random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
+        before = model.coefs_[0].copy()
+        model.set_params(learning_rate_init=1e-12).partial_fit(X, Y)
+        moved[kind] = np.abs(model.coefs_[0] - before).max()
+    assert moved[MLPClassifier] < 1e-10 < 1e-4 < moved[neural_network.MLPClassifier]
+
+
+def test_the_loss_of_a_hopeless_answer_is_not_clipped() -> None:
+    far = (X * 1e4).astype(np.float32)
+    assert MLPClassifier(max_iter=1).fit(far, Y).loss_ > 100
+    assert neural_network.MLPClassifier(max_iter=1).fit(far, Y).loss_ < 16
+
+
+def test_weights_below_zero_are_refused() -> None:
+    with pytest.raises(ValueError, match="Negative values"):
+        MLPClassifier().fit(X, Y, sample_weight=-np.ones(150))
+    neural_network.MLPClassifier(max_iter=2).fit(X, Y, sample_weight=-np.ones(150))
+
+
+def test_the_answers_have_the_dtype_of_the_network() -> None:
+    single = X.astype(np.float32)
+    assert MLPClassifier(max_iter=2).fit(single, Y).predict_proba(X).dtype == np.float32
+    peer = neural_network.MLPClassifier(max_iter=2).fit(single, Y)
+    assert peer.predict_proba(X).dtype == np.float64
+
+
+def test_a_network_without_hidden_layers_begins_and_trains_as_scikit_learns() -> None:
+    settings = {"hidden_layer_sizes": (), "activation": "logistic", "random_state": 0}
+    mine = MLPClassifier(max_iter=3, **settings).fit(X, Y)
+    peer = neural_network.MLPClassifier(max_iter=3, **settings).fit(X, Y)
+    np.testing.assert_allclose(mine.coefs_[0], peer.coefs_[0], rtol=0, atol=1e-13)
+
+
 def test_counts_below_zero_are_refused() -> None:
     with pytest.raises(ValueError, match="y of at least 0, got -1"):
         MLPRegressor(loss="poisson").fit(X, Y - 1.0)
@@ -324,6 +414,37 @@ def test_class_weight_is_sample_weight_by_class() -> None:
     np.testing.assert_allclose(weights(balanced.fit(X[rows], Y[rows])), weights(by_hand))
     with pytest.raises(ValueError, match="not supported by partial_fit"):
         balanced.partial_fit(X, Y)
+    # a batch need not have all the classes that were given a weight, nor each a weight
+    part = MLPClassifier(class_weight={0: 2.0}, random_state=0)
+    part.partial_fit(X, Y, classes=[0, 1, 2]).partial_fit(X[Y > 0], Y[Y > 0])
+    with pytest.raises(ValueError, match=r"classes \[0 1 2\], got \[7\] too"):
+        MLPClassifier(class_weight={7: 2.0}).fit(X, Y)
+
+
+def test_class_weights_do_not_change_the_validation_score() -> None:
+    stopper = MLPClassifier(early_stopping=True, random_state=0, class_weight={0: 0.0, 1: 1.0})
+    seen: list[Samples] = []
+    stopper.set_params(max_iter=1)
+    original = base.BaseMLP._split
+
+    def split(self, samples):
+        train, held = original(self, samples)
+        seen.append(held)
+        return train, held
+
+    base.BaseMLP._split = split
+    try:
+        stopper.fit(X, Y)
+    finally:
+        base.BaseMLP._split = original
+    right = stopper.predict(X[seen[0].rows]) == Y[seen[0].rows]
+    assert stopper.validation_scores_[-1] == pytest.approx(right.mean())
+
+
+def test_a_class_too_small_to_be_split_is_no_reason_to_stop() -> None:
+    rows = np.r_[0:50, 50:100, 100]  # one flower of the third kind
+    model = MLPClassifier(early_stopping=True, max_iter=2).fit(X[rows], Y[rows])
+    assert len(model.validation_scores_) == 2
 
 
 def test_layers_are_those_that_were_asked_for() -> None:
@@ -361,6 +482,12 @@ def test_a_schedule_moves_the_rate_of_every_solver_over_max_iter(solver) -> None
     for _ in range(5):
         model.partial_fit(X, Y, classes=[0, 1, 2])
     np.testing.assert_allclose(rates, [*expected, expected[-1]])
+    # after a fit, whose plan is over, partial_fit has one of its own, as the first part's size says
+    rates.clear()
+    model.fit(X, Y)
+    for rows in (slice(None), slice(0, 50)):
+        model.partial_fit(X[rows], Y[rows])
+    np.testing.assert_allclose(rates, [*expected, 1 - 2 / 12, 1 - 3 / 12])
     assert MLPClassifier(schedule="one_cycle", max_iter=3).fit(X, Y).n_iter_ == 3
 
 

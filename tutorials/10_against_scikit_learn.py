@@ -378,7 +378,9 @@ for optimizer in optimizers[1:]:
 # %%
 ordinary = np.full(100_000, 1e-20, np.float32)
 tiny = np.full(100_000, 1e-40, np.float32)
-times = fastest([lambda: [a * 0.9 for _ in range(50)] for a in (ordinary, tiny)])
+times = fastest(
+    [lambda: [ordinary * 0.9 for _ in range(50)], lambda: [tiny * 0.9 for _ in range(50)]]
+)
 print(f"numbers of 1e-40 take {times[1] / times[0]:.0f} times as long")
 print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e-45) * 0.9:.1e}")
 

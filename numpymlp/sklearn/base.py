@@ -8,6 +8,7 @@ sets classes and values apart.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -52,6 +53,13 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     return np.zeros(shape)
 
 
+class Views(list[np.ndarray]):
+    """Views into a network: putting another array in the place of one writes into it."""
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self[place][...] = value
+
+
 class BaseMLP(BaseEstimator):
     """The parameters, the fitted attributes and the training that both estimators share."""
 
@@ -93,16 +101,20 @@ class BaseMLP(BaseEstimator):
     }
 
     def _keep_parameters(self, arguments: dict[str, Any]) -> None:
-        """Keep what `__init__` was called with, as it came: scikit-learn checks it in `fit`."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+        """Keep what `__init__` was called with, as it came: scikit-learn checks it in `fit`.
+
+        A subclass may have other parameters of its own, so its list of names is not asked.
+        """
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
 
     # ---- the network, seen as scikit-learn shows it ----
 
     @property
     def coefs_(self) -> list[np.ndarray]:
         """The weights between each two layers, as views into the network."""
-        return [layer.W for layer in self._dense_layers()]
+        return Views(layer.W for layer in self._dense_layers())
 
     @coefs_.setter
     def coefs_(self, arrays: list[np.ndarray]) -> None:
@@ -112,7 +124,7 @@ class BaseMLP(BaseEstimator):
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """The biases of each layer but the first, as views into the network."""
-        return [layer.b for layer in self._dense_layers()]
+        return Views(layer.b for layer in self._dense_layers())
 
     @intercepts_.setter
     def intercepts_(self, arrays: list[np.ndarray]) -> None:
@@ -182,8 +194,8 @@ class BaseMLP(BaseEstimator):
             self._begin(plan, X.dtype)
         elif plan != self._built_as:
             raise ValueError(
-                f"the network was built with {self._built_as}, got {plan}: layers cannot change "
-                f"between calls; use fit with warm_start=False"
+                f"the network was built with {self._built_as}, got {plan}: what it is made of and "
+                f"for cannot change between calls; use fit with warm_start=False"
             )
         samples = self._samples(X, targets, weight)
         if self.solver == "lbfgs":
@@ -194,6 +206,9 @@ class BaseMLP(BaseEstimator):
                 held_out = self._own_validation(*validation)
             elif self.early_stopping:
                 samples, held_out = self._split(samples)
+                # The weights of classes steer training; the score is of the samples as they come.
+                own_weight = BaseMLP._sample_weight(self, sample_weight, X, y)
+                held_out = held_out._replace(weight=own_weight)
             self._fit_stochastic(samples, held_out, incremental)
 
     def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
@@ -216,6 +231,8 @@ class BaseMLP(BaseEstimator):
             "activations": activations,
             "dropout": self.dropout,
             "batch_norm": self.batch_norm,
+            "dtype": self.dtype,
+            "loss": getattr(self, "loss", None),
         }
 
     def _begin(self, plan: dict[str, Any], dtype: Any) -> None:
@@ -240,7 +257,7 @@ class BaseMLP(BaseEstimator):
         self._steps, self._convergence = 0, Convergence()
         self._optimizer: Optimizer | None = None
         self._order: Any = RandomOrder(self._random_state)
-        self._best: tuple[np.ndarray, np.ndarray] | None = None
+        self._planned: Planned | None = None
         self.n_iter_ = self.t_ = 0
         names = ("loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_")
         for name in (*names, "validation_loss_curve_"):
@@ -251,9 +268,11 @@ class BaseMLP(BaseEstimator):
 
         The last layer follows the activation before it; a logistic layer begins smaller.
         """
-        names = [*activations, activations[-1] if activations else "identity"]
+        last = activations[-1] if activations else self.activation
+        names = [*activations, last]
         for layer, name in zip(self._dense_layers(), names, strict=True):
-            factor = 2.0 if name in ("logistic", "sigmoid") else 6.0
+            logistic = isinstance(name, str) and name in ("logistic", "sigmoid")
+            factor = 2.0 if logistic else 6.0
             bound = np.sqrt(factor / (layer.inputs + layer.outputs))
             layer.W = self._random_state.uniform(-bound, bound, layer.W.shape)
             layer.b = self._random_state.uniform(-bound, bound, layer.b.shape)
@@ -267,7 +286,6 @@ class BaseMLP(BaseEstimator):
 
     def _own_validation(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         X, y = self._check_data(X, y, incremental=True, reset=False)
-        # The weights of classes steer training; the score is of the samples as they come.
         weight = BaseMLP._sample_weight(self, sample_weight, X, y)
         return self._samples(X, self._targets(y), weight)
 
@@ -281,6 +299,11 @@ class BaseMLP(BaseEstimator):
             random_state.set_state(self._split_state)
         one_class_each = self.out_activation_ == "softmax" or self.n_outputs_ == 1
         stratify = samples.y.ravel() if is_classifier(self) and one_class_each else None
+        if stratify is not None:
+            counts = np.unique(stratify, return_counts=True)[1]
+            held = math.ceil(self.validation_fraction * len(samples.rows))
+            if counts.min() < 2 or min(held, len(samples.rows) - held) < len(counts):
+                stratify = None  # there are too few rows for one of each class on both sides
         rows, held_rows = train_test_split(
             samples.rows,
             random_state=random_state,
@@ -326,12 +349,13 @@ class BaseMLP(BaseEstimator):
             )
             batch_size = rows
         objective = Objective(self._head()[0], self.alpha, self.l2_scaling)
+        self._best: tuple[np.ndarray, np.ndarray] | None = None
         watch = Epochs(self, objective, held_out, rows)
         trainer = Trainer(
             self.network_,
             objective,
             self._next_optimizer(),
-            schedule=self._schedule(-(-rows // batch_size), incremental),
+            schedule=self._next_schedule(-(-rows // batch_size), incremental),
             batch_size=batch_size,
             penalty=objective.penalty,
             order=self._order if self.shuffle else given_order,
@@ -366,12 +390,14 @@ class BaseMLP(BaseEstimator):
             optimizer.momentum = float(self.momentum)  # 1, no friction at all, is allowed here
         else:
             optimizer = Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        if type(self._optimizer) is type(optimizer):
+        if self._optimizer is not None and _same_kind(self._optimizer, optimizer):
             optimizer.restore(self._optimizer.state())
         self._optimizer = optimizer
         return optimizer
 
-    def _schedule(self, steps_per_epoch: int, incremental: bool) -> Schedule | None:
+    def _next_schedule(self, steps_per_epoch: int, incremental: bool) -> Schedule | None:
+        if not incremental:
+            self._planned, self._convergence.factor = None, 1.0
         if self.schedule is not None:
             if self.solver == "sgd" and self.learning_rate != "constant":
                 raise ValueError(
@@ -379,9 +405,11 @@ class BaseMLP(BaseEstimator):
                     f"rate: leave one of them"
                 )
             own = SCHEDULES[self.schedule]() if isinstance(self.schedule, str) else self.schedule
-            # Calls of partial_fit share one plan of max_iter passes; each fit has its own.
-            start = 0 if incremental else self._steps
-            return Planned(own, start, self.max_iter * steps_per_epoch)
+            # Each fit has a plan of its own; the calls of partial_fit after it share one, of
+            # max_iter passes as long as the first.
+            plan = self._planned or Planned(own, self._steps, self.max_iter * steps_per_epoch)
+            self._planned = plan if incremental else None
+            return plan
         if self.solver == "sgd" and self.learning_rate == "invscaling":
             return InverseScaling(self.power_t)
         if self.solver == "sgd" and self.learning_rate == "adaptive":
@@ -392,6 +420,12 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _same_kind(before: Optimizer, now: Optimizer) -> bool:
+    """Tell whether one optimizer can go on with what another knew: Adam's sums are its betas'."""
+    betas = [(each.beta1, each.beta2) for each in (before, now) if isinstance(each, Adam)]
+    return type(before) is type(now) and len(set(betas)) < 2
 
 
 NOT_FINITE = (

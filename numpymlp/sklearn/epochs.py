@@ -34,11 +34,14 @@ class Convergence:
         How many epochs in a row have brought no progress.
     factor : float
         On the learning rate.
+    monitors_score : bool
+        Whether the value is a validation score.
     """
 
     best: float = math.inf
     idle: int = 0
     factor: float = 1.0
+    monitors_score: bool = False
 
     def __call__(self, step: int, total_steps: int) -> float:
         return self.factor
@@ -71,7 +74,13 @@ class Epochs:
             e.loss_curve_ = []
             e.validation_scores_ = e.validation_loss_curve_ = None
             e.best_validation_score_ = None
-            e.best_loss_ = None if e.early_stopping else np.inf
+            e.best_loss_ = None
+        self.best = -math.inf  # of this call: the score, without validation data minus the loss
+        monitors_score = bool(e.early_stopping)
+        if e._convergence.monitors_score != monitors_score:
+            e._convergence = Convergence(monitors_score=monitors_score)
+        if e.best_loss_ is None and not e.early_stopping:
+            e.best_loss_ = math.inf
         if held_out is not None and e.validation_scores_ is None:
             e.validation_scores_, e.validation_loss_curve_ = [], []
             e.best_validation_score_ = -np.inf
@@ -83,7 +92,7 @@ class Epochs:
         e.loss_ = self.objective.end_epoch()
         e.loss_curve_.append(e.loss_)
         self.say(f"Iteration {e.n_iter_}, loss = {e.loss_:.8f}")
-        better = e.loss_ < (np.inf if e.best_loss_ is None else e.best_loss_)
+        value = -e.loss_
         if e.best_loss_ is not None:
             e.best_loss_ = min(e.best_loss_, e.loss_)
         if self.held_out is not None:
@@ -92,9 +101,10 @@ class Epochs:
             e.validation_scores_.append(score)
             e.validation_loss_curve_.append(row["validation_loss"])
             self.say(f"Validation score: {score:f}")
-            better = score > e.best_validation_score_
+            value = score
             e.best_validation_score_ = max(e.best_validation_score_, score)
-        if better and (e.keep_best or e.early_stopping):
+        if value > self.best and (e.keep_best or e.early_stopping):
+            self.best = value
             e._best = trainer.network.parameters.copy(), trainer.network.buffers.copy()
         return self.should_stop()
 

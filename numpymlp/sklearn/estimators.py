@@ -343,7 +343,19 @@ layers, or a list with one for each hidden layer, default "relu"
         if self.class_weight is None:
             return weight
         labels = self._label_binarizer.inverse_transform(y)
-        by_class: np.ndarray = compute_sample_weight(self.class_weight, labels)
+        by_class: np.ndarray
+        multilabel = self._label_binarizer.y_type_.startswith("multilabel")
+        if isinstance(self.class_weight, dict) and not multilabel:
+            unknown = set(self.class_weight) - set(self.classes_.tolist())
+            if unknown:
+                raise ValueError(
+                    f"class_weight expected the classes {self.classes_}, got {sorted(unknown)} too"
+                )
+            # Of all classes, for a batch of partial_fit need not have them all.
+            weights = [self.class_weight.get(name, 1.0) for name in self.classes_.tolist()]
+            by_class = np.array(weights)[np.searchsorted(self.classes_, labels)]
+        else:
+            by_class = compute_sample_weight(self.class_weight, labels)
         return by_class if weight is None else weight * by_class
 
     def _validation_score(self, held_out: Samples, accuracy: float | None) -> float | None:
