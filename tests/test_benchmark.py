@@ -60,6 +60,8 @@ def test_the_libraries_take_turns(measured, tmp_path) -> None:
     order = [task["peer"] for task in measured]
     assert order == order[:6] * 3
     assert len(set(order)) == 6
+    # each turn has another seed, and all libraries the same one
+    assert [task["seed"] for task in measured] == [0] * 6 + [1] * 6 + [2] * 6
 
 
 def test_a_whole_run_writes_all_rows_and_three_files(measured, tmp_path, capsys) -> None:
@@ -93,8 +95,23 @@ def test_rows_taken_one_after_the_other_come_together(measured, tmp_path) -> Non
     text = (tmp_path / "benchmark.md").read_text()
     assert "**Prediction**" in text
     assert "cold process" in text
+    assert "`numpymlp benchmark --only predictions --repeats 1` and" in text
     run(Plan(rows=["cold"], quick=True), tmp_path)  # a quick run is another benchmark
     assert "**Prediction**" not in (tmp_path / "benchmark.md").read_text()
+
+
+def test_a_busy_machine_is_not_forgotten_and_other_code_is_not_mixed_in(
+    measured, monkeypatch, tmp_path
+) -> None:
+    for row, load in (("predictions", 3.0), ("cold", 0.0)):
+        monkeypatch.setattr(command.os, "getloadavg", lambda load=load: (load, load, load))
+        run(Plan(rows=[row], repeats=1), tmp_path)
+    assert "load average 3.0" in (tmp_path / "benchmark.md").read_text()
+    monkeypatch.setattr(report, "_source", lambda: "another")
+    run(Plan(rows=["cold"], repeats=1), tmp_path)
+    text = (tmp_path / "benchmark.md").read_text()
+    assert "**Prediction**" not in text
+    assert "load average" not in text
 
 
 def samples(*seconds):
@@ -106,7 +123,7 @@ def results(**rows):
         "environment": report.environment(2),
         "quick": False,
         "load": 0.1,
-        "command": "numpymlp benchmark",
+        "commands": ["numpymlp benchmark"],
         "equality": {"settings": 32, "steps": 60, "difference": 1e-15},
         **rows,
     }
@@ -136,10 +153,19 @@ def test_a_run_that_does_not_reach_the_goal_has_no_time() -> None:
         {"accuracy": 0.981, "epochs": 4, "wall": 2.0},
         {"accuracy": 0.979, "epochs": 4, "wall": 2.0},
     ]
-    row = {**command.COLD, "peers": {"numpymlp": cold[:1], "torch": cold}}
+    row = {**command.COLD, "peers": {"numpymlp": cold[:1], "torch": cold, "jax": cold[1:]}}
     lines = report.markdown(results(cold=[row])).splitlines()
-    assert "| numpymlp | 2.00 | 98.10% | 4 |" in lines
-    assert "| PyTorch, eager, fused Adam | not reached | 98.10% 97.90% | 4 4 |" in lines
+    assert "| numpymlp, float32 | 2.00 | 1 of 1 | 98.10% | 4 |" in lines
+    assert "| PyTorch, eager, fused Adam | 2.00 | 1 of 2 | 98.10% 97.90% | 4 4 |" in lines
+    assert "| JAX, whole epoch compiled |  | 0 of 1 | 97.90% | 4 |" in lines
+
+
+def test_like_is_compared_with_like() -> None:
+    peers = {"numpymlp": samples(1), "numpymlp64": samples(2), "sklearn": samples(6)}
+    row = {"sizes": [784, 10], "batch": 32, "rows": 60_000, "peers": peers}
+    text = report.markdown(results(epochs=[row]))
+    assert "Both in float64, scikit-learn takes 3.00 times as long" in text
+    assert "| 784-10, batch 32 | 1.00 | 2.00 | 6.00 |" in text
 
 
 def installed(peer: str) -> str:
@@ -192,8 +218,15 @@ def test_the_products_are_those_of_an_epoch(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "task",
     [
-        {"task": "epoch", "peer": "numpymlp", "sizes": [784, 8, 10], "batch": 200, "rows": 1000},
-        {"task": "predict", "peer": "face", "sizes": [784, 8, 10]},
+        {
+            "task": "epoch",
+            "peer": "numpymlp",
+            "sizes": [784, 8, 10],
+            "batch": 200,
+            "rows": 1000,
+            "seed": 0,
+        },
+        {"task": "predict", "peer": "face", "sizes": [784, 8, 10], "seed": 0},
     ],
     ids=lambda task: task["task"],
 )
@@ -211,7 +244,7 @@ def test_a_worker_brings_in_only_the_library_it_measures() -> None:
 
 def test_a_worker_that_fails_is_an_error_with_its_output() -> None:
     with pytest.raises(RuntimeError, match="KeyError"):
-        command._in_fresh_process(1)({"task": "epoch", "peer": "numpymlp"})
+        command._in_fresh_process(1)({"task": "epoch", "peer": "numpymlp", "seed": 0})
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -221,7 +254,14 @@ def test_the_cold_run_stops_at_its_goal(monkeypatch) -> None:
 
     monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)
     for peer in ("numpymlp", "sklearn32"):
-        task = {"peer": peer, "sizes": [784, 16, 10], "batch": 64, "rate": 1e-2, "epochs": 20}
+        task = {
+            "peer": peer,
+            "sizes": [784, 16, 10],
+            "batch": 64,
+            "rate": 1e-2,
+            "epochs": 20,
+            "seed": 1,
+        }
         result = worker.cold(task)
         assert result["accuracy"] >= 0.98
         assert result["epochs"] < 20

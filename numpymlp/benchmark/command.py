@@ -89,14 +89,16 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     print(f"{len(cases)} settings agree to {worst:.1e} (required: {TOLERANCE:g})", flush=True)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    options = [f"--only {' '.join(plan.rows)}"] if tuple(plan.rows) != ROWS else []
+    options += ["--quick"] if plan.quick else [f"--repeats {plan.repeats}"]
     results: Results = {
         "load": load,
         "environment": report.environment(plan.threads),
         "quick": plan.quick,
-        "command": "numpymlp benchmark" + (" --quick" if plan.quick else ""),
+        "commands": [" ".join(["numpymlp benchmark", *options])],
         "equality": {"settings": len(cases), "steps": STEPS, "difference": worst},
     }
-    results = {**_kept_rows(folder, results), **results}
+    results = {**results, **_kept_rows(folder, results)}
     with _cores_limited_to(plan.threads):
         for row in plan.rows:
             results[row] = MEASUREMENTS[row](plan, _in_fresh_process(plan.threads))
@@ -115,13 +117,20 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
 def _kept_rows(folder: Path, results: Results) -> Results:
     """Read the rows of an earlier run in this folder, if the same was measured in the same place.
 
-    So `--only` can take the rows one after the other.
+    So `--only` can take the rows one after the other. What was said of the earlier run, its command
+    and how busy the machine was, goes on to hold.
     """
     if not (folder / RESULTS).exists():
         return {}
     earlier = read_json(folder / RESULTS, "benchmark")
     same = all(earlier.get(name) == results[name] for name in ("environment", "quick"))
-    return {row: earlier[row] for row in ROWS if row in earlier} if same else {}
+    if not same:
+        return {}
+    return {
+        **{row: earlier[row] for row in ROWS if row in earlier},
+        "load": max(earlier["load"], results["load"]),
+        "commands": [*earlier["commands"], *results["commands"]],
+    }
 
 
 # ---- the four groups of rows ----
@@ -131,7 +140,7 @@ def epochs(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
     """Measure seconds an epoch and peak memory, shape by shape."""
     shapes = SHAPES[1:2] + SHAPES[3:4] if plan.quick else SHAPES
     rows = 10_000 if plan.quick else 60_000
-    peers = _installed("numpymlp", "sklearn", "sklearn32", "torch", "jax", "products")
+    peers = _installed("numpymlp", "numpymlp64", "sklearn32", "sklearn", "torch", "jax", "products")
     table = []
     for sizes, batch in shapes:
         task = {"task": "epoch", "sizes": list(sizes), "batch": batch, "rows": rows}
@@ -174,9 +183,9 @@ def _in_turn(
     task: dict[str, Any], peers: list[str], repeats: int, measure: Measure
 ) -> dict[str, list[dict[str, Any]]]:
     samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
-    for _ in range(repeats):
+    for seed in range(repeats):
         for peer in peers:
-            samples[peer].append(measure({**task, "peer": peer}))
+            samples[peer].append(measure({**task, "peer": peer, "seed": seed}))
     return samples
 
 

@@ -32,16 +32,19 @@ class NumpyMLP:
 
     name, dtype = "numpymlp", "float32"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
         from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
 
-        self.network = mlp(sizes, rng=np.random.default_rng(0), dtype=self.dtype)
+        self.network = mlp(sizes, rng=np.random.default_rng(seed), dtype=self.dtype)
         self.trainer = Trainer(
             self.network,
             SoftmaxCrossEntropy(),
             Adam(rate),
             batch_size=batch,
             schedule=None if factor is None else lambda step, total_steps: factor(step),
+            seed=seed,
             verbose=0,
         )
 
@@ -64,7 +67,9 @@ class ScikitLearn:
 
     name, dtype = "scikit-learn", "float64"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
         from sklearn.neural_network import MLPClassifier, _multilayer_perceptron
 
         class Watched(MLPClassifier):
@@ -86,7 +91,7 @@ class ScikitLearn:
             alpha=0.0,
             batch_size=batch,
             learning_rate_init=rate,
-            random_state=0,
+            random_state=seed,
         )
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
@@ -110,7 +115,9 @@ class Face:
 
     name, dtype = "numpymlp.sklearn", "float32"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
         from numpymlp.sklearn import MLPClassifier
 
         self.model = MLPClassifier(
@@ -119,7 +126,7 @@ class Face:
             batch_size=batch,
             learning_rate_init=rate,
             schedule=None if factor is None else lambda step, total_steps: factor(step),
-            random_state=0,
+            random_state=seed,
         )
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
@@ -135,10 +142,14 @@ class PyTorch:
 
     name, dtype = "PyTorch", "float32"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
         import torch
 
-        torch.manual_seed(0)
+        # Numbers that fade below 1e-38 slow PyTorch down as they would this package.
+        torch.set_flush_denormal(True)
+        torch.manual_seed(seed)
         layers: list[Any] = []
         for inputs, outputs in pairwise(sizes):
             layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
@@ -174,13 +185,15 @@ class Jax:
 
     name, dtype = "JAX", "float32"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
         import jax
         import jax.numpy as jnp
 
         self.jax: Any = jax  # whether it has types depends on whether it is installed
         self.batch, self.rate, self.factor = batch, rate, factor
-        rng = np.random.default_rng(0)
+        self.seed, rng = seed, np.random.default_rng(seed)
         self.parameters = [
             (rng.normal(0, np.sqrt(2 / i), (i, o)).astype(np.float32), np.zeros(o, np.float32))
             for i, o in pairwise(sizes)
@@ -229,7 +242,7 @@ class Jax:
         state = self.jax.tree_util.tree_map(
             self.jax.numpy.array, (self.parameters, zeros, zeros, np.float32(0))
         )
-        steps, rng = -(-len(data[0]) // self.batch), np.random.default_rng(0)
+        steps, rng = -(-len(data[0]) // self.batch), np.random.default_rng(self.seed)
         for number in range(epochs):
             first = number * steps
             rates = [
@@ -251,8 +264,10 @@ class Products:
 
     name, dtype = "matrix products alone", "float32"
 
-    def __init__(self, sizes: list[int], batch: int, rate: float, factor: Factor = None) -> None:
-        rng = np.random.default_rng(0)
+    def __init__(
+        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
+    ) -> None:
+        rng = np.random.default_rng(seed)
         self.batch = batch
         self.W = [rng.normal(size=shape).astype(np.float32) for shape in pairwise(sizes)]
         self.dW = [np.empty_like(W) for W in self.W]

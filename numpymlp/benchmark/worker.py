@@ -29,7 +29,7 @@ def epoch(task: dict[str, Any]) -> dict[str, Any]:
     Also give the peak memory of the whole process, data included.
     """
     (x, y), _ = load_mnist()
-    peer = PEERS[task["peer"]](task["sizes"], task["batch"], 1e-3)
+    peer = PEERS[task["peer"]](task["sizes"], task["batch"], 1e-3, seed=task["seed"])
     stamps = [time.perf_counter()]
 
     def stamp() -> bool:
@@ -44,7 +44,7 @@ def epoch(task: dict[str, Any]) -> dict[str, Any]:
 def predict(task: dict[str, Any]) -> dict[str, Any]:
     """Time the prediction of many samples at once, and of a single one."""
     (x, y), (x_test, _) = load_mnist()
-    peer = PEERS[task["peer"]](task["sizes"], 128, 1e-3)
+    peer = PEERS[task["peer"]](task["sizes"], 128, 1e-3, seed=task["seed"])
     peer.train((x[:2000], y[:2000]), 1, lambda: False)
     x_test = x_test.astype(peer.dtype, copy=False)
     return {
@@ -76,6 +76,7 @@ def cold(task: dict[str, Any]) -> dict[str, Any]:
         task["batch"],
         task["rate"],
         lambda step: schedule(min(step, total - 1), total),
+        seed=task["seed"],
     )
     x_test = x_test.astype(peer.dtype, copy=False)
     accuracies: list[float] = []
