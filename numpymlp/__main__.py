@@ -244,14 +244,17 @@ def predict(options: argparse.Namespace) -> None:
 def recipes_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `recipes` can be told."""
     parser.add_argument("--results", metavar="FILE", help="results of `numpymlp ladder`")
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="tell what was reached on this data (default: MNIST)"
+    )
 
 
 def list_recipes(options: argparse.Namespace) -> None:
     """List the named recipes: network, settings, what each reached, what was published."""
-    from numpymlp import standings
+    from numpymlp import ladder, standings
 
     results = options.results or standings.results_file()
-    print(standings.listing(standings.read_results(results)))
+    print(standings.listing(standings.read_results(results), ladder.label_of(options.data)))
 
 
 def ladder_options(parser: argparse.ArgumentParser) -> None:
@@ -294,7 +297,7 @@ def climb(options: argparse.Namespace) -> None:
     from numpymlp import ladder, standings
 
     name = standings.VALIDATION if options.validate else standings.TEST
-    results = options.results or standings.results_file(name, write=True)
+    results = options.results or standings.results_file(name, write=not options.table)
     if not options.table:
         ladder.climb(
             options.only,
@@ -306,8 +309,9 @@ def climb(options: argparse.Namespace) -> None:
             verbose=0 if options.quiet else 1,
             say=_silent if options.quiet else print,
         )
-    label = standings.data_label(options.data, options.validate)
-    print(standings.table(standings.read_results(results), label))
+    label = ladder.label_of(options.data, options.validate)
+    rows = standings.read_results(results)
+    print(standings.table(rows, label, options.only, options.seeds))
 
 
 def check_options(parser: argparse.ArgumentParser) -> None:
@@ -372,25 +376,30 @@ def search_options(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
     )
     parser.add_argument(
-        "--output", default="runs/search", help="folder of table and picture (default: runs/search)"
+        "--output",
+        help="folder of table and picture, new or empty (default: runs/ with date and time)",
     )
 
 
 def search(options: argparse.Namespace) -> None:
     """Search for better settings by successive halving, with scikit-learn."""
     from numpymlp import runs
-    from numpymlp.search import search, write_search
 
+    try:
+        from numpymlp.search import as_options, search, write_search
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"search needs scikit-learn: pip install 'numpymlp[sklearn]' ({error})"
+        ) from error
     recipe = recipes.find(options.recipe)
+    folder = runs.new_run_folder(options.output)
     _, ((x, y), _) = runs.load_data(options.data)
     rows = search(recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed)
-    folder = Path(options.output)
-    folder.mkdir(parents=True, exist_ok=True)
     write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
-    for name in list(best)[2:-1]:
-        print(f"  {name:<20} {best[name]}")
+    other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
+    print(f"train with it: {runs.called_as()} train {other}{as_options(best)}")
     print(f"search.csv and search.png are in {folder}")
 
 

@@ -35,6 +35,8 @@ NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bB
 # What a Trainer counts; its history and the optimizer's state follow from no count.
 COUNTERS = ("epoch", "batch", "step", "first_epoch", "last_epoch", "samples", "stopped")
 STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
+# Of the state inside: 2 since Adam's m and v are sums. An older state would go on with wrong steps.
+FORMAT = 2
 
 
 class Snapshot(NamedTuple):
@@ -160,6 +162,7 @@ def restore_state(
 def setup(trainer: Trainer) -> dict[str, Any]:
     """Describe how a Trainer was built: what must be the same for its bits to be the same."""
     return {
+        "format": FORMAT,
         "network": [_settings(layer) for layer in trainer.network.layers],
         "output": trainer.network.output,
         "dtype": trainer.network.dtype.name,

@@ -154,12 +154,16 @@ class RunLock:
     """Hold a folder for this process alone: ``with RunLock(folder): ...``.
 
     The lock belongs to the kernel (`flock`; on Windows `msvcrt.locking`), so that it ends with
-    the process however that ends; the file `.lock` that it is tied to stays and means nothing.
+    the process however that ends; the file that it is tied to stays and means nothing.
 
     Parameters
     ----------
     folder : path-like
         A folder that exists.
+    name : str, default ".lock"
+        The file in it, if not the folder as a whole is meant.
+    wait : bool, default False
+        Whether to wait until the other has done with it.
 
     Raises
     ------
@@ -169,20 +173,23 @@ class RunLock:
         If the folder is missing or not writable, or its file system knows no locks.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self, folder: str | os.PathLike[str], name: str = ".lock", wait: bool = False
+    ) -> None:
+        self.folder, self.name, self.wait = Path(folder), name, wait
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
         try:
-            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self.folder / self.name, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise StorageError(f"{self.folder} cannot be locked: {error.strerror}") from error
         try:
             if sys.platform == "win32":
-                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+                mode = msvcrt.LK_LOCK if self.wait else msvcrt.LK_NBLCK
+                msvcrt.locking(descriptor, mode, 1)
             else:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if self.wait else fcntl.LOCK_NB))
         except OSError as error:
             os.close(descriptor)
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp import runs
+from numpymlp.data import five_sixths
 from numpymlp.environment import environment
 from numpymlp.files import RunLock
 from numpymlp.interrupts import TrainingInterrupted
@@ -28,13 +29,12 @@ from numpymlp.standings import (
     COLUMNS,
     Row,
     append_result,
-    data_label,
     describe,
     members_of,
     read_results,
     settings_of,
 )
-from numpymlp.validation import check_choice, check_positive_integer
+from numpymlp.validation import InputError, check_choice, check_positive_integer
 
 CHECKPOINT_MINUTES = 1.0
 
@@ -85,9 +85,15 @@ def climb(
         check_choice(name, "recipe", tuple(RECIPES))
     if seeds is not None:
         check_positive_integer(seeds, "seeds")
-    place, label = Path(folder), data_label(data, validation)
-    place.mkdir(parents=True, exist_ok=True)
     chosen = [RECIPES[name] for name in names if not (validation and RECIPES[name].committee)]
+    if not chosen:
+        raise InputError(
+            "a committee has no validation: it is made of runs that are judged already"
+        )
+    if not Path(results).absolute().parent.is_dir():
+        raise InputError(f"{results}: expected a file in a folder that exists")
+    place, label = Path(folder), label_of(data, validation)
+    place.mkdir(parents=True, exist_ok=True)
     with RunLock(place):
         for named in chosen:
             for seed in range(1 if named.committee else seeds or named.seeds):
@@ -105,6 +111,19 @@ def climb(
                 append_result(results, row)
                 say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
     return read_results(results)
+
+
+def label_of(data: str | None, validation: bool = False) -> str:
+    """Name the data in the results file: "MNIST", or the folder's name with a sum of its content.
+
+    So two folders of the same name, or one whose files were changed, are not taken for another.
+    """
+    name = "MNIST"
+    if data is not None:
+        _, ((x, y), (x_test, y_test)) = runs.load_data(data)
+        fingerprint = runs.RunData(data, x, y, x_test, y_test).fingerprint
+        name = f"{Path(data).resolve().name} {fingerprint:08x}"
+    return f"{name}, validation" if validation else name
 
 
 def _is_finished(
@@ -143,7 +162,7 @@ def _run(
 
 def run_folder(place: Path, recipe: Recipe, seed: int, data: str | None) -> Path:
     """Name the folder of a run, so that other settings, seeds or data get another."""
-    code = zlib.crc32(f"{describe(recipe)} {data_label(data)}".encode())
+    code = zlib.crc32(f"{describe(recipe)} {label_of(data)}".encode())
     return place / f"{code:08x}-{seed}"
 
 
@@ -198,8 +217,7 @@ def validate(
 ) -> dict[str, Any]:
     """Train on the first five sixths of the training images and judge on the last sixth.
 
-    On MNIST these are 50,000 and 10,000 images, as Simard et al. have it. The test images take no
-    part.
+    The test images take no part.
 
     Returns
     -------
@@ -207,9 +225,9 @@ def validate(
         As `runs.train` gives it, but "test_accuracy" is that on the held-out images.
     """
     _, ((x, y), _) = runs.load_data(data)
-    first = len(x) * 5 // 6
+    first = five_sixths(y)
     network = recipe.build_network(x.shape[1], int(y.max()) + 1, seed)
-    trainer = recipe.build_trainer(network, seed, verbose=verbose)
+    trainer = recipe.build_trainer(network, seed, runs.shape_of(data), verbose=verbose)
     history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=(x[first:], y[first:]))
     if trainer.stopped == "interrupted":
         raise TrainingInterrupted("interrupted; this run was not finished", signal.SIGINT)

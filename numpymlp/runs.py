@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpymlp.checkpoints import Checkpoint
-from numpymlp.data import load_folder, load_mnist
+from numpymlp.data import image_shape, load_folder, load_mnist
 from numpymlp.divergence import TrainingDiverged
 from numpymlp.environment import environment
 from numpymlp.files import RunLock, read_json, remove_leftovers, write_json
@@ -48,13 +48,14 @@ Data = tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class RunData(NamedTuple):
-    """The data of a run, with the name to print."""
+    """The data of a run, with the name to print; the image shape is None where it is square."""
 
     name: str
     x: np.ndarray
     y: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
+    image_shape: tuple[int, int] | None = None
 
     @property
     def fingerprint(self) -> int:
@@ -66,6 +67,11 @@ class RunData(NamedTuple):
 def load_data(folder: str | None) -> tuple[str, Data]:
     """Load MNIST, or the data set in a folder of four IDX files; with a name to print."""
     return ("MNIST", load_mnist()) if folder is None else (folder, load_folder(folder))
+
+
+def shape_of(folder: str | None) -> tuple[int, int] | None:
+    """Give rows and columns of the images in a folder; None for MNIST, whose images are square."""
+    return None if folder is None else image_shape(folder)
 
 
 def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Path:
@@ -280,7 +286,7 @@ def _load(data: str | None, say: Callable[[str], None]) -> RunData:
         f"data: {name}, {len(x):,} training and {len(x_test):,} test images, "
         f"{int(y.max()) + 1} classes"
     )
-    return RunData(name, x, y, x_test, y_test)
+    return RunData(name, x, y, x_test, y_test, shape_of(data))
 
 
 def _build(
@@ -288,7 +294,12 @@ def _build(
 ) -> Trainer:
     network = recipe.build_network(data.x.shape[1], int(data.y.max()) + 1, seed)
     return recipe.build_trainer(
-        network, seed, checkpoint=checkpoint, verbose=verbose, stop_signals=STOP_SIGNALS
+        network,
+        seed,
+        data.image_shape,
+        checkpoint=checkpoint,
+        verbose=verbose,
+        stop_signals=STOP_SIGNALS,
     )
 
 

@@ -1,9 +1,9 @@
 """Search: how good settings are found, with scikit-learn's own tools.
 
-Many settings are drawn at random and trained for a moment; the better third goes on for three
-times as long, and so on: successive halving. The judge is the last sixth of the training images,
-never the test images. This room needs scikit-learn (`pip install 'numpymlp[sklearn]'`) and shows
-what `numpymlp.sklearn` is good for: all of it is scikit-learn's `HalvingRandomSearchCV`.
+Many settings are drawn at random and trained for a moment; the better third is trained anew for
+three times as long, and so on: successive halving. The judge is the last sixth of the training
+images, never the test images. This room needs scikit-learn (`pip install 'numpymlp[sklearn]'`) and
+shows what `numpymlp.sklearn` is good for: all of it is scikit-learn's `HalvingRandomSearchCV`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
 from sklearn.model_selection import HalvingRandomSearchCV, PredefinedSplit
 
+from numpymlp.data import five_sixths
 from numpymlp.files import atomic_write
 from numpymlp.recipes import LEARNING_RATES, Recipe
 from numpymlp.sklearn import MLPClassifier
@@ -33,18 +34,25 @@ SETTINGS: dict[str, Any] = {
     "dropout": uniform(0, 0.4),
     "alpha": loguniform(1e-7, 1e-3),
 }
+# What `numpymlp train` calls them. The search leaves alpha as it is, so that it is train's L2.
+OPTIONS = {
+    "learning_rate_init": "--learning-rate", "batch_size": "--batch-size",
+    "hidden_layer_sizes": "--hidden", "dropout": "--dropout", "alpha": "--l2",
+}  # fmt: skip
 # What a recipe may have that no parameter of the estimator stands for.
 NOT_THERE = (
-    "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
+    "validation", "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
     "shift", "rotation", "scaling", "shear", "elastic",
 )  # fmt: skip
-FACTOR = 3  # of the settings, one in three goes on, for three times as long
+FACTOR = 3  # of the settings, one in three is trained again, for three times as long
 
 Row = dict[str, Any]
 
 
 def estimator(recipe: Recipe, seed: int = 0) -> MLPClassifier:
     """Build the scikit-learn estimator that trains as a recipe says.
+
+    Its first weights are those that scikit-learn draws, not the recipe's.
 
     Raises
     ------
@@ -56,8 +64,7 @@ def estimator(recipe: Recipe, seed: int = 0) -> MLPClassifier:
     if unknown or recipe.optimizer != "adam":
         raise InputError(
             f"search expected a recipe that numpymlp.sklearn can express, got one with "
-            f"{', '.join(unknown) or 'optimizer ' + recipe.optimizer}: try softmax, classic or "
-            f"default"
+            f"{', '.join(unknown) or 'optimizer ' + recipe.optimizer}: try classic or default"
         )
     schedules = {"constant": None, "step": "step_decay", "cosine": "cosine"}
     return MLPClassifier(
@@ -87,12 +94,13 @@ def search(
     seed: int = 0,
     settings: dict[str, Any] = SETTINGS,
 ) -> list[Row]:
-    """Draw settings, and let the better ones train longer and longer.
+    """Draw settings, and train the better ones longer and longer, from the beginning each time.
 
     Parameters
     ----------
     recipe : Recipe
-        Decides all that is not drawn; its epochs are the most that are trained.
+        Decides all that is not drawn; its epochs are the most that are trained, or a little
+        less: the last round has three times the epochs of the one before.
     x : ndarray (N, in)
     y : ndarray (N,)
         Training data. The first five sixths train, the last sixth judges.
@@ -112,7 +120,7 @@ def search(
         last round's best comes first.
     """
     check_positive_integer(candidates, "candidates")
-    fold = np.where(np.arange(len(x)) < len(x) * 5 // 6, -1, 0)
+    fold = np.where(np.arange(len(x)) < five_sixths(y), -1, 0)
     rounds = 1
     while FACTOR**rounds <= min(candidates, recipe.epochs):
         rounds += 1
@@ -129,11 +137,19 @@ def search(
         n_jobs=jobs,
         random_state=seed,
         error_score="raise",
+        return_train_score=False,
     )
     with warnings.catch_warnings():
         # That a training ends before it converges is what successive halving is about.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found.fit(x, y)
+        # Ctrl-C only cuts an estimator's fit short; here it has to end the search.
+        warnings.filterwarnings("error", message="Training interrupted")
+        try:
+            found.fit(x, y)
+        except UserWarning as warning:
+            if "Training interrupted" not in str(warning):
+                raise
+            raise KeyboardInterrupt from warning
     results = found.cv_results_
     rows = [
         {
@@ -145,6 +161,18 @@ def search(
         for i in range(len(results["iter"]))
     ]
     return sorted(rows, key=lambda row: (-row["round"], -row["validation_accuracy"]))
+
+
+def as_options(row: Row) -> str:
+    """Write the settings of a row as options of ``numpymlp train``."""
+    parts = []
+    for name, value in row.items():
+        if name in OPTIONS:
+            sizes = isinstance(value, tuple)
+            parts.append(
+                f"{OPTIONS[name]} {','.join(map(str, value)) if sizes else f'{value:.4g}'}"
+            )
+    return " ".join(parts)
 
 
 def write_search(folder: Path, rows: list[Row], name: str = "search") -> None:

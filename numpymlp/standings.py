@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from numpymlp.files import atomic_write
+from numpymlp.files import RunLock, atomic_write
 from numpymlp.recipes import LEARNING_RATES, RECIPES, NamedRecipe, Recipe
 from numpymlp.validation import InputError
 
@@ -78,13 +78,25 @@ def read_results(path: str | os.PathLike[str]) -> list[Row]:
 
 
 def append_result(path: str | os.PathLike[str], row: Row) -> None:
-    """Add one finished run; the file has it whole or is as it was."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*read_results(path), row])
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    """Add one finished run; the file has it whole or is as it was.
+
+    Several processes may write to one file. A run that is there already is not added again.
+    """
+    with RunLock(Path(path).absolute().parent, f".{Path(path).name}.lock", wait=True):
+        rows = read_results(path)
+        if key(row) in map(key, rows):
+            return
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])
+        with atomic_write(path) as file:
+            file.write(text.getvalue().encode())
+
+
+def key(row: Row) -> tuple[str, str, str, str]:
+    """Give what tells a run from all others: recipe, settings, data and seed."""
+    return row["recipe"], row["settings"], row["data"], row["seed"]
 
 
 def settings_of(named: NamedRecipe, seeds: int | None = None) -> str:
@@ -97,12 +109,6 @@ def members_of(named: NamedRecipe) -> NamedRecipe:
     """Give the recipe whose runs a committee is made of."""
     same = [n for n in RECIPES.values() if not n.committee and n.recipe == named.recipe]
     return same[0]
-
-
-def data_label(data: str | None, validation: bool = False) -> str:
-    """Name the data in the results file: "MNIST", or the name of the folder."""
-    name = "MNIST" if data is None else Path(data).resolve().name
-    return f"{name}, validation" if validation else name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,10 +135,15 @@ class Standing:
         return f"{self.accuracy:.2f} ± {self.spread:.2f} %"
 
 
-def standing(named: NamedRecipe, rows: Iterable[Row], label: str = "MNIST") -> Standing | None:
-    """Sum up the finished runs of a recipe as it is now; None if there are none."""
-    key = (named.name, label, settings_of(named))
-    mine = [row for row in rows if (row["recipe"], row["data"], row["settings"]) == key]
+def standing(
+    named: NamedRecipe, rows: Iterable[Row], label: str = "MNIST", seeds: int | None = None
+) -> Standing | None:
+    """Sum up the finished runs of a recipe as it is now; None if there are none.
+
+    `seeds` is how many runs a committee is made of, if it is not as many as its recipe says.
+    """
+    wanted = (named.name, settings_of(named, seeds), label)
+    mine = list({row["seed"]: row for row in rows if key(row)[:3] == wanted}.values())
     if not mine:
         return None
     accuracies = [100 * float(row["test_accuracy"]) for row in mine]
@@ -144,9 +155,10 @@ def standing(named: NamedRecipe, rows: Iterable[Row], label: str = "MNIST") -> S
     )
 
 
-def shape(recipe: Recipe) -> str:
-    """Write the sizes of a network on MNIST: "784-800-10"."""
-    return "-".join(map(str, (784, *recipe.hidden, 10)))
+def shape(named: NamedRecipe, seeds: int | None = None) -> str:
+    """Write the sizes of a network on MNIST: "784-800-10"; of a committee, how many there are."""
+    sizes = "-".join(map(str, (784, *named.recipe.hidden, 10)))
+    return f"{seeds or members_of(named).seeds} x {sizes}" if named.committee else sizes
 
 
 def duration(seconds: float) -> str:
@@ -154,36 +166,46 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def table(rows: Sequence[Row], label: str = "MNIST") -> str:
-    """Make the Markdown table of the README: the published result beside ours."""
-    lines = [
-        "| recipe | network | what it adds | published test error | test error here | accuracy "
-        "| seeds | time of a run |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for named in RECIPES.values():
-        here = standing(named, rows, label)
+def table(
+    rows: Sequence[Row],
+    label: str = "MNIST",
+    names: Sequence[str] | None = None,
+    seeds: int | None = None,
+) -> str:
+    """Make the Markdown table of the README: the published result on MNIST beside ours.
+
+    On other data, and on images held out, there is nothing published to stand beside.
+    """
+    published, judge = label == "MNIST", "held-out" if "validation" in label else "test"
+    head = ["recipe", "network" if published else "hidden", "what it adds"]
+    head += ["published test error"] * published
+    head += [f"{judge} error here", f"{judge} accuracy", "seeds", "time of a run"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for named in (RECIPES[name] for name in names or RECIPES):
+        here = standing(named, rows, label, seeds)
         numbers = ["", "", "", ""]
         if here is not None:
             error = f"{100 - here.accuracy:.2f} %"
             numbers = [error, str(here), str(here.seeds), duration(here.seconds)]
-        cells = [f"`{named.name}`", shape(named.recipe), named.adds]
-        cells += [f"{named.published}, {named.source}", *numbers]
+        hidden = "-".join(map(str, named.recipe.hidden)) or "none"
+        cells = [f"`{named.name}`", shape(named, seeds) if published else hidden, named.adds]
+        cells += [f"{named.published}, {named.source}"] * published + numbers
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def listing(rows: Sequence[Row]) -> str:
+def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
     """Describe every recipe for the terminal, with what the results file says of it."""
     blocks = []
     for named in RECIPES.values():
-        here = standing(named, rows)
+        here = standing(named, rows, label)
         reached = "not measured yet"
         if here is not None:
             runs_of = "1 run" if here.seeds == 1 else f"{here.seeds} seeds"
-            reached = f"{here} on MNIST's test images ({runs_of}, {duration(here.seconds)} each)"
+            reached = f"{here} on the test images of {label} ({runs_of}, "
+            reached += f"{duration(here.seconds)} each)"
         blocks.append(
-            f"{named.name:<10} {shape(named.recipe)}: {named.adds}\n"
+            f"{named.name:<10} {shape(named)}: {named.adds}\n"
             f"{'':<11}accuracy: {reached}\n"
             f"{'':<11}published error: {named.published}, {named.source}\n"
             f"{'':<11}settings: {settings_of(named)}"

@@ -6,12 +6,15 @@ import os
 import re
 import signal
 import struct
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from numpymlp import Network, load_folder, load_mnist
 from numpymlp.__main__ import main
+from numpymlp.data import Distortion
 from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.ladder import climb, committee_accuracy, run_folder, validate
 from numpymlp.recipes import RECIPES, NamedRecipe, Recipe, find
@@ -140,7 +143,22 @@ def test_a_run_whose_row_was_not_written_is_taken_from_its_folder(ladder, tmp_pa
         assert {**old, "finished": ""} == {**new, "finished": ""}
 
 
-def test_changed_settings_and_other_data_are_other_runs(ladder, monkeypatch, tmp_path):
+@pytest.fixture
+def shuffled(data, tmp_path):
+    """Another data set, in a folder of the same name."""
+    folder = tmp_path / Path(data).name
+    folder.mkdir()
+    for path in Path(data).iterdir():
+        content = path.read_bytes()
+        if "labels" in path.name:
+            content = content[:8] + content[8:][::-1]
+        (folder / path.name).write_bytes(content)
+    return str(folder)
+
+
+def test_changed_settings_and_other_data_are_other_runs(
+    ladder, data, shuffled, monkeypatch, tmp_path
+):
     ladder(["plain"])
     changed = Recipe(hidden=(), epochs=2)
     assert describe(changed) != describe(OTHER)
@@ -150,12 +168,24 @@ def test_changed_settings_and_other_data_are_other_runs(ladder, monkeypatch, tmp
     assert keys(rows) == [*ALL[:2], *ALL[:2]]
     assert [row["epochs"] for row in rows] == ["1", "1", "2", "2"]
     paths = {
-        run_folder(tmp_path, recipe, seed, data)
+        run_folder(tmp_path, recipe, seed, folder)
         for recipe in (OTHER, changed)
         for seed in (0, 1)
-        for data in (None, "elsewhere")
+        for folder in (None, data, shuffled)
     }
-    assert len(paths) == 8
+    assert len(paths) == 12
+    assert len(ladder(["plain"], data=shuffled)) == 6
+
+
+def test_two_ladders_may_write_one_file_and_no_run_counts_twice(tmp_path):
+    path = tmp_path / "ladder.csv"
+    rows = [row(seed=seed, accuracy=0.9 + seed / 1000) for seed in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        for each in [*rows, *rows[:7]]:
+            pool.submit(append_result, path, each)
+    found = read_results(path)
+    assert sorted(found, key=lambda r: int(r["seed"])) == rows
+    assert standing(LADDER["plain"], [*rows, *rows]).seeds == 40  # as two branches may merge
 
 
 def test_settings_that_do_nothing_do_not_make_another_recipe():
@@ -240,6 +270,37 @@ def test_validation_trains_on_five_sixths_and_never_sees_the_test_images(ladder,
     rows = ladder(validation=True)
     assert keys(rows) == ALL[:5]  # no committee
     assert {row["data"].split(", ")[1] for row in rows} == {"validation"}
+    assert "held-out error here" in table(rows, rows[0]["data"])
+    with pytest.raises(InputError, match="committee has no validation"):
+        ladder(["committee"], validation=True)
+
+
+def test_sorted_data_cannot_judge(monkeypatch):
+    x = np.zeros((60, 4), np.float32)
+    sorted_data = ("sorted", ((x, np.arange(60) // 10), (x, np.arange(60) % 6)))
+    monkeypatch.setattr("numpymlp.runs.load_data", lambda folder: sorted_data)
+    with pytest.raises(InputError, match=r"all 6 classes .* sorted by class"):
+        validate(SMALL, 0)
+
+
+def test_images_that_are_not_square_are_distorted_in_their_own_shape(tmp_path, capsys):
+    images = np.zeros((40, 16, 36))  # 576 numbers, which could be 24 x 24
+    images[:, 4:12, 17:19] = 255
+    for prefix in ("train", "t10k"):
+        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte", np.arange(40) % 4)
+    seen = []
+    original = Distortion.__call__
+
+    def look(self, x, rng):
+        seen.append(self.image_shape)
+        return original(self, x, rng)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Distortion, "__call__", look)
+        run = ["train", "--recipe", "affine", "--hidden", "4", "--epochs", "1", "--no-figures"]
+        assert main([*run, "--data", str(tmp_path), "--output", str(tmp_path / "run")]) == 0
+    assert set(seen) == {(16, 36)}
 
 
 # ---- the results file and the tables ----
@@ -308,8 +369,11 @@ def test_the_table_has_the_published_number_beside_ours(ladder):
     ]  # fmt: skip
     assert small[3:] == ["3 %, somebody else 2003", "", "", "", ""]  # nothing is invented
     assert committee[4:] == ["1.00 %", "99.00 %", "1", "10 min"]
+    assert committee[1] == "3 x 784-12-10"
+    two = row("committee", accuracy=0.98, settings=f"members=2 {describe(SMALL)}")
+    assert "98.00 %" in table([two], names=["committee"], seeds=2)
     text = listing(rows)
-    assert "92.00 ± 1.41 % on MNIST's test images (2 seeds, 10 s each)" in text
+    assert "92.00 ± 1.41 % on the test images of MNIST (2 seeds, 10 s each)" in text
     assert text.count("not measured yet") == 1
 
 
@@ -377,9 +441,14 @@ def test_ladder_and_recipes_from_the_command_line(data, tmp_path, capsys):
     ladder += ["--folder", str(tmp_path / "runs"), *arguments]
     assert main(ladder) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^\| `softmax` \| 784-10 \|.*\| 2 \| \d+ s \|$", out, re.M)
+    assert re.search(r"^\| `softmax` \| none \|.*\| 2 \| \d+ s \|$", out, re.M)
+    assert "published" not in out  # that was on MNIST
     assert keys(read_results(results)) == [("softmax", "0"), ("softmax", "1")]
     assert main([*ladder, "--table"]) == 0
     assert capsys.readouterr().out == out
     assert main(["recipes", *arguments]) == 0
     assert capsys.readouterr().out.count("not measured yet") == len(RECIPES)  # not on MNIST
+    assert main(["recipes", *arguments, "--data", data]) == 0
+    assert capsys.readouterr().out.count("not measured yet") == len(RECIPES) - 1
+    assert main([*ladder[:-1], str(tmp_path / "nowhere" / "x.csv")]) != 0
+    assert "folder that exists" in capsys.readouterr().err

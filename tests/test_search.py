@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
+import re
+import shlex
+import signal
 
 import numpy as np
 import pytest
@@ -11,9 +15,9 @@ from scipy.stats import loguniform
 from sklearn.exceptions import ConvergenceWarning
 
 from numpymlp import plots
-from numpymlp.__main__ import main
+from numpymlp.__main__ import build_parser, main
 from numpymlp.recipes import RECIPES, Recipe
-from numpymlp.search import estimator, search, write_search
+from numpymlp.search import OPTIONS, as_options, estimator, search, write_search
 from numpymlp.validation import InputError
 
 SETTINGS = {"learning_rate_init": loguniform(1e-5, 1e-1), "hidden_layer_sizes": [(4,), (6, 5)]}
@@ -120,6 +124,40 @@ def test_table_and_picture_hold_what_was_found(rows, tmp_path):
     ]  # fmt: skip
 
 
+def test_settings_come_as_options_of_train():
+    row = {"epochs": 6, "learning_rate_init": 0.0123456, "batch_size": 64, "dropout": 0.25}
+    row |= {"hidden_layer_sizes": (256, 128), "alpha": 1e-5, "validation_accuracy": 0.98}
+    text = as_options(row)
+    assert text == (
+        "--learning-rate 0.01235 --batch-size 64 --dropout 0.25 --hidden 256,128 --l2 1e-05"
+    )
+    options = build_parser().parse_args(["train", *shlex.split(text)])
+    assert (options.hidden, options.l2, options.batch_size) == ((256, 128), 1e-5, 64)
+    assert set(OPTIONS) == set(search.__kwdefaults__["settings"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals to a process of one's own")
+def test_ctrl_c_ends_the_search():
+    x, y = blobs()
+    fits = []
+
+    def interrupt(trainer):
+        fits.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(Recipe(epochs=9, batch_size=20), x, y, candidates=9,
+               settings={**SETTINGS, "callbacks": [[interrupt]]})  # fmt: skip
+    assert len(fits) == 1
+
+
+def test_an_error_of_zero_is_drawn():
+    rows = [{"round": 1, "epochs": 1, "alpha": 0.1 * n, "validation_accuracy": a}
+            for n, a in ((1, 0.9), (2, 1.0))]  # fmt: skip
+    points = plots.search_results(rows).axes[0].collections[0].get_offsets()
+    np.testing.assert_allclose(points[:, 1], [10, 5])
+
+
 def test_a_picture_needs_rows():
     with pytest.raises(InputError, match="rows: expected"):
         plots.search_results([])
@@ -130,12 +168,17 @@ def test_a_picture_needs_rows():
 def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
     x, y = blobs(600)
     monkeypatch.setattr("numpymlp.runs.load_data", lambda folder: ("blobs", ((x, y), (x, y))))
-    options = ["--candidates", "3", "--output", str(tmp_path / "found"), "--recipe", "softmax"]
+    options = ["--candidates", "3", "--output", str(tmp_path / "found"), "--recipe", "classic"]
     monkeypatch.setattr("numpymlp.search.search.__kwdefaults__", {
         **search.__kwdefaults__, "settings": {"learning_rate_init": [0.1, 0.01, 0.001]},
     })  # fmt: skip
     assert main(["search", *options]) == 0
     out = capsys.readouterr().out
     assert "best of 3: " in out
-    assert "learning_rate_init" in out
+    assert re.search(r"train with it: numpymlp train --recipe classic --learning-rate 0.\d+\n", out)
+    # What it suggests can be pasted, and what was found is not overwritten by the next search.
+    suggested = shlex.split(out.split("numpymlp ", 1)[1].split("\n")[0])
+    assert build_parser().parse_args(suggested).recipe == "classic"
+    assert main(["search", *options]) == 2
+    assert "holds files" in capsys.readouterr().err
     assert (tmp_path / "found" / "search.csv").exists()

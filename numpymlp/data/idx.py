@@ -117,6 +117,17 @@ def load_folder(
     return train, test
 
 
+def image_shape(
+    folder: str | os.PathLike[str], variant: str | None = None, max_bytes: int = MAX_BYTES
+) -> tuple[int, int]:
+    """Tell how many rows and columns the images of such a folder have; no values are read.
+
+    `load_folder` gives each image as one row of numbers, from which this cannot be told.
+    """
+    rows, columns = _read_header(_four(folder, variant)["train-images"], max_bytes).shape[1:]
+    return rows, columns
+
+
 def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArray[Any]:
     """Read one IDX file, plain or gzip, of any type and rank.
 

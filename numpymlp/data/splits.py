@@ -136,3 +136,27 @@ def _checked_fraction(fraction: float) -> float:
             "one row in ten"
         )
     return float(fraction)
+
+
+def five_sixths(y: NDArray[Any]) -> int:
+    """Give the number of rows that come before the last sixth, which judges settings.
+
+    On MNIST these are 50,000 and 10,000, as Simard et al. have it.
+
+    Parameters
+    ----------
+    y : ndarray of int (N,)
+        Labels, in the order of the data set.
+
+    Raises
+    ------
+    InputError
+        If the two parts have not the same classes, as in data that are sorted.
+    """
+    first = len(y) * 5 // 6
+    if set(y[:first].tolist()) != set(y[first:].tolist()):
+        raise InputError(
+            f"expected all {len(np.unique(y))} classes in the first five sixths and in the last "
+            f"sixth of the training data, which judges: are they sorted by class? Shuffle them once"
+        )
+    return first

@@ -66,6 +66,8 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str) -> None:
     names = [] if numeric else sorted({_name(v) for v in values}, key=lambda v: (len(v), v))
     places = values if numeric else [names.index(_name(v)) for v in values]
     error = np.array([100 * (1 - float(row[SCORE])) for row in rows])
+    # An error of 0 has no place on a logarithmic scale: it stands below all others.
+    error = np.maximum(error, 0.5 * min(error[error > 0], default=1.0))
     rounds = np.array([row[ROUND] for row in rows])
     for n in np.unique(rounds):
         of_round = rounds == n

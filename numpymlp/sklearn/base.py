@@ -370,7 +370,7 @@ class BaseMLP(BaseEstimator):
         finally:
             self.network_.loss = objective.loss
             self._steps = trainer.step
-        if trainer.stopped == "interrupted":
+        if trainer.stop_signal is not None:  # also where it came with the last step
             warnings.warn("Training interrupted by user.", stacklevel=5)
         elif trainer.stopped == "epochs" and not incremental:
             warnings.warn(
