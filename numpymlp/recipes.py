@@ -216,7 +216,9 @@ _AFFINE = Recipe(
     rotation=10.0,
     scaling=0.1,
 )
-_ELASTIC = dataclasses.replace(_AFFINE, epochs=100, elastic=34.0)
+# Simard's own strength, alpha 34, is more than 800 units learn in as many epochs: on images held
+# out, 20 with larger turns and scalings was better.
+_ELASTIC = dataclasses.replace(_AFFINE, epochs=80, rotation=15.0, scaling=0.15, elastic=20.0)
 
 RECIPES = {
     named.name: named

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from numpymlp import standings
 from numpymlp.__main__ import build_parser
+from numpymlp.benchmark import report
+from numpymlp.files import read_json
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
@@ -58,6 +61,26 @@ def test_every_command_that_the_readme_names_exists():
             assert end.value.code == 0
         else:
             assert build_parser().parse_args(shlex.split(command)).function
+
+
+def shown(name):
+    """The part of the README that is marked with this name."""
+    (part,) = re.findall(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", README, re.DOTALL)
+    return part
+
+
+def test_the_tables_of_the_ladder_are_made_from_its_results():
+    rows = standings.read_results(standings.results_file())
+    assert shown("ladder") == standings.table(rows)
+    (fashion,) = {row["data"] for row in rows if row["data"].startswith("fashion-mnist ")}
+    assert shown("fashion") == standings.table(rows, fashion, ["default", "dropout"])
+
+
+def test_the_tables_of_the_benchmark_are_made_from_its_results():
+    folder = Path(__file__).parent.parent / "tutorials" / "results" / "benchmark"
+    results = read_json(folder / "benchmark.json", "benchmark")
+    assert shown("benchmark") + "\n" == report.markdown(results)
+    assert (folder / "benchmark.md").read_text(encoding="utf-8") == report.markdown(results)
 
 
 def test_every_file_that_the_readme_links_to_exists():
