@@ -429,7 +429,7 @@ def test_train_takes_a_recipe_and_options_override_it(data, tmp_path, capsys):
     options = "--recipe elastic --hidden 16 --epochs 1 --no-figures --elastic 20 --max-norm 2"
     assert main(["train", "--data", data, "--output", str(folder), *options.split()]) == 0
     config = (folder / "config.json").read_text()
-    for expected in ('"elastic": 20.0', '"rotation": 10.0', '"max_norm": 2.0', '"epochs": 1,'):
+    for expected in ('"elastic": 20.0', '"rotation": 15.0', '"max_norm": 2.0', '"epochs": 1,'):
         assert expected in config
     assert Network.load(folder / "model.npz").layers[0].outputs == 16
 
