@@ -135,7 +135,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Each parameter has its own step: the mean of its gradients over the root of their square.
+    """Each parameter has its own step: its mean gradient over the root of the mean square.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class Adam(Optimizer):
     the sum of the weights. All factors are folded into the step size (end of section 2), so that
     epsilon is the paper's "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds
     epsilon; in this form its epsilon is ``epsilon * sqrt(1 - beta2**t)``: smaller at first, which
-    shows only where gradients are themselves as small as epsilon.
+    shows where gradients are small, most of all in the first steps.
     """
 
     state_names = ("m", "v", "t")
@@ -184,6 +184,7 @@ class Adam(Optimizer):
         w1, w2 = (1 - beta1**self.t) / (1 - beta1), (1 - beta2**self.t) / (1 - beta2)
         # a_t = a sqrt(w2) / w1
         a = self.learning_rate * factor * math.sqrt(w2) / w1
+        # The paper's root is sqrt((1 - beta2) v): the factor goes out of root + epsilon
         epsilon = self.epsilon / math.sqrt(1 - beta2)
         for p, g, m, v, scratch in blocks(parameters, gradients, self.m, self.v):
             # m = beta1 m + g
@@ -209,8 +210,9 @@ class AdamW(Adam):
     """Adam, with weights that shrink a little at every step, apart from the gradient.
 
     ``p -= a weight_decay mask p`` goes before Adam's own step. An L2 penalty would go through
-    Adam's division and shrink every weight alike; this decay is in proportion to the weight.
-    Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2017), algorithm 2.
+    Adam's division, and shrink weights with large gradients less; this decay is in proportion to
+    the weight alone. Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2017),
+    algorithm 2, whose lambda is ``a weight_decay`` here.
 
     Parameters
     ----------

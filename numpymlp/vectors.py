@@ -38,9 +38,9 @@ def clear_tiny(step: int, *vectors: np.ndarray) -> None:
 
     A running sum shrinks step by step where the gradient stays 0, as it does for the weights of a
     pixel that is black in almost every image. Below 1e-38 in float32 its numbers are "subnormal",
-    and the processor takes up to a hundred times as long for each: an epoch of 784-128-10 in
-    batches of 32 took half as long again. Multiplying by 0.9 never brings them to 0, for the
-    smallest of them is rounded back to itself.
+    and most processors take many times as long for each: an epoch of 784-128-10 in batches of 32
+    took half as long again. Multiplying by 0.9 never brings them to 0, for the smallest of them is
+    rounded back to itself. `tutorials/10_against_scikit_learn.py` shows it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def clear_tiny(step: int, *vectors: np.ndarray) -> None:
         The number of the step, counted from 1.
     *vectors : ndarray of shape (P,)
         Cleared below 1e8 times the smallest normal number, 1e-30 in float32: so far below any
-        gradient that teaches that no parameter notices.
+        gradient that teaches, and below the square of Adam's epsilon, that no parameter notices.
     """
     if step % CLEAR == 0:
         for vector in vectors:

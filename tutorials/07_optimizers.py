@@ -443,12 +443,15 @@ for name, (ours, package) in pairs.items():
     assert abs(p - q).max() < (1e-3 if name == "Adam" else 1e-11)
 
 # %% [markdown]
-# The first three agree to rounding. Adam differs a little, and the last line shows why: with a
-# tiny $\epsilon$ it agrees too. The package folds both corrections into the step size,
+# The first three agree to rounding. Adam differs a little, and the last line shows why: with a tiny
+# $\epsilon$ it agrees too. The package folds both corrections into the step size,
 # $a \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$, because one number is cheaper to correct than two
-# vectors. Then $\epsilon$ is added to the *uncorrected* root, which matters where a gradient is
-# almost 0. The paper allows both (end of its section 2); PyTorch adds $\epsilon$ as we did,
-# scikit-learn as the package does.
+# vectors. It also leaves out the factors $1 - \beta_1$ and $1 - \beta_2$: its `m` and `v` are sums,
+# $m \leftarrow \beta_1 m + g$. Divided by the sum of their weights,
+# $1 + \beta + \dots + \beta^{t-1} = (1 - \beta^t) / (1 - \beta)$, they are the same corrected
+# means, and that division is folded in, too. Then $\epsilon$ is added to the *uncorrected* root,
+# which matters where a gradient is almost 0. The paper allows both (end of its section 2); PyTorch
+# adds $\epsilon$ as we did, scikit-learn as the package does.
 #
 # Now a network: 784-64-10 on 5,000 digits. The last four lines of the loop are the same for every
 # optimizer: forward, loss, backward, step. (`factor` multiplies the learning rate of one step;

@@ -53,10 +53,10 @@ from numpymlp.plots.style import INK, RUN_COLOURS, tidy
 # - The **training set** answers: which weights? The network learns from it.
 # - The **validation set** answers: which settings? How many epochs, which learning rate. You look
 #   at it as often as you like, and with each look you fit your choices to it a little.
-# - The **test set** answers: how good is it in the end? You look at it once.
+# - The **test set** answers: how good is it in the end? You choose nothing by it.
 #
-# MNIST comes in two parts. We hold out a tenth of the first, at random and with every digit in its
-# share, for validation.
+# MNIST comes in two parts. We hold out a tenth of the first for validation: at random, but so that
+# each digit is as frequent in both parts.
 
 # %%
 (x_all, y_all), (x_test, y_test) = load_mnist()
@@ -88,7 +88,8 @@ print(f"loss {first.loss:.2f} (ln 10 = {np.log(10):.2f}), accuracy {100 * first.
 
 # %% [markdown]
 # Close to $\ln 10$, the loss of somebody who gives each digit the probability 1/10, and an accuracy
-# of about one in ten. If yours starts at 30, something is wrong before training has begun.
+# of about one in ten. If a network of your own starts at 30, something is wrong before training has
+# begun.
 #
 # ## 3. Train
 #
@@ -177,9 +178,12 @@ print(f"test accuracy {100 * accuracy:.2f} % +- {100 * standard_error:.2f} %")
 
 # %% [markdown]
 # Close to 98 %. The second number says how far the result depends on which 10,000 digits happen to
-# be in the test set. A count of independent hits with probability $p$ has the standard error
-# $\sqrt{p\,(1 - p) / N}$, here about 0.15 percentage points. Two networks that differ by 0.1 points
-# on one test set may well be equally good.
+# be in the test set. The share of hits among $N$ independent tries, each of which is a hit with
+# probability $q$, has the standard error $\sqrt{q\,(1 - q) / N}$, here about 0.15 percentage
+# points. Two networks that differ by 0.1 points on one test set may well be equally good.
+#
+# From here on we look at the test digits in detail. That is allowed, because nothing is chosen by
+# them any more.
 #
 # ## 6. What do the hidden units look for?
 #
@@ -288,7 +292,8 @@ figure
 # percent, because nearly all answers are sure and right. Look at the doubtful bins, though: there
 # the network tends to be surer than it should.
 #
-# This is useful. If you may hand doubtful digits to a human, how many, to get how good?
+# Sureness is useful even so. If you hand the least sure digits to a human, how many mistakes are
+# left among the rest?
 
 # %%
 order = np.argsort(-sureness)  # the surest first
@@ -307,7 +312,8 @@ print(f"answering all:             {errors[-1]:.2f} % errors")
 #
 # ## 10. Keep it
 #
-# A model file holds the architecture and two vectors. Whoever loads it gets the same answers.
+# A model file holds the architecture and all parameters as one vector (a second one, for batch
+# normalization, is empty here). Whoever loads it gets the same answers.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:

@@ -72,7 +72,8 @@ def new_network(seed=0, **settings):
 #    loss itself.
 # 2. **Twenty samples can be learned by heart.** If not: gradients or optimizer.
 # 3. **Without input, nothing is learned.** With all pixels 0 the loss stays at $\ln K$. If it falls
-#    below, the answer leaks in somewhere.
+#    below, the answer leaks in somewhere. (Our digits are about equally frequent. Otherwise the
+#    last bias learns how frequent each class is, and the loss falls without any leak.)
 # 4. **A little training helps on new samples.** If not: the labels do not belong to the inputs.
 
 
@@ -135,9 +136,9 @@ with np.errstate(over="ignore"):
         print(f"  last {np.mean(values[-20:]):.3f}")
 
 # %% [markdown]
-# With large pixels the first loss is about 140 instead of 2.3, then it explodes, and then it comes
-# to rest near 2.3, the loss of pure guessing, and never moves again. The first rung of the ladder
-# would have said so. Why is it stuck? Look at the hidden units:
+# With large pixels the first loss is about 140 instead of 2.3, then it explodes, and it ends near
+# 2.3, the loss of pure guessing. The first rung of the ladder would have said so. Why is it stuck?
+# Look at the hidden units:
 
 # %%
 hidden = network.activations(255 * x_val)[1]  # after the ReLU: (6000, 64)
@@ -145,6 +146,9 @@ dead = (hidden == 0).all(axis=0)
 print(f"{dead.sum()} of {len(dead)} units are 0 for all 6,000 validation images")
 
 # %% [markdown]
+# With almost no hidden unit left, the last bias is nearly all that still learns, and it can only
+# guess.
+#
 # ## 3. Dead units
 #
 # A ReLU unit whose input is negative for *every* sample puts out 0, always. Its gradient is 0, too,
@@ -170,7 +174,8 @@ figure
 
 # %% [markdown]
 # With 0.3 the layer stays alive. With 1 and 2 most of its units die within the first steps, and the
-# curves never come down again.
+# curves hardly ever come down. (We look at 1,000 validation images: a unit that is 0 for all of
+# them may still answer to some training image, and come back.)
 #
 # **Cures**: scale the inputs; lower the learning rate, or let it rise slowly at the start
 # (`OneCycle`); or use `LeakyReLU`, which has a small slope below zero, so that no unit is ever cut
@@ -233,11 +238,13 @@ for name, network in deep.items():
     print(f"{name:24s} accuracy after 2 epochs {100 * accuracy:.1f} %")
 
 # %% [markdown]
-# With the sigmoid, the gradient of the first layer is about ten thousand times smaller than that
-# of the last: it hardly learns. With weights that are too small, all gradients are tiny. Adam,
-# which divides by their size, saves it in part; SGD would stand still. He's weights have the
-# variance $2 / \text{inputs}$, chosen so that signals keep their size through ReLU layers: the
-# line is almost flat. (`numpymlp/initializers.py` has the sources.)
+# With the sigmoid, the gradient of the first layer is more than ten thousand times smaller than
+# that of the last. With plain SGD that layer would hardly move; Adam divides by the size, so it
+# does. But each sigmoid also shrinks the differences between two images, so that the last layer
+# sees nearly the same numbers for all of them, and no division brings those back. With weights that
+# are too small, it is the same in a milder form. He's weights have the variance
+# $2 / \text{inputs}$, chosen so that signals keep their size through ReLU layers: the line is
+# almost flat. (`numpymlp/initializers.py` has the sources.)
 #
 # ## 6. Divergence
 #
@@ -285,16 +292,18 @@ figure
 # %% [markdown]
 # The dashed training loss falls and falls, to 0.002. The validation loss turns at epoch 7 and
 # *rises* (slowly, on this scale; a later picture shows it larger), while the validation accuracy
-# hardly changes. Both are right: no more digits are read wrongly, but the network is ever surer of
-# its mistakes, and the loss punishes that.
+# hardly changes. Both are right: the number of mistakes stays the same, but the network grows ever
+# surer of them, and the loss punishes that.
 #
 # Four cures, each a few lines in the package:
 #
 # - **Early stopping**: end when the validation loss no longer falls; go back to the best weights.
 # - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. Large weights must pay for
-#   themselves. AdamW's *weight decay* shrinks the weights a little at each step instead.
-# - **Dropout**: switch off a random half of the hidden units in each step. No unit can rely on
-#   another's memory.
+#   themselves. AdamW's *weight decay* shrinks them at each step instead: with the learning rate
+#   0.002 and a decay of 1, by 0.2 %.
+# - **Dropout**: switch off a random half of the hidden units, anew for each sample in each step,
+#   and double the others, so that their sum keeps its size; in evaluation all units work. No unit
+#   can rely on another's memory.
 # - **More data**, or data that you make: shift, turn and bend every digit a little, anew in each
 #   epoch. The label stays true. This is called *augmentation*.
 #
@@ -322,7 +331,8 @@ plt.show()
 #
 # **Predict, then run.** Order them by their validation accuracy before you look: early stopping,
 # penalty, weight decay, dropout, augmentation, and ten times the data for comparison.
-# (`decay_mask` is 1 for weights and 0 for biases, which should not shrink.)
+# (`decay_mask` is 1 for weights and 0 for biases, which should not shrink. Ten times the data for 3
+# epochs make as many steps as the others.)
 
 # %%
 decayed, regular = larger(), numpymlp.L2Penalty(3e-3)

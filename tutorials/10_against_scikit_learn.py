@@ -232,9 +232,9 @@ class Stopwatch:
 
 
 # %%
-def one_step(network, cross_entropy, optimizer, rows, dtype, lap):
+def one_step(network, cross_entropy, optimizer, data, rows, lap):
     first, relu, last = network.layers
-    x, y = x32[rows].astype(dtype, copy=False), y32[rows]
+    x, y = data[rows], y32[rows]
     lap("take the batch")
     y1 = first.forward(x)
     lap("first layer forward")
@@ -251,10 +251,10 @@ def one_step(network, cross_entropy, optimizer, rows, dtype, lap):
 def one_pass(batch_size, dtype):
     """Seconds that each part takes over one pass through 9,600 samples."""
     network = mlp([784, 128, 10], rng=np.random.default_rng(0), dtype=dtype)
-    parts = network, numpymlp.SoftmaxCrossEntropy(), Adam(1e-3)
+    parts = network, numpymlp.SoftmaxCrossEntropy(), Adam(1e-3), x32.astype(dtype, copy=False)
     order, watch = np.random.default_rng(1).permutation(9600), Stopwatch()
     for start in range(0, 9600, batch_size):
-        one_step(*parts, order[start : start + batch_size], dtype, watch.lap)
+        one_step(*parts, order[start : start + batch_size], watch.lap)
     return watch.spent
 
 
@@ -308,6 +308,9 @@ times = fastest(
 print(f"first layer's backward with dx: {times[1] / times[0]:.1f} times as long")
 
 # %% [markdown]
+# By the count of multiplications it would be twice as long. They are not the whole price: the
+# product for `dx` also makes a new array, as large as the batch.
+#
 # **float32.** Half the bytes for each number, and twice as many numbers in each instruction of the
 # processor:
 
@@ -318,9 +321,9 @@ print(f"float64 takes {passes[0] / passes[1]:.1f} times as long as float32")
 # %% [markdown]
 # **In place.** Here is Adam as one would write it: each operator makes a new array. The package's
 # Adam comes to the same in place, with one scratch array, in blocks that stay in the processor's
-# cache; its `m` and `v` are sums, to be divided by $1 - \beta$ where the mean is needed, which
-# saves two walks through memory. The third version differs from the first in one word: `np.sqrt`,
-# for the root of a plain number.
+# cache; its `m` and `v` are sums, which times $1 - \beta$ are the means. That factor goes into the
+# step size and saves two walks through memory. `WithNumpyRoot` differs from `WithTemporaries` only
+# in how it takes the root of a plain number: `np.sqrt(...)` instead of `... ** 0.5`.
 
 
 # %%
@@ -372,8 +375,9 @@ for optimizer in optimizers[1:]:
 # look at the `dtype` of what you compute.
 #
 # **Predict, then run.** A pixel in the corner is black in almost every digit. The gradient of its
-# weights is 0 but once, and from then on Adam's $m$ shrinks by a tenth in every step. One array
-# below holds numbers of 1e-20, the other of 1e-40. Both are multiplied by 0.9. Which takes longer?
+# weights is 0 in every step but one, and from then on Adam's $m$ shrinks by a tenth in every step.
+# One array below holds numbers of 1e-20, the other of 1e-40. Both are multiplied by 0.9. Which
+# takes longer?
 
 # %%
 ordinary = np.full(100_000, 1e-20, np.float32)
@@ -391,10 +395,10 @@ print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e
 # made an epoch half as long again, until the package's optimizers began to set them to 0 every 100
 # steps (`clear_tiny` in `numpymlp/vectors.py`).
 #
-# That is most of what can be gained in NumPy: less memory to walk through, small numbers that stay
-# small but not that small, nothing computed that nobody needs, nothing done sample by sample in
-# Python. The matrix products themselves belong to the BLAS library, and they are the same for
-# everybody.
+# That is most of what can be gained in NumPy: less memory to walk through, float32 that is not
+# turned into float64 unnoticed, no numbers too tiny for the processor, nothing computed that nobody
+# needs, nothing done sample by sample in Python. The matrix products themselves belong to the BLAS
+# library, and they are the same for everybody.
 #
 # ## 4. What you get, and what you do not
 #
@@ -440,6 +444,6 @@ print("all checks passed")
 # ## Read next
 #
 # In the package: `numpymlp/sklearn/`, which offers this network under scikit-learn's names, and
-# `numpymlp/vectors.py`, which holds the tricks of section 3. This was the last page. The
-# whole engine, `layers.py` to `training.py`, can be read in an evening, and nothing in it should be
-# new to you.
+# `numpymlp/vectors.py`, which holds the tricks of section 3. This was the last page. The whole
+# engine, `layers.py` to `training.py`, can be read in an evening, and little in it, beyond batch
+# normalization and the Trainer's housekeeping, should be new to you.

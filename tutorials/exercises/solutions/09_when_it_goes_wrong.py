@@ -4,7 +4,10 @@ import numpy as np
 
 
 def standardize(x_train, x_new):
-    """Bring every feature to mean 0 and standard deviation 1, as far as the training set knows.
+    """Bring every feature to mean 0 and standard deviation 1, measured on the training set.
+
+    Subtract the training set's mean of each feature and divide by its standard deviation (`std()`,
+    which divides by N). Make new arrays; leave the given ones as they are.
 
     The new samples are treated exactly as the training samples are: with the same means and the
     same standard deviations. A feature that is constant in training becomes 0 there, without a

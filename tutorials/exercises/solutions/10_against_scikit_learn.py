@@ -32,8 +32,9 @@ def multiplications(sizes, samples):
 def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
     """Take step number t (from 1) of Adam without making a new array.
 
-    With beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 and both corrections folded into the step, as
-    the package does: learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t).
+    m and v are the running means of page 07, with beta1 = 0.9, beta2 = 0.999. Both corrections are
+    folded into the step size, learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), and
+    epsilon = 1e-8 is added to the root of v as it is.
 
     Parameters: p, g, m, v, scratch, each (P,). p, m and v are changed in place; scratch may be
     overwritten at will; g must stay as it is. Use `np.multiply(a, b, out=scratch)`, `a *= b` and
