@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import numpymlp.data.idx
-from numpymlp.data import load_folder, load_mnist, read_idx
+from numpymlp.data import image_shape, load_folder, load_mnist, read_idx
 from numpymlp.validation import InputError
 
 MNIST = Path(numpymlp.data.idx.__file__).parent / "mnist"
@@ -122,6 +122,20 @@ def test_every_type_and_rank_comes_back_as_written(folder, array, compressed):
     assert back.shape == array.shape
     np.testing.assert_array_equal(back, array)
     assert back.flags.writeable
+
+
+def test_the_shape_of_the_images_is_told_without_reading_them(tmp_path):
+    images, labels = np.zeros((3, 5, 7), np.uint8), np.arange(3, dtype=np.uint8)
+    arrays = {
+        f"{part}-{kind}-ubyte": array
+        for part in ("train", "t10k")
+        for kind, array in (("images-idx3", images), ("labels-idx1", labels))
+    }
+    folder = write_set(tmp_path / "set", arrays)
+    assert image_shape(folder) == (5, 7)
+    assert load_folder(folder)[0][0].shape == (3, 35)
+    with pytest.raises(InputError, match="expected the four files"):
+        image_shape(tmp_path)
 
 
 def test_the_values_of_a_file_written_by_hand(tmp_path):
