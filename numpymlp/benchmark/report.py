@@ -284,6 +284,7 @@ def figure(results: Results) -> Figure:
     headline(drawn, f"Seconds an epoch of {rows[0]['rows']:,} samples (shorter is better)")
     axes = drawn.subplots(math.ceil(len(rows) / 2), 2, squeeze=False).ravel()
     colours = {peer: RUN_COLOURS[i % len(RUN_COLOURS)] for i, peer in enumerate(NAMES)}
+    colours["jax"] = "saddlebrown"  # the black of the others would hide its line
     for panel, row in zip(axes, rows, strict=False):
         for place, peer in enumerate(reversed(peers)):
             values = [sample["seconds"] for sample in row["peers"][peer]]
