@@ -104,9 +104,10 @@ def climb(
                     metrics = validate(named.recipe, seed, data=data, verbose=verbose)
                 elif named.committee:
                     members = seeds or members_of(named).seeds
-                    metrics = _committee(named, members, place, data, verbose, say)
+                    metrics = _committee(named, members, place, data, label, verbose, say)
                 else:
-                    metrics = _run(named.recipe, seed, place, data, verbose, say)
+                    run = run_folder(place, named.recipe, seed, label)
+                    metrics = _run(named.recipe, seed, run, data, verbose, say)
                 row = _row(named, seed, label, metrics, seeds)
                 append_result(results, row)
                 say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
@@ -135,10 +136,9 @@ def _is_finished(
 
 
 def _run(
-    recipe: Recipe, seed: int, place: Path, data: str | None, verbose: int, say: Say
+    recipe: Recipe, seed: int, folder: Path, data: str | None, verbose: int, say: Say
 ) -> dict[str, Any]:
     """Carry out one run, or what is left of it."""
-    folder = run_folder(place, recipe, seed, data)
     try:
         if (folder / runs.CHECKPOINT).is_file():
             return runs.resume(folder, figures=False, verbose=verbose, say=say)
@@ -160,22 +160,28 @@ def _run(
         ) from error
 
 
-def run_folder(place: Path, recipe: Recipe, seed: int, data: str | None) -> Path:
-    """Name the folder of a run, so that other settings, seeds or data get another."""
-    code = zlib.crc32(f"{describe(recipe)} {label_of(data)}".encode())
+def run_folder(place: Path, recipe: Recipe, seed: int, label: str) -> Path:
+    """Name the folder of a run, so that other settings, seeds or data (`label_of`) get another."""
+    code = zlib.crc32(f"{describe(recipe)} {label}".encode())
     return place / f"{code:08x}-{seed}"
 
 
 def _committee(
-    named: NamedRecipe, members: int, place: Path, data: str | None, verbose: int, say: Say
+    named: NamedRecipe,
+    members: int,
+    place: Path,
+    data: str | None,
+    label: str,
+    verbose: int,
+    say: Say,
 ) -> dict[str, Any]:
     """Average the probabilities of the members; train those whose models are not here."""
-    metrics = [_run(named.recipe, seed, place, data, verbose, say) for seed in range(members)]
-    _, ((x, y), (x_test, y_test)) = runs.load_data(data)
-    networks = [
-        Network.load(run_folder(place, named.recipe, seed, data) / runs.MODEL)
-        for seed in range(members)
+    folders = [run_folder(place, named.recipe, seed, label) for seed in range(members)]
+    metrics = [
+        _run(named.recipe, seed, folder, data, verbose, say) for seed, folder in enumerate(folders)
     ]
+    _, ((x, y), (x_test, y_test)) = runs.load_data(data)
+    networks = [Network.load(folder / runs.MODEL) for folder in folders]
     return {
         **metrics[0],
         "test_accuracy": committee_accuracy(networks, x_test, y_test),

@@ -16,7 +16,7 @@ from numpymlp import Network, load_folder, load_mnist
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
 from numpymlp.interrupts import TrainingInterrupted
-from numpymlp.ladder import climb, committee_accuracy, run_folder, validate
+from numpymlp.ladder import climb, committee_accuracy, label_of, run_folder, validate
 from numpymlp.recipes import RECIPES, NamedRecipe, Recipe, find
 from numpymlp.standings import (
     COLUMNS,
@@ -88,7 +88,7 @@ def test_every_recipe_is_run_over_its_seeds_and_the_file_holds_what_the_runs_gav
     (x, y), (x_test, y_test) = load_folder(data)
     for row in rows[:5]:
         recipe = LADDER[row["recipe"]].recipe
-        folder = run_folder(tmp_path / "runs", recipe, int(row["seed"]), data)
+        folder = run_folder(tmp_path / "runs", recipe, int(row["seed"]), label_of(data))
         network = Network.load(folder / "model.npz")
         assert float(row["test_accuracy"]) == pytest.approx(
             (network.predict(x_test) == y_test).mean(), abs=1e-5
@@ -104,7 +104,7 @@ def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, d
     row = ladder()[-1]
     _, (x, y) = load_folder(data)
     members = [
-        Network.load(run_folder(tmp_path / "runs", SMALL, seed, data) / "model.npz")
+        Network.load(run_folder(tmp_path / "runs", SMALL, seed, label_of(data)) / "model.npz")
         for seed in range(3)
     ]
     probabilities = np.mean([member.predict_proba(x) for member in members], axis=0)
@@ -124,7 +124,7 @@ def test_what_the_file_has_is_not_made_again(ladder, monkeypatch):
 
 def test_a_member_without_its_model_is_trained_again_but_not_counted_twice(ladder, data, tmp_path):
     rows = ladder(["plain", "small"])
-    folder = run_folder(tmp_path / "runs", SMALL, 1, data)
+    folder = run_folder(tmp_path / "runs", SMALL, 1, label_of(data))
     before = Network.load(folder / "model.npz").parameters.copy()
     for path in folder.iterdir():
         path.unlink()
@@ -168,7 +168,7 @@ def test_changed_settings_and_other_data_are_other_runs(
     assert keys(rows) == [*ALL[:2], *ALL[:2]]
     assert [row["epochs"] for row in rows] == ["1", "1", "2", "2"]
     paths = {
-        run_folder(tmp_path, recipe, seed, folder)
+        run_folder(tmp_path, recipe, seed, label_of(folder))
         for recipe in (OTHER, changed)
         for seed in (0, 1)
         for folder in (None, data, shuffled)
@@ -218,7 +218,7 @@ def test_after_an_interruption_it_goes_on_and_comes_to_the_same_end(
     (resumed,) = ladder(["long"], say=lines.append)
     assert any(re.search("1 of 3 epochs are done, and [56] batches", line) for line in lines)
     networks = [
-        Network.load(run_folder(tmp_path / place, recipe, 0, data) / "model.npz")
+        Network.load(run_folder(tmp_path / place, recipe, 0, label_of(data)) / "model.npz")
         for place in ("straight", "runs")
     ]
     np.testing.assert_array_equal(networks[0].parameters, networks[1].parameters)
