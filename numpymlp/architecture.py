@@ -51,7 +51,7 @@ def check_row(layers: Sequence[Any]) -> None:
                 f"Network expected each layer once, got the same {label(layer)} again at "
                 f"position {position}: a layer keeps its batch for backward; make a second one"
             )
-        if vars(layer).get("views"):
+        if isinstance(layer, Layer) and vars(layer).get("views"):
             raise InputError(
                 f"{label(layer)} at position {position} is in a network already, and what it "
                 f"learns lies there: put copy.deepcopy(layer) into this one"

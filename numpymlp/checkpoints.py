@@ -35,8 +35,9 @@ NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bB
 # What a Trainer counts; its history and the optimizer's state follow from no count.
 COUNTERS = ("epoch", "batch", "step", "first_epoch", "last_epoch", "samples", "stopped")
 STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
-# Of the state inside: 2 since Adam's m and v are sums. An older state would go on with wrong steps.
-FORMAT = 2
+# Of the state inside: 2 since Adam's m and v are sums, 3 since the learning rate and the last good
+# weights are in it. An older state would go on with wrong steps.
+FORMAT = 3
 
 
 class Snapshot(NamedTuple):
@@ -118,19 +119,22 @@ class Checkpoint:
 
 def state_of(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Give all that `restore_state` needs: numbers for a JSON header, and arrays (not copied)."""
-    network, best = trainer.network, trainer.best
-    optimizer = trainer.optimizer.state()
+    network, optimizer = trainer.network, trainer.optimizer.state()
     vectors = {name: value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
     arrays = {"parameters": network.parameters, "buffers": network.buffers}
     arrays |= {f"optimizer.{name}": vector for name, vector in vectors.items()}
-    if best is not None:
-        arrays |= {"best.parameters": best.parameters, "best.buffers": best.buffers}
+    best, last = trainer.best, trainer.last if trainer.batch else None
+    for name, snapshot in (("best", best), ("last", last)):
+        if snapshot is not None:
+            arrays[f"{name}.parameters"] = snapshot.parameters
+            arrays[f"{name}.buffers"] = snapshot.buffers
     header = {
         **{name: getattr(trainer, name) for name in COUNTERS},
         "running": [(mean.total, mean.weight) for mean in trainer.running],
         "history": trainer.history.rows,
         "random_states": network.random_states,
         "optimizer": {name: optimizer[name] for name in optimizer.keys() - vectors.keys()},
+        "learning_rate": float(trainer.optimizer.learning_rate),
         "best_epoch": None if best is None else best.epoch,
     }
     return header, arrays
@@ -140,7 +144,7 @@ def restore_state(
     trainer: Trainer, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
     """Bring a Trainer that was built in the same way to the state that `state_of` gave."""
-    network, best = trainer.network, header["best_epoch"]
+    network = trainer.network
     for name in COUNTERS:
         setattr(trainer, name, header[name])
     losses, accuracies = header["running"]
@@ -154,9 +158,14 @@ def restore_state(
         if name.startswith("optimizer.")
     }
     trainer.optimizer.restore({**header["optimizer"], **vectors})
-    trainer.best = None
-    if best is not None:
-        trainer.best = Snapshot(best, arrays["best.parameters"], arrays["best.buffers"])
+    trainer.optimizer.learning_rate = header["learning_rate"]
+    epochs = {"best": header["best_epoch"], "last": trainer.epoch if trainer.batch else None}
+    trainer.best, trainer.last = (
+        None
+        if epoch is None
+        else Snapshot(epoch, arrays[f"{name}.parameters"], arrays[f"{name}.buffers"])
+        for name, epoch in epochs.items()
+    )
 
 
 def setup(trainer: Trainer) -> dict[str, Any]:
@@ -167,7 +176,7 @@ def setup(trainer: Trainer) -> dict[str, Any]:
         "output": trainer.network.output,
         "dtype": trainer.network.dtype.name,
         "loss": _settings(trainer.loss),
-        "optimizer": _settings(trainer.optimizer),
+        "optimizer": {**_settings(trainer.optimizer), "learning_rate": float(trainer.first_rate)},
         "schedule": _settings(trainer.schedule),
         "penalty": _settings(trainer.penalty),
         "constraint": _settings(trainer.constraint),
@@ -214,6 +223,7 @@ def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> Non
         **{name: _is_count(header.get(name)) for name in COUNTERS if name != "stopped"},
         "stopped": header.get("stopped") in STOPPED,
         "best_epoch": best is None or _is_count(best),
+        "learning_rate": _is_number(header.get("learning_rate")),
         "running": isinstance(running, list)
         and len(running) == 2
         and all(isinstance(pair, list) and len(pair) == 2 for pair in running)
@@ -249,6 +259,8 @@ def _expected(
     names = {"parameters", "buffers"}
     if header.get("best_epoch") is not None:
         names |= {"best.parameters", "best.buffers"}
+    if header.get("batch"):
+        names |= {"last.parameters", "last.buffers"}
     try:
         arrays = {
             name: (tuple(int(n) for n in shape), NUMBERS[dtype])
@@ -258,7 +270,7 @@ def _expected(
         raise InputError(f"{os.fspath(path)} is altered: it does not say what it holds") from error
     own = {name for name in arrays if not name.startswith("optimizer.")}
     fits = own == names and all(
-        arrays[name] == ((sizes[name.removeprefix("best.")],), network.dtype) for name in names
+        arrays[name] == ((sizes[name.split(".")[-1]],), network.dtype) for name in names
     )
     if not fits:
         raise InputError(f"{os.fspath(path)} does not hold the vectors of {network!r}")

@@ -84,7 +84,12 @@ def remedy(
             f"initial weights that are too large (they reach {_largest(network.parameters):.3g}): "
             f"take he_normal or glorot_uniform"
         )
-    if not causes or not first_step:
+    if first_step and not causes:
+        causes.append(
+            "a layer or a loss that divides by 0 or takes its logarithm: no step has been taken "
+            "yet, so it is not the learning rate"
+        )
+    if not first_step:
         causes.append(f"a learning rate that is too high (it is {rate:.3g}): try {rate / 10:.3g}")
     return "; or ".join(causes)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from numpymlp.validation import check_range
+
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Count the inputs and the outputs of one unit for weights of this shape.
@@ -85,9 +87,16 @@ class Normal:
     """Normal with a standard deviation of one's own, whatever the shape.
 
     ``Normal(0.05)`` is what Simard, Steinkraus and Platt (2003) started from.
+
+    Parameters
+    ----------
+    standard_deviation : float >= 0
     """
 
     standard_deviation: float
+
+    def __post_init__(self) -> None:
+        check_range(self.standard_deviation, "Normal", 0, np.inf, right_open=True)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return _normal(shape, self.standard_deviation**2, rng)

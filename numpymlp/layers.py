@@ -5,11 +5,13 @@ takes a batch `x`, one sample a row, and leaves in `self.kept` what `backward` w
 `backward` takes `dy`, the gradient of the loss with respect to the layer's output, and returns
 `dx`, that with respect to its input. Derived step by step in `tutorials/02_a_layer.py` and
 `tutorials/04_backpropagation.py`, and built in `tutorials/05_layers_as_classes.py`. `losses.py`
-makes the first `dy`; `network.py` puts layers in a row. Read `losses.py` next.
+makes the first `dy`; `network.py` puts layers in a row. `initializers.py` draws the first weights;
+read it next, then `losses.py`.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -107,6 +109,10 @@ class Layer:
         if name == "kept":
             raise AttributeError(f"{self}: backward expected a forward pass before it")
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __copy__(self) -> Layer:
+        # A shallow copy would write into the network of the layer that it was made from.
+        return copy.deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy belongs to no network yet, and what forward kept to a batch that is gone.
@@ -345,7 +351,8 @@ class BatchNorm(Layer):
 
     ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``. Training uses the mean and the
     biased variance of the batch; evaluation uses their running averages. Source: Ioffe, Szegedy,
-    "Batch normalization" (2015), algorithm 1.
+    "Batch normalization" (2015), algorithm 1. Their algorithm 2, and PyTorch, evaluate with the
+    unbiased variance, N / (N - 1) times as large; what PyTorch calls momentum is 1 - momentum here.
 
     Parameters
     ----------
@@ -382,8 +389,8 @@ class BatchNorm(Layer):
         if training:
             if len(x) < 2:
                 raise InputError(
-                    "BatchNorm expected a training batch of at least 2 rows, got 1: one row has no "
-                    "variance; choose a batch size that leaves no single row at the end"
+                    f"BatchNorm expected a training batch of at least 2 rows, got {len(x)}: one "
+                    "row has no variance; choose a batch size that leaves no single row at the end"
                 )
             mean, variance = x.mean(axis=0), x.var(axis=0)
             self.running_mean += (1 - self.momentum) * (mean - self.running_mean)
@@ -420,7 +427,7 @@ class BatchNorm(Layer):
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Compute 1 / (1 + exp(-x)), to full precision far into the tail too."""
-    # Below -87 exp(-x) would overflow float32; there y is less than 1e-37.
+    """Compute 1 / (1 + exp(-x)) for float32 or float64; below x = -87 it stays at 1.6e-38."""
+    # Beyond that exp(-x) would overflow float32.
     y: np.ndarray = 1 / (1 + np.exp(-np.maximum(x, -87)))
     return y

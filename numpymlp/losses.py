@@ -9,6 +9,7 @@ next.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ class Loss:
         return {}
 
     def __repr__(self) -> str:
-        arguments = ", ".join(f"{name}={value:g}" for name, value in self.config().items())
+        arguments = ", ".join(f"{name}={value}" for name, value in self.config().items())
         return f"{type(self).__name__}({arguments})"
 
 
@@ -144,7 +145,9 @@ class SoftmaxCrossEntropy(Loss):
         return dlogits
 
     def for_evaluation(self) -> Loss:
-        return SoftmaxCrossEntropy() if self.label_smoothing else self
+        twin = copy.copy(self)
+        twin.label_smoothing = 0.0
+        return twin if self.label_smoothing else self
 
     def config(self) -> dict[str, Any]:
         return {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}
@@ -251,5 +254,5 @@ def _normalized(sample_weight: np.ndarray | None, logits: np.ndarray) -> np.ndar
     """Scale the weights of a batch so that they sum to 1; all zeros stay zeros.    (N,)."""
     if sample_weight is None:
         return np.full(len(logits), 1 / len(logits), logits.dtype)
-    total = sample_weight.sum()
-    return (sample_weight / (total if total > 0 else 1.0)).astype(logits.dtype)
+    w = sample_weight / (sample_weight.max() or 1.0)  # first, so that the sum cannot overflow
+    return (w / (w.sum() or 1.0)).astype(logits.dtype)

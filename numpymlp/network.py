@@ -131,6 +131,7 @@ class Network:
         """
         x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
         self._gather()
+        self.forget()
         for layer in self.layers:
             x = layer.forward(x, training)
         self._logits_shape = x.shape
@@ -159,6 +160,13 @@ class Network:
             _last_step_back(self.layers[stop])(dy)
         self._gather()
         return dy if input_gradient else None
+
+    def forget(self) -> None:
+        """Refuse `backward` until the next forward pass: what the layers keep is of no batch.
+
+        Predictions do so, since they replace what a forward pass before them has kept.
+        """
+        self._logits_shape = None
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         """Give probabilities: (N, K), or (N, 1) for a single sigmoid output, in bounded memory."""
@@ -194,15 +202,18 @@ class Network:
         """Yield the logits of `x` in evaluation mode, 1,000 rows at a time."""
         x = check_batch(x, self.input_shape, self.reader)
         for start in range(0, len(x), BATCH):
-            yield check_answers(self.forward(x[start : start + BATCH]), x, start)
+            logits = self.forward(x[start : start + BATCH])
+            self.forget()
+            yield check_answers(logits, x, start)
 
     def activations(self, x: np.ndarray, training: bool = False) -> list[np.ndarray]:
         """Give the output of every layer for a batch, to look inside.
 
-        Like `forward`, this replaces what the layers keep for `backward`.
+        Like a prediction, this replaces what the layers keep for `backward`.
         """
         outputs = []
         x = check_batch(x, self.input_shape, self.reader).astype(self.dtype, copy=False)
+        self.forget()
         for layer in self.layers:
             x = layer.forward(x, training)
             outputs.append(x)
@@ -218,24 +229,29 @@ class Network:
 
     @parameters.setter
     def parameters(self, values: np.ndarray) -> None:
+        self._gather()
         _fill(self._parameters, values, "parameters")
 
     @property
     def gradients(self) -> np.ndarray:
         """The gradient of the last backward pass, in the order of `parameters`."""
+        self._gather()
         return self._gradients
 
     @gradients.setter
     def gradients(self, values: np.ndarray) -> None:
+        self._gather()
         _fill(self._gradients, values, "gradients")
 
     @property
     def buffers(self) -> np.ndarray:
         """What is kept without being learned, as one vector (B,)."""
+        self._gather()
         return self._buffers
 
     @buffers.setter
     def buffers(self, values: np.ndarray) -> None:
+        self._gather()
         _fill(self._buffers, values, "buffers")
 
     @property
@@ -429,6 +445,10 @@ class Network:
                     )
                 view[...] = array
                 setattr(layer, name, view)
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._gather()
+        return self.__dict__
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy or a pickle holds the vectors and the layers' arrays apart: tie them again.

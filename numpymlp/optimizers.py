@@ -58,7 +58,7 @@ class Optimizer:
         Parameters
         ----------
         parameters, gradients : ndarray of shape (P,)
-            Both of the same floating dtype.
+            Both float32, or both float64.
         factor : float, default 1.0
             What the schedule multiplies the learning rate by at this step.
         """
@@ -212,7 +212,7 @@ class AdamW(Adam):
     ``p -= a weight_decay mask p`` goes before Adam's own step. An L2 penalty would go through
     Adam's division, and shrink weights with large gradients less; this decay is in proportion to
     the weight alone. Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2017),
-    algorithm 2, whose lambda is ``a weight_decay`` here.
+    algorithm 2, whose lambda is ``learning_rate weight_decay`` here.
 
     Parameters
     ----------

@@ -32,7 +32,8 @@ from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import Recipe
-from numpymlp.scoring import Samples, evaluate
+from numpymlp.samples import Samples
+from numpymlp.scoring import evaluate
 from numpymlp.training import Trainer
 from numpymlp.validation import InputError, check_batches, check_label_range, check_seed
 

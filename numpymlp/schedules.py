@@ -2,8 +2,8 @@
 
 A schedule is called as `schedule(step, total_steps)`, with steps counted from 0, and gives the
 factor by which the learning rate of any optimizer is multiplied at that step. Factors are plain
-Python floats: a NumPy scalar would turn float32 updates into float64. Read `training.py` next,
-where schedules are used.
+Python floats: a NumPy scalar would turn float32 updates into float64. Read `scoring.py` next,
+which judges what a training has reached; `training.py` uses both.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Cosine:
         check_range(self.final, "Cosine final", 0, 1)
 
     def __call__(self, step: int, total_steps: int) -> float:
-        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * step / total_steps))
+        fall = 0.5 * (1 + math.cos(math.pi * step / total_steps))
+        return float(self.final + (1 - self.final) * fall)
 
 
 @dataclass(frozen=True)
@@ -94,4 +95,4 @@ class OneCycle:
         rise = (step + 1) / max(peak, 1)
         fall = (total_steps - step) / max(total_steps - peak, 1)
         # Between two steps the lines would meet a little above 1.
-        return max(0.0, min(rise, fall, 1.0))
+        return float(max(0.0, min(rise, fall, 1.0)))

@@ -2,7 +2,7 @@
 
 The Trainer judges each epoch with this room, and anybody may judge a network with `evaluate`:
 in evaluation mode, without what only training adds, in bounded memory. Confusion matrices and
-all other figures are the business of `metrics`. Read `history.py` next.
+all other figures are the business of `metrics`. Read `history.py` next, then `training.py`.
 """
 
 from __future__ import annotations
@@ -13,23 +13,8 @@ import numpy as np
 
 from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network
-from numpymlp.validation import check_finite_loss, check_sample_weight, check_training_data
-
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, weights
-
-
-class Samples(NamedTuple):
-    """Samples with targets and weights, and which rows of them count: no copy is made."""
-
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-    rows: np.ndarray
-
-    def take(self, chosen: np.ndarray) -> Batch:
-        """Copy a batch: the rows at these positions."""
-        rows = self.rows[chosen]
-        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+from numpymlp.samples import Samples
+from numpymlp.validation import check_finite_loss, check_fit_weights, check_training_data
 
 
 class Evaluation(NamedTuple):
@@ -121,7 +106,7 @@ def evaluate(
         ``loss`` and ``accuracy``, means over all samples.
     """
     x, y = check_training_data(network, x, y, name="evaluation")
-    weight = check_sample_weight(sample_weight, len(x))
+    weight = check_fit_weights(sample_weight, None, y)
     result = evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
     check_finite_loss(result.loss)
     return result
@@ -140,6 +125,7 @@ def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluati
             right = right_answers(network, logits, y)
             if right is not None:
                 accuracies.add(weighted_share(right, w), total_weight(x, w))
+    network.forget()
     return Evaluation(losses.value, accuracies.value if network.output != "identity" else None)
 
 

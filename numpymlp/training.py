@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from numpymlp.checkpoints import Checkpoint, Snapshot, restore_state, state_of
-from numpymlp.data.splits import split_indices
 from numpymlp.divergence import TrainingDiverged, find_break, remedy
 from numpymlp.history import EarlyStopping, History
 from numpymlp.interrupts import StopBetweenSteps
@@ -28,28 +27,21 @@ from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
 from numpymlp.prefetch import Prefetch
 from numpymlp.progress import Progress
+from numpymlp.samples import Batch, Samples, prepare
 from numpymlp.schedules import Schedule
-from numpymlp.scoring import (
-    Batch,
-    Mean,
-    Running,
-    Samples,
-    evaluate_samples,
-)
+from numpymlp.scoring import Mean, Running, evaluate_samples
 from numpymlp.validation import (
     InputError,
     check_batches,
     check_factor,
-    check_fit_weights,
     check_held_out,
+    check_list,
     check_order,
+    check_pair,
     check_parts,
     check_positive_integer,
     check_rng,
-    check_same_length,
     check_seed,
-    check_training_data,
-    check_validation_pair,
 )
 
 # Each use of random numbers has a stream of its own, seeded by (seed, stream, epoch, ...).
@@ -59,7 +51,7 @@ ORDER, SPLIT, AUGMENTATION = 1, 2, 3
 def minibatches(
     x: np.ndarray, y: np.ndarray, batch_size: int, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield one epoch: every sample once, in a fresh random order, `batch_size` at a time.
+    """Give one epoch: every sample once, in a fresh random order, `batch_size` at a time.
 
     Parameters
     ----------
@@ -74,12 +66,11 @@ def minibatches(
     ------
     x, y : ndarray of shape (batch_size, ...)
     """
-    check_positive_integer(batch_size, "batch_size")
-    check_same_length("x", x, "y", y)
+    x, y = check_pair(x, y)
+    starts = range(0, len(x), check_positive_integer(batch_size, "batch_size"))
     order = check_rng(rng).permutation(len(x))
-    for start in range(0, len(x), batch_size):
-        rows = order[start : start + batch_size]
-        yield x[rows], y[rows]
+    batches = (order[start : start + batch_size] for start in starts)
+    return ((x[rows], y[rows]) for rows in batches)
 
 
 class Trainer:
@@ -96,7 +87,8 @@ class Trainer:
         Added to the loss and its gradient; the reported losses are without it.
     augment : callable, optional
         ``augment(x, rng)`` gives a distorted copy of a batch (N, in), such as `data.Distortion`.
-        A thread calls it, to have the next batches ready; this changes no result.
+        A thread calls it, and `order` with it, to have the next batches ready; this changes no
+        result.
     constraint : callable, optional
         ``constraint(network)`` after each step puts the weights right; see `constraints`.
     order : callable, optional
@@ -127,8 +119,12 @@ class Trainer:
         How many samples the last `fit` trained on.
     running : Running
         Loss and accuracy of the epoch that has begun.
-    best : Snapshot or None
-        The weights of the best epoch by validation.
+    best, last : Snapshot or None
+        The weights of the best epoch by validation, and of the last finished one.
+    first_epoch : int
+        The epoch behind which early stopping counts.
+    first_rate : float
+        The optimizer's learning rate when the Trainer was built; a callback may change it.
     stopped : str
         Why the last `fit` ended: "epochs", "early stopping", "callback" or "interrupted".
     stop_requested : bool
@@ -161,8 +157,10 @@ class Trainer:
         self.augment, self.constraint = augment, constraint
         self.batch_size = check_positive_integer(batch_size, "batch_size")
         self.order = order or self._random_order
-        self.early_stopping, self.callbacks = early_stopping, list(callbacks)
-        self.checkpoint, self.stop_signals = checkpoint, stop_signals
+        self.early_stopping = early_stopping
+        self.callbacks = check_list(callbacks, "callbacks", "[my_callback]")
+        self.checkpoint = checkpoint
+        self.stop_signals = check_list(stop_signals, "stop_signals", "(signal.SIGINT,)")
         self.seed, self.verbose = check_seed(seed), verbose
         self.history = History()
         self.epoch = self.batch = self.step = self.first_epoch = self.last_epoch = 0
@@ -172,9 +170,9 @@ class Trainer:
         self.stop_signal: int | None = None
         self.running = Running(Mean(), Mean())
         self.samples = 0
-        self._last: Snapshot | None = None
+        self.last: Snapshot | None = None
         check_parts(self)
-        network.loss = loss
+        self.first_rate, network.loss = optimizer.learning_rate, loss
 
     def fit(
         self,
@@ -227,8 +225,8 @@ class Trainer:
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
         """Do what `fit` does, on data that is checked and split already.
 
-        For data of other kinds: a class of one's own in place of `Samples` may read its batches
-        from wherever they lie.
+        For data of other kinds: a class of one's own in place of `Samples`, with `rows` (its
+        length counts) and `take(chosen)`, may read its batches from wherever they lie.
         """
         begun = self.samples if self.batch else None
         self.samples = check_batches(self.network, len(train.rows), self.batch_size, begun)
@@ -236,7 +234,8 @@ class Trainer:
         steps_per_epoch = -(-len(train.rows) // self.batch_size)
         total_steps = self.step + (self.last_epoch - self.epoch) * steps_per_epoch - self.batch
         self.stop_requested, self.stop_signal = False, None
-        self._last = self._snapshot()
+        if self.last is None or not self.batch:
+            self.last = self._snapshot()
         if self.checkpoint is not None:
             self.checkpoint.save(self)
         progress = Progress(total_steps, self.step, self.last_epoch, self.verbose)
@@ -280,6 +279,8 @@ class Trainer:
             raise InputError("fit expected a number of epochs: there is no training to go on with")
         if epochs is not None or self.stopped == "interrupted":
             self.stopped = ""
+        if self.epoch >= self.last_epoch:  # a callback raised after the last epoch
+            self.stopped = self.stopped or "epochs"
 
     def _request_stop(self, number: int) -> None:
         self.stop_requested, self.stop_signal = True, number
@@ -342,12 +343,12 @@ class Trainer:
             }
         )
         self.running = Running(Mean(), Mean())
-        self._last = self._snapshot()
+        self.last = self._snapshot()
         if held_out is not None:
             column = [value for value in self.history[self.monitor] if value is not None]
             best = min(column) if self.monitor == "validation_loss" else max(column)
             if column.index(best) == len(column) - 1:
-                self.best = self._last
+                self.best = self.last
 
     def _decide_whether_to_stop(self) -> None:
         answers = [callback(self) for callback in self.callbacks]
@@ -400,18 +401,10 @@ class Trainer:
         class_weight: Mapping[int, float] | str | None,
     ) -> tuple[Samples, Samples | None]:
         """Check all data once, at the border, and split off what validation needs."""
-        x, y = check_training_data(self.network, x, y)
-        weight = check_fit_weights(sample_weight, class_weight, y)
-        train, held_out = Samples(x, y, weight, np.arange(len(x))), None
-        if isinstance(validation, tuple | list | np.ndarray):
-            pair = check_validation_pair(validation)
-            x_val, y_val = check_training_data(self.network, *pair, name="validation")
-            held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))
-        elif validation is not None:
-            rows, held_rows = split_indices(y, validation, self._generator(SPLIT))
-            train, held_out = train._replace(rows=rows), Samples(x, y, None, held_rows)
-        check_held_out(self.early_stopping, held_out)
-        return train, held_out
+        rng = self._generator(SPLIT)
+        pieces = prepare(self.network, x, y, validation, sample_weight, class_weight, rng)
+        check_held_out(self.early_stopping, pieces[1])
+        return pieces
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)
@@ -438,12 +431,13 @@ class Trainer:
         if where is None:
             return
         cause = remedy(self.network, x, y, rate, first_step=self.step == 0)
-        good, step = self.best or self._last, self.step
+        good, step = self.best or self.last, self.step
         assert good is not None  # fit takes a snapshot before its first step
         self._restore(good)
-        self.optimizer.reset()
-        # The epoch that failed is as if it had not begun.
+        # The epoch that failed has to be begun again.
         self.step, self.batch, self.running = self.step - self.batch, 0, Running(Mean(), Mean())
+        if hasattr(self.optimizer, "reset"):
+            self.optimizer.reset()
         kept = "before training" if good.epoch == 0 else f"of epoch {good.epoch}"
         raise TrainingDiverged(
             f"training diverged at step {step + (x is not None)} (epoch {self.epoch + 1}): "

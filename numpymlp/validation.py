@@ -126,7 +126,7 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64."""
     for allowed in (np.dtype(np.float32), np.dtype(np.float64)):
         with contextlib.suppress(TypeError):  # what NumPy says of names that are no type
-            if np.dtype(dtype) == allowed:
+            if dtype is not None and np.dtype(dtype) == allowed:  # np.dtype(None) is float64
                 return allowed
     raise InputError(f"dtype: expected numpy.float32 or numpy.float64, got {dtype!r:.80}")
 
@@ -349,7 +349,8 @@ def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArra
     """Raise unless the gradient that enters a network has the shape of its last output."""
     if expected is None:
         raise InputError(
-            "backward expected a forward pass before it: call network.forward(x) first"
+            "backward expected a forward pass just before it: call network.forward(x) first; "
+            "predictions, activations and evaluate replace what a forward pass has kept"
         )
     gradient = as_array(dy, "dy")
     if gradient.shape != expected or gradient.dtype.kind != "f":
@@ -405,10 +406,11 @@ def check_optimizer_vectors(
 ) -> None:
     """Raise unless parameters and gradients are like vectors, and no others than before."""
     for name, vector in (("parameters", parameters), ("gradients", gradients)):
-        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype.kind != "f":
+        right = isinstance(vector, np.ndarray) and vector.ndim == 1
+        if not right or vector.dtype not in (np.float32, np.float64):
             raise InputError(
-                f"step expected {name} as a float vector (P,), got {_describe(vector)}: pass "
-                f"network.parameters, network.gradients"
+                f"step expected {name} as a vector (P,) of float32 or float64, got "
+                f"{_describe(vector)}: pass network.parameters, network.gradients"
             )
     if parameters.shape != gradients.shape or parameters.dtype != gradients.dtype:
         raise InputError(
@@ -543,6 +545,7 @@ def check_parts(trainer: Any) -> None:
             "an L2Penalty such as L2Penalty(1e-4)",
         ),
         (stopping, "early_stopping", ("patience", "monitor"), "EarlyStopping(patience=5)"),
+        (trainer.checkpoint, "checkpoint", ("save", "load"), 'Checkpoint("run.npz")'),
     ):
         required = name in ("network", "loss", "optimizer")
         if isinstance(part, type):
@@ -568,6 +571,17 @@ def check_parts(trainer: Any) -> None:
                 f"loss: {kind} expected a network with output={wanted!r}, got {output!r}: its "
                 f"predictions would not be what the loss trains"
             )
+    if "MeanSquaredError" in kinds and output == "sigmoid":
+        raise InputError(
+            "loss: MeanSquaredError would train the logits towards 0 and 1, but output='sigmoid' "
+            "answers 1 where they are above 0: take SigmoidCrossEntropy; or end the network with a "
+            "Sigmoid layer and output='identity', and round what it predicts"
+        )
+    if trainer.checkpoint is not None and not hasattr(trainer.optimizer, "restore"):
+        raise InputError(
+            f"checkpoint: expected an optimizer with state(), restore(state) and state_names, got "
+            f"{trainer.optimizer!r:.80}: derive its class from numpymlp.optimizers.Optimizer"
+        )
     if stopping is not None and output == "identity" and stopping.monitor != "validation_loss":
         raise InputError(
             f"early_stopping: expected monitor='validation_loss' for values, got "
@@ -637,7 +651,7 @@ def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64
             f"class_weight: expected integer labels (N,), got {_describe(y)}: use sample_weight"
         )
     classes, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
-    if class_weight == "balanced":
+    if isinstance(class_weight, str) and class_weight == "balanced":
         by_class = len(y) / (len(classes) * counts)
     elif isinstance(class_weight, Mapping):
         unknown = [label for label in class_weight if label not in classes.tolist()]
@@ -696,6 +710,18 @@ def check_label_range(name: str, labels: NDArray[np.int64], classes: int) -> Non
             f"{low} to {high}: labels count from 0; were the data made for a model with other "
             "classes?"
         )
+
+
+def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return samples and targets as arrays with the same number of rows, at least one."""
+    samples, targets = as_array(x, "x"), as_array(y, "y")
+    if samples.ndim == 0 or targets.ndim == 0 or len(samples) == 0:
+        raise InputError(
+            f"expected samples and targets, one a row, got x of shape {samples.shape} and y of "
+            f"shape {targets.shape}"
+        )
+    check_same_length("x", samples, "y", targets)
+    return samples, targets
 
 
 def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]) -> None:

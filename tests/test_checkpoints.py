@@ -28,6 +28,7 @@ from numpymlp import (
     ReLU,
     SoftmaxCrossEntropy,
     Trainer,
+    TrainingDiverged,
 )
 from numpymlp.checkpoints import Checkpoint
 from numpymlp.files import StorageError
@@ -424,3 +425,49 @@ def test_adamw_and_regression_go_on(tmp_path):
     whole = regression(5)
     regression(5, stop=2)
     assert bits(regression(None, load=True)) == bits(whole)
+
+
+def test_a_learning_rate_that_a_callback_changed_is_kept(tmp_path):
+    def halve(trainer):
+        trainer.optimizer.learning_rate /= 2
+
+    whole = build(callbacks=[halve])
+    fit(whole, 6)
+    first = build(tmp_path / "c.npz", callbacks=[halve])
+    at_step(first, 30, lambda: setattr(first, "stop_requested", True))
+    fit(first, 6)
+    again = build(tmp_path / "c.npz", callbacks=[halve])
+    again.checkpoint.load(again)
+    assert again.optimizer.learning_rate == first.optimizer.learning_rate < 0.02
+    fit(again)
+    assert bits(again) == bits(whole)
+
+
+def test_after_going_on_in_the_middle_of_an_epoch_divergence_gives_the_same_weights(tmp_path):
+    class Breaking(SoftmaxCrossEntropy):
+        stop = 16
+
+        def forward(self, logits, targets, sample_weight=None):
+            trainer.stop_requested = trainer.step == self.stop
+            value = super().forward(logits, targets, sample_weight)
+            return np.nan if trainer.step == 18 else value
+
+    def start(path):
+        loss = Breaking()
+        return loss, build(path, loss=loss, early_stopping=None)
+
+    loss, trainer = start(tmp_path / "whole.npz")
+    loss.stop = None
+    with pytest.raises(TrainingDiverged, match="weights of epoch 1 back"):
+        trainer.fit(*data(), 4)
+    expected = trainer.network.parameters.copy()
+
+    loss, trainer = start(tmp_path / "parts.npz")
+    trainer.fit(*data(), 4)
+    assert (trainer.stopped, trainer.batch) == ("interrupted", 7)
+    loss, trainer = start(tmp_path / "parts.npz")
+    trainer.checkpoint.load(trainer)
+    loss.stop = None
+    with pytest.raises(TrainingDiverged, match="weights of epoch 1 back"):
+        trainer.fit(*data())
+    np.testing.assert_array_equal(trainer.network.parameters, expected)

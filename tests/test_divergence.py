@@ -208,3 +208,10 @@ def test_without_validation_those_of_the_last_finished_epoch_are_kept():
     assert "weights of epoch 2 back" in diverges(t)
     np.testing.assert_array_equal(t.network.parameters, last)
     assert len(t.history) == 2
+
+
+def test_before_the_first_step_the_learning_rate_is_not_to_blame():
+    message = diverges(trainer(network(Dense(6, 8), Poison(1, forward=True), ReLU())))
+    assert "step 1 (epoch 1): the numbers first broke in the output of Poison" in message
+    assert "a layer or a loss that divides by 0 or takes its logarithm" in message
+    assert "try" not in message

@@ -18,7 +18,7 @@ CORE = (
 # What each room of the core may import from this package.
 MAY_KNOW = {
     "validation": set(),
-    "initializers": set(),
+    "initializers": {"validation"},
     "layers": {"initializers", "validation"},
     "losses": {"layers", "validation"},
     "vectors": set(),

@@ -86,3 +86,9 @@ def test_mistakes() -> None:
         Dense(2, 3, "he_normal")
     with pytest.raises(InputError):
         Dense(2, 3, lambda shape, rng: np.ones((3, 2)), rng=random())
+
+
+def test_a_standard_deviation_below_0_is_refused() -> None:
+    for wrong in (-0.05, np.inf, "small"):
+        with pytest.raises(InputError, match="Normal: expected a number"):
+            Normal(wrong)

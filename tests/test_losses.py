@@ -293,3 +293,16 @@ def test_mistakes() -> None:
     ]:
         with pytest.raises(InputError, match=message):
             loss.forward(*arguments)
+
+
+def test_a_subclass_is_reported_as_what_it_is() -> None:
+    class Double(SoftmaxCrossEntropy):
+        def forward(self, logits, targets, sample_weight=None):
+            return 2 * super().forward(logits, targets, sample_weight)
+
+    clean = Double(0.1).for_evaluation()
+    logits = random().normal(size=(4, 3))
+    assert isinstance(clean, Double)
+    assert clean.forward(logits, np.arange(4) % 3) == 2 * SoftmaxCrossEntropy().forward(
+        logits, np.arange(4) % 3
+    )

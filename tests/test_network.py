@@ -483,7 +483,7 @@ def test_rows_that_do_not_fit() -> None:
 def test_mistakes_on_the_way() -> None:
     network = small()
     x = random().normal(size=(5, 3))
-    with pytest.raises(InputError, match="expected a forward pass before it"):
+    with pytest.raises(InputError, match="expected a forward pass just before it"):
         network.backward(np.ones((5, 2)))
     network.forward(x)
     with pytest.raises(
@@ -702,3 +702,75 @@ def test_saving_layers_and_losses_of_ones_own(tmp_path) -> None:
     assert loaded.loss is None
     with pytest.raises(InputError, match=r"shapes\(\) for all that it keeps"):
         Network([Named(1), Dense(3, 2)], rng=random()).save(tmp_path / "m.npz")
+
+
+def test_what_a_layer_without_the_base_class_was_given_is_not_lost() -> None:
+    new = np.array([3.0, 4.0, 5.0, 6.0])
+    for look in (
+        lambda network: network.copy().layers[1].factor,
+        lambda network: pickle.loads(pickle.dumps(network)).layers[1].factor,
+        lambda network: network.parameters[16:20],
+        lambda network: network.named_parameters()["1.factor"],
+    ):
+        network = Network([Dense(3, 4), Scale(4), Dense(4, 2)], rng=random())
+        network.layers[1].factor = new
+        np.testing.assert_array_equal(look(network), new)
+    saved = np.arange(30.0)
+    network.layers[1].factor = -new
+    network.parameters = saved
+    network.forward(np.ones((2, 3)))
+    np.testing.assert_array_equal(network.parameters, saved)
+
+
+def test_buffers_of_a_layer_without_the_base_class_can_be_read_and_put_back() -> None:
+    class Counting:
+        buffer_names = ("seen",)
+
+        def __init__(self) -> None:
+            self.seen = np.zeros(1)
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            self.seen = self.seen + len(x)  # a new array, in place of the view
+            return x
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy
+
+    network = Network([Dense(3, 4), Counting(), Dense(4, 2)], rng=random())
+    network.forward(np.ones((5, 3)), training=True)
+    assert network.buffers.tolist() == [5]
+    network.layers[1].seen = np.full(1, 9.0)
+    network.buffers = np.zeros(1)
+    network.forward(np.ones((5, 3)), training=True)
+    assert network.buffers.tolist() == [5]
+
+
+def test_a_shallow_copy_of_a_layer_does_not_write_into_its_network() -> None:
+    network = small()
+    twin = copy.copy(network.layers[0])
+    before = network.gradients.copy()
+    twin.forward(np.ones((2, 3)))
+    twin.backward(np.ones((2, 4)))
+    twin.W += 1
+    np.testing.assert_array_equal(network.gradients, before)
+    np.testing.assert_array_equal(twin.W, network.layers[0].W + 1)
+
+
+def test_a_layer_with_slots_is_a_layer() -> None:
+    class Half:
+        __slots__ = ()
+
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            return x / 2
+
+        def backward(self, dy: np.ndarray) -> np.ndarray:
+            return dy / 2
+
+    network = Network([Dense(3, 2), Half()], rng=random())
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_allclose(network.forward(x), network.layers[0].forward(x) / 2)
+
+
+def test_no_dtype_is_not_taken_for_float64() -> None:
+    with pytest.raises(InputError, match=r"dtype: expected numpy.float32 .* got None"):
+        Network([Dense(3, 2)], dtype=None)

@@ -326,10 +326,11 @@ def test_ends_of_the_ranges_are_allowed() -> None:
 def test_mistakes_in_vectors() -> None:
     for optimizer in (SGD(0.1), Adam(), AdamW(np.ones(3))):
         for parameters, gradients, message in [
-            ([1.0, 2.0, 3.0], np.ones(3), "parameters as a float vector"),
-            (np.ones((3, 1)), np.ones((3, 1)), "parameters as a float vector"),
-            (np.ones(3, int), np.ones(3), "parameters as a float vector"),
-            (np.ones(3), None, "gradients as a float vector"),
+            ([1.0, 2.0, 3.0], np.ones(3), "parameters as a vector"),
+            (np.ones((3, 1)), np.ones((3, 1)), "parameters as a vector"),
+            (np.ones(3, int), np.ones(3), "parameters as a vector"),
+            (np.ones(3, np.float16), np.ones(3, np.float16), "vector .P,. of float32 or float64"),
+            (np.ones(3), None, "gradients as a vector"),
             (np.ones(3), np.ones(4), "expected gradients like the parameters"),
             (np.ones(3), np.ones(3, np.float32), "expected gradients like the parameters"),
         ]:

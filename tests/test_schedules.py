@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,3 +92,12 @@ def test_the_ends_of_the_ranges_are_allowed() -> None:
     assert StepDecay(1, 1) == StepDecay(1.0, 1.0)
     assert Cosine(0).final == 0
     assert Cosine(1)(5, 10) == 1
+
+
+def test_factors_are_plain_floats_whatever_a_schedule_was_built_with() -> None:
+    for schedule in (
+        Cosine(np.float64(0.1)),
+        OneCycle(np.float64(0.3)),
+        StepDecay(np.float32(0.5)),
+    ):
+        assert {type(schedule(step, 10)) for step in range(10)} == {float}

@@ -1,5 +1,6 @@
 """The loop by hand and in the Trainer: order, weights, history, stopping, going on, divergence."""
 
+import contextlib
 import csv
 import io
 import math
@@ -17,6 +18,7 @@ from numpymlp import (
     SGD,
     Adam,
     BatchNorm,
+    Checkpoint,
     Cosine,
     Dense,
     Dropout,
@@ -539,3 +541,134 @@ def test_a_loss_without_sample_weights_is_enough(blobs):
     same = make()
     same.fit(*blobs, 1, validation=0.2)
     np.testing.assert_array_equal(network.parameters, same.network.parameters)
+
+
+def test_after_a_callback_that_raised_in_the_last_epoch_training_is_at_its_end(blobs):
+    class Stumble(Exception):
+        pass
+
+    def stumble(trainer):
+        if trainer.epoch == 2:
+            raise Stumble
+
+    trainer = make(schedule=OneCycle(), callbacks=[stumble])
+    with pytest.raises(Stumble):
+        trainer.fit(*blobs, 2)
+    trainer.fit(*blobs)
+    assert (trainer.epoch, trainer.stopped) == (2, "epochs")
+    trainer.callbacks = []
+    trainer.fit(*blobs, 1)
+    assert trainer.epoch == 3
+
+
+def test_divergence_after_going_on_in_the_middle_of_an_epoch_gives_its_beginning_back(blobs):
+    class Breaking(SoftmaxCrossEntropy):
+        calls = 0
+
+        def forward(self, logits, targets, sample_weight=None):
+            self.calls += 1
+            trainer.stop_requested = self.calls == 13
+            value = super().forward(logits, targets, sample_weight)
+            return math.nan if self.calls == 15 else value
+
+    network = mlp([2, 8, 3], rng=np.random.default_rng(0))
+    trainer = Trainer(network, Breaking(), SGD(0.1), batch_size=32, verbose=0)
+    trainer.fit(*blobs, 3)
+    assert (trainer.stopped, trainer.epoch, trainer.batch) == ("interrupted", 1, 3)
+    with pytest.raises(TrainingDiverged, match="has its weights of epoch 1 back"):
+        trainer.fit(*blobs)
+    whole = make(optimizer=SGD(0.1))
+    whole.fit(*blobs, 1)
+    np.testing.assert_array_equal(network.parameters, whole.network.parameters)
+    assert (trainer.epoch, trainer.batch, trainer.step) == (1, 0, 10)
+
+
+def test_an_optimizer_of_ones_own_needs_no_reset_for_divergence_to_be_told(blobs):
+    class Wild:
+        learning_rate = 1.0
+
+        def step(self, parameters, gradients, factor=1.0):
+            parameters *= np.inf
+
+    trainer = make(optimizer=Wild())
+    with pytest.raises(TrainingDiverged, match="the last update broke parameter"):
+        trainer.fit(*blobs, 1)
+    assert (trainer.batch, trainer.step) == (0, 0)
+    assert np.isfinite(trainer.network.parameters).all()
+    with pytest.raises(InputError, match="checkpoint: expected an optimizer with state"):
+        make(optimizer=Wild(), checkpoint=Checkpoint("never-written.npz"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"callbacks": print}, r"callbacks: expected a list such as \[my_callback\]"),
+        ({"callbacks": None}, "callbacks: expected a list"),
+        ({"checkpoint": "run.npz"}, r'checkpoint: expected Checkpoint\("run.npz"\)'),
+        ({"stop_signals": None}, "stop_signals: expected a list"),
+    ],
+)
+def test_likely_mistakes_with_the_trainer_are_told_at_once(options, message):
+    with pytest.raises(InputError, match=message):
+        make(**options)
+
+
+def test_squared_error_does_not_go_with_an_output_that_is_cut_at_0():
+    network = mlp([4, 1], output="sigmoid", rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match="take SigmoidCrossEntropy"):
+        Trainer(network, MeanSquaredError(), SGD(0.1))
+
+
+def test_judging_between_forward_and_backward_is_told(blobs):
+    network = Network(
+        [Dense(2, 8), BatchNorm(8), ReLU(), Dropout(0.5), Dense(8, 3)],
+        rng=np.random.default_rng(0),
+    )
+    loss, (x, y) = SoftmaxCrossEntropy(), blobs
+    for look in (
+        lambda: network.predict(x),
+        lambda: network.predict_proba(x),
+        lambda: network.activations(x),
+        lambda: evaluate(network, loss, x, y),
+        lambda: network.forward(x[:, :1]),
+    ):
+        loss.forward(network.forward(x, training=True), y)
+        dy = loss.backward()
+        network.backward(dy)
+        with contextlib.suppress(InputError):
+            look()
+        if look.__code__.co_names[-1:] == ("forward",):
+            network.backward(dy)  # refused at the border: what was kept is still there
+            continue
+        with pytest.raises(InputError, match=r"forward pass just before it.*predictions"):
+            network.backward(dy)
+
+
+def test_a_mini_batch_is_refused_where_it_is_asked_for():
+    x, y, rng = np.ones((4, 2)), np.arange(4), np.random.default_rng(0)
+    with pytest.raises(InputError, match="batch_size"):
+        minibatches(x, y, 0, rng)
+    with pytest.raises(InputError, match="got x of shape"):
+        minibatches(x[:0], y[:0], 2, rng)
+    seen = sorted(
+        int(label)
+        for _, labels in minibatches(x.tolist(), [0, 1, 2, 3], 3, rng)
+        for label in labels
+    )
+    assert seen == [0, 1, 2, 3]
+
+
+def test_weights_that_all_are_0_judge_nothing_and_huge_ones_do_not_overflow(blobs):
+    network, (x, y) = mlp([2, 8, 3], rng=np.random.default_rng(0)), blobs
+    with pytest.raises(InputError, match="expected a weight above 0"):
+        evaluate(network, SoftmaxCrossEntropy(), x, y, np.zeros(len(x)))
+    plain, loss = SoftmaxCrossEntropy(), SoftmaxCrossEntropy()
+    logits = network.forward(x[:2])
+    value = loss.forward(logits, y[:2], np.full(2, 1e308))
+    assert value == pytest.approx(plain.forward(logits, y[:2]), rel=1e-6)
+    np.testing.assert_allclose(loss.backward(), plain.backward(), rtol=1e-6)
+
+
+def test_class_weights_as_an_array_are_told(blobs):
+    with pytest.raises(InputError, match="class_weight: expected a dict"):
+        make().fit(*blobs, 1, class_weight=np.ones(3))

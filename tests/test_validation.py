@@ -154,7 +154,7 @@ MISTAKES = {
     # ---- backward by hand ----
     "backward first": (
         lambda: net().backward(np.zeros((2, 3))),
-        "backward expected a forward pass before it: call network.forward(x) first",
+        "backward expected a forward pass just before it: call network.forward(x) first",
     ),
     "a gradient that would be broadcast": (
         lambda: after_forward(np.zeros((20, 1))),
@@ -462,7 +462,7 @@ MISTAKES = {
     ),
     "gradients as a column": (
         lambda: Adam().step(np.zeros(3), np.zeros((3, 1))),
-        "step expected gradients as a float vector (P,), got shape (3, 1)",
+        "step expected gradients as a vector (P,) of float32 or float64, got shape (3, 1)",
     ),
     "gradients of another dtype": (
         lambda: SGD(0.1).step(np.zeros(3, np.float32), np.zeros(3)),
@@ -470,7 +470,7 @@ MISTAKES = {
     ),
     "whole numbers as parameters": (
         lambda: SGD(0.1).step(np.zeros(3, int), np.zeros(3, int)),
-        "step expected parameters as a float vector (P,), got shape (3,) of int64",
+        "step expected parameters as a vector (P,) of float32 or float64, got shape (3,) of int64",
     ),
     "a learning rate of 0": (lambda: SGD(0), "SGD learning_rate: expected a number in (0, inf)"),
     "a negative learning rate": (lambda: Adam(-1e-3), "expected a number in (0, inf), got -0.001"),

@@ -29,8 +29,8 @@ from numpymlp.layers import BatchNorm, Dense, Dropout
 from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import ACTIVATIONS, BATCH, Network
 from numpymlp.optimizers import SGD, Adam, Optimizer
+from numpymlp.samples import Samples
 from numpymlp.schedules import Schedule
-from numpymlp.scoring import Samples
 from numpymlp.sklearn.epochs import Convergence, Epochs
 from numpymlp.sklearn.solvers import (
     SCHEDULES,

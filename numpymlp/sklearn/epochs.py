@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.scoring import Samples
+from numpymlp.samples import Samples
 from numpymlp.sklearn.solvers import Objective
 from numpymlp.training import Trainer
 

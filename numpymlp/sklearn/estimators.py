@@ -26,8 +26,8 @@ from sklearn.utils.validation import validate_data
 
 from numpymlp.layers import sigmoid
 from numpymlp.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, log_softmax, softmax
+from numpymlp.samples import Samples
 from numpymlp.schedules import Schedule
-from numpymlp.scoring import Samples
 from numpymlp.sklearn.base import BaseMLP
 from numpymlp.sklearn.solvers import REGRESSION_LOSSES
 

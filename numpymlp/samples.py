@@ -1,0 +1,72 @@
+"""Samples on their way into training: looked through once, split, handed out in batches.
+
+`Samples` says which rows of the data count, so that holding some out copies nothing. `prepare` is
+the border: what is wrong with the data is found there, before the first step. `scoring.py` and
+`training.py` take batches from here; read `scoring.py` next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from numpymlp.data.splits import split_indices
+from numpymlp.validation import check_fit_weights, check_training_data, check_validation_pair
+
+if TYPE_CHECKING:
+    from numpymlp.network import Network
+
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, weights
+
+
+class Samples(NamedTuple):
+    """Samples with targets and weights, and which rows of them count: no copy is made."""
+
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    rows: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> Batch:
+        """Copy a batch: the rows at these positions."""
+        rows = self.rows[chosen]
+        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+def prepare(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray] | float | None,
+    sample_weight: np.ndarray | None,
+    class_weight: Mapping[int, float] | str | None,
+    rng: np.random.Generator,
+) -> tuple[Samples, Samples | None]:
+    """Check all data that a network is to be trained on, and split off what validation needs.
+
+    Parameters
+    ----------
+    network : Network
+    x, y, validation, sample_weight, class_weight
+        As for `Trainer.fit`.
+    rng : numpy.random.Generator
+        Draws which samples are held out, where `validation` is a share.
+
+    Returns
+    -------
+    train, held_out : Samples
+        `held_out` is None where no validation is asked for; its samples all count alike.
+    """
+    x, y = check_training_data(network, x, y)
+    weight = check_fit_weights(sample_weight, class_weight, y)
+    if isinstance(validation, tuple | list | np.ndarray):
+        pair = check_validation_pair(validation)
+        x_val, y_val = check_training_data(network, *pair, name="validation")
+        held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))
+        return Samples(x, y, weight, np.arange(len(x))), held_out
+    if validation is not None:
+        rows, held_rows = split_indices(y, validation, rng)
+        return Samples(x, y, weight, rows), Samples(x, y, None, held_rows)
+    return Samples(x, y, weight, np.arange(len(x))), None
