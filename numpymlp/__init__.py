@@ -1,10 +1,12 @@
 """A multi-layer perceptron in pure NumPy, to read, run and trust.
 
-Read the rooms in this order: `data`, `layers`, `losses`, `network`, `gradient_check`,
-`optimizers`, `schedules`, `training`, `metrics`, `plots`.
+Read the rooms in this order: `data`, `layers`, `initializers`, `losses`, `network`,
+`gradient_check`, `optimizers`, `schedules`, `samples`, `scoring`, `history`, `training`, `metrics`,
+`plots`. The others stand beside one of these, and say of which.
 """
 
 from numpymlp.checkpoints import Checkpoint
+from numpymlp.constraints import MaxNorm
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
 from numpymlp.divergence import TrainingDiverged
 from numpymlp.gradient_check import check_gradients, check_layer, check_loss
@@ -45,6 +47,7 @@ __all__ = [
     "L2Penalty",
     "Layer",
     "LeakyReLU",
+    "MaxNorm",
     "MeanSquaredError",
     "Network",
     "OneCycle",

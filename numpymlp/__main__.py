@@ -7,7 +7,9 @@ prints. Mistakes of the user end with one line on standard error and exit status
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from numpymlp.divergence import TrainingDiverged
 from numpymlp.files import StorageError
 from numpymlp.network import ACTIVATIONS
 from numpymlp.recipes import Recipe
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, check_positive_integer
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,22 +71,32 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         help="units of the hidden layers, such as 128 or 256,128, or none "
         f"(default: {','.join(map(str, default.hidden))})",
     )
-    setting(network, "--activation", choices=tuple(ACTIVATIONS))
+    setting(
+        network,
+        "--activation",
+        choices=tuple(ACTIVATIONS),
+        help=f"behind each hidden layer (default: {default.activation})",
+    )
     setting(
         network,
         "--batch-norm",
         action=argparse.BooleanOptionalAction,
-        help="normalize before activations",
+        help="normalize before activations (default: no)",
     )
     for option, text in (
-        ("--dropout", "share of hidden units dropped"),
-        ("--input-dropout", "share of pixels dropped"),
+        ("--dropout", "share of hidden units dropped (default: 0)"),
+        ("--input-dropout", "share of pixels dropped (default: 0)"),
     ):
         setting(network, option, type=float, metavar="RATE", help=text)
     training = parser.add_argument_group("the training")
     setting(training, "--epochs", type=int, help=f"(default: {default.epochs})")
     setting(training, "--batch-size", type=int, help=f"(default: {default.batch_size})")
-    setting(training, "--optimizer", choices=recipes.OPTIMIZERS)
+    setting(
+        training,
+        "--optimizer",
+        choices=recipes.OPTIMIZERS,
+        help=f"how a gradient becomes a step (default: {default.optimizer})",
+    )
     setting(
         training,
         "--learning-rate",
@@ -94,16 +106,39 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         + ", ".join(f"{rate:g} for {name}" for name, rate in recipes.LEARNING_RATES.items())
         + ")",
     )
-    setting(training, "--schedule", choices=tuple(recipes.SCHEDULES))
-    setting(training, "--label-smoothing", type=float, metavar="SHARE")
-    setting(training, "--l2", type=float, help="strength of the L2 penalty")
-    setting(training, "--weight-decay", type=float, help="decoupled decay, for adamw")
+    setting(
+        training,
+        "--schedule",
+        choices=tuple(recipes.SCHEDULES),
+        help=f"how the learning rate moves (default: {default.schedule})",
+    )
+    setting(
+        training,
+        "--label-smoothing",
+        type=float,
+        metavar="SHARE",
+        help="share of the target spread over all classes (default: 0)",
+    )
+    setting(
+        training,
+        "--l2",
+        type=float,
+        metavar="STRENGTH",
+        help="price of one unit of squared weight, such as 1e-5 (default: 0)",
+    )
+    setting(
+        training,
+        "--weight-decay",
+        type=float,
+        metavar="RATE",
+        help="decoupled decay, for adamw alone (default: 0.01)",
+    )
     setting(
         training,
         "--max-norm",
         type=float,
         metavar="LENGTH",
-        help="the most that a unit's incoming weights may measure",
+        help="the most that a unit's incoming weights may measure (default: no bound)",
     )
     setting(
         training,
@@ -129,7 +164,9 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         ("--sigma", "PIXELS", f"its smoothness (default: {default.sigma:g})"),
     ):
         setting(distortion, option, type=float, metavar=unit, help=text)
-    training.add_argument("--seed", type=int, default=0, help="decides all that is random")
+    training.add_argument(
+        "--seed", type=int, default=0, help="decides all that is random (default: 0)"
+    )
     run = parser.add_argument_group("the run")
     run.add_argument(
         "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
@@ -143,7 +180,8 @@ def train_options(parser: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--resume",
         metavar="RUN",
-        help="go on with a run that was killed or interrupted; it keeps its own settings",
+        help="go on with a run that was killed or interrupted; it keeps its own settings, and "
+        "nothing but --no-figures and --quiet may stand beside",
     )
     run.add_argument(
         "--checkpoint-minutes",
@@ -168,27 +206,34 @@ def train(options: argparse.Namespace) -> None:
     if options.resume is not None:
         _refuse_settings(options)
         folder = Path(options.resume)
-        metrics = runs.resume(folder, **show)
+        metrics, since = runs.resume(folder, **show), "since it went on"
     else:
         names = Recipe.__dataclass_fields__
         given = {name: value for name, value in vars(options).items() if name in names}
-        recipe = recipes.find(options.recipe, **given)
+        recipe, since = recipes.find(options.recipe, **given), "in all"
+        if "sigma" in given and not recipe.elastic:
+            raise InputError("--sigma expected --elastic beside it, whose smoothness it is")
         folder = runs.new_run_folder(options.output, options.overwrite)
-        metrics = runs.train(
-            recipe,
-            folder=folder,
-            seed=options.seed,
-            data=options.data,
-            check=not options.no_check,
-            overwrite=options.overwrite,
-            minutes=options.checkpoint_minutes,
-            **show,
-        )
+        try:
+            metrics = runs.train(
+                recipe,
+                folder=folder,
+                seed=options.seed,
+                data=options.data,
+                check=not options.no_check,
+                overwrite=options.overwrite,
+                minutes=options.checkpoint_minutes,
+                **show,
+            )
+        finally:
+            if options.output is None:
+                runs.remove_if_unused(folder)
     print(
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
-        f"{metrics['seconds']:.1f} s in all"
+        f"{metrics['seconds']:.1f} s {since}"
     )
-    print(f"saved to {folder}; look closer with: {runs.called_as()} evaluate {folder}")
+    place = shlex.quote(str(folder))
+    print(f"saved to {folder}; look closer with: {runs.called_as()} evaluate {place}")
 
 
 def _refuse_settings(options: argparse.Namespace) -> None:
@@ -207,9 +252,14 @@ def _refuse_settings(options: argparse.Namespace) -> None:
 
 def evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `evaluate` can be told."""
-    parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.npz")
     parser.add_argument(
-        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+        "run", metavar="RUN", help="folder of a run, or its model.npz; the report goes beside it"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="four IDX files like MNIST's (default: what the run was trained on, MNIST for a model "
+        "alone); the report on other data goes into a folder of its own within the run",
     )
 
 
@@ -243,7 +293,11 @@ def predict(options: argparse.Namespace) -> None:
 
 def recipes_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `recipes` can be told."""
-    parser.add_argument("--results", metavar="FILE", help="results of `numpymlp ladder`")
+    parser.add_argument(
+        "--results",
+        metavar="FILE",
+        help="results of `numpymlp ladder` (default: those of this repository, or package)",
+    )
     parser.add_argument(
         "--data", metavar="FOLDER", help="tell what was reached on this data (default: MNIST)"
     )
@@ -253,8 +307,15 @@ def list_recipes(options: argparse.Namespace) -> None:
     """List the named recipes: network, settings, what each reached, what was published."""
     from numpymlp import ladder, standings
 
-    results = options.results or standings.results_file()
+    results = _existing(options.results) or standings.results_file()
     print(standings.listing(standings.read_results(results), ladder.label_of(options.data)))
+
+
+def _existing(results: str | None) -> str | None:
+    """Raise if a results file that is to be read is not there."""
+    if results is not None and not Path(results).is_file():
+        raise InputError(f"--results expected the file of an earlier ladder: there is no {results}")
+    return results
 
 
 def ladder_options(parser: argparse.ArgumentParser) -> None:
@@ -281,7 +342,8 @@ def ladder_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         metavar="FILE",
-        help="CSV file of finished runs, which are not made again (default: the repository's)",
+        help="CSV file of finished runs, which are not made again (default: that of this "
+        "repository; without one, ladder.csv in the current folder)",
     )
     parser.add_argument(
         "--validate",
@@ -298,7 +360,10 @@ def climb(options: argparse.Namespace) -> None:
 
     name = standings.VALIDATION if options.validate else standings.TEST
     results = options.results or standings.results_file(name, write=not options.table)
-    if not options.table:
+    if options.table:
+        _existing(options.results)
+        check_positive_integer(1 if options.seeds is None else options.seeds, "--seeds")
+    else:
         ladder.climb(
             options.only,
             folder=options.folder,
@@ -323,9 +388,17 @@ def check_options(parser: argparse.ArgumentParser) -> None:
         metavar="SIZES",
         help="units of the hidden layers, such as 5,4, or none (default: 5,4)",
     )
-    parser.add_argument("--activation", choices=tuple(ACTIVATIONS), default="relu")
     parser.add_argument(
-        "--loss", choices=("softmax", "sigmoid", "squared-error"), default="softmax"
+        "--activation",
+        choices=tuple(ACTIVATIONS),
+        default="relu",
+        help="behind each hidden layer (default: relu)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=("softmax", "sigmoid", "squared-error"),
+        default="softmax",
+        help="what the outputs are trained with (default: softmax)",
     )
     parser.add_argument("--batch-norm", action="store_true", help="normalize before activations")
     for option, metavar, text in (
@@ -377,7 +450,8 @@ def search_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output",
-        help="folder of table and picture, new or empty (default: runs/ with date and time)",
+        metavar="FOLDER",
+        help="folder of table and picture, new or empty (default: runs/<date and time>)",
     )
 
 
@@ -392,10 +466,16 @@ def search(options: argparse.Namespace) -> None:
             f"search needs scikit-learn: pip install 'numpymlp[sklearn]' ({error})"
         ) from error
     recipe = recipes.find(options.recipe)
-    folder = runs.new_run_folder(options.output)
     _, ((x, y), _) = runs.load_data(options.data)
-    rows = search(recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed)
-    write_search(folder, rows)
+    folder = runs.new_run_folder(options.output)
+    try:
+        rows = search(
+            recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed
+        )
+        write_search(folder, rows)
+    finally:
+        if options.output is None:
+            runs.remove_if_unused(folder)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
@@ -471,10 +551,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 if all went well, 1 if training diverged, 2 for a wrong option or file, 130 after Ctrl-C,
-        143 after SIGTERM.
+        0 if all went well; 1 if training diverged; 2 for a wrong option or file, and for what the
+        system refuses, such as a full disk; after a signal 128 and its number: 130 for Ctrl-C, 143
+        for SIGTERM, 141 for a reader that closed the pipe. `check` and `benchmark` leave with
+        ``SystemExit(1)`` if what they compare differs.
     """
     options = build_parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where the terminal has no sign for it
     try:
         options.function(options)
         sys.stdout.flush()
@@ -485,8 +569,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, StorageError, TrainingDiverged) as error:
         print(f"numpymlp: {error}", file=sys.stderr)
         return 1 if isinstance(error, TrainingDiverged) else 2
+    except (OSError, MemoryError) as error:
+        what = "not enough memory" if isinstance(error, MemoryError) else "the system refused"
+        print(f"numpymlp: {what}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt as error:
-        print(f"numpymlp: {error or 'interrupted'}", file=sys.stderr)
+        print(f"numpymlp: {str(error) or 'interrupted'}", file=sys.stderr)
         number: int = getattr(error, "number", signal.SIGINT)
         return 128 + number
     return 0

@@ -3,6 +3,7 @@
 A Trainer that is given a `Checkpoint` writes it before the first step, after every epoch and when
 it is interrupted. Loaded into a Trainer that was built in the same way, it goes on as if nothing
 had happened, bit for bit. The file is written by `storage.py`: whole or not at all, no pickle.
+`runs.py` keeps one in each run folder; read that next.
 
     trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
     trainer.fit(x, y, epochs=10)             # killed in epoch 5
@@ -24,7 +25,7 @@ import numpy as np
 from numpymlp.history import COLUMNS
 from numpymlp.scoring import Mean, Running
 from numpymlp.storage import open_archive, write_archive
-from numpymlp.validation import InputError, check_range
+from numpymlp.validation import InputError, check_positive
 
 if TYPE_CHECKING:
     from numpymlp.training import Trainer
@@ -63,7 +64,7 @@ class Checkpoint:
         self.path = path
         self.seconds = None
         if minutes is not None:
-            self.seconds = 60 * check_range(minutes, "minutes", 0, np.inf, left_open=True)
+            self.seconds = 60 * check_positive(minutes, "minutes")
         self._written = -np.inf
 
     def save(self, trainer: Trainer) -> None:

@@ -2,6 +2,7 @@
 
 A constraint is called with the network, behind `optimizer.step`, and changes its parameters in
 place; the loss and its gradient know nothing of it. `Trainer(constraint=MaxNorm(3))` does so.
+Go back to `training.py`, whose loop calls it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A training diverges when a number becomes infinite or NaN; from there on everything is NaN. The
 Trainer notices it in the loss or in the gradient, before a step is taken with them, and asks here
-for the place and the likely cause. Nothing of this runs while training goes well.
+for the place and the likely cause. Nothing of this runs while training goes well: go back to
+`training.py` for that.
 """
 
 from __future__ import annotations

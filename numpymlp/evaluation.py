@@ -20,12 +20,20 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
-from numpymlp.files import atomic_write
-from numpymlp.layers import Dense
+from numpymlp.files import StorageError, atomic_write
+from numpymlp.layers import Dense, Dropout
 from numpymlp.network import Network
+from numpymlp.plots.style import names_of
 from numpymlp.validation import as_labels_and_probabilities
 
 REPORT, CONFUSION = "report.txt", "confusion.csv"
+OF_SCORES = ("confusion.png", "scores.png", "reliability.png")
+OF_IMAGES = (
+    "predictions.png", "mistakes.png", "confused-pairs.png", "first-layer-weights.png",
+    "activations.png",
+)  # fmt: skip
+CURVES = "learning-curves.png"
+FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # all that may be written here
 
 
 def write_evaluation(
@@ -76,10 +84,16 @@ def write_evaluation(
     matrix = metrics.confusion_matrix(true, rows.argmax(axis=1), rows.shape[1])
     figures = _figures_of_scores(true, rows, matrix, class_names)
     images = _as_pictures(x, image_shape)
-    if images is not None:
-        figures |= _figures_of_images(network, images, x, true, rows, class_names)
+    figures |= (
+        dict.fromkeys(OF_IMAGES)
+        if images is None
+        else _figures_of_images(network, images, x, true, rows, class_names)
+    )
     target = Path(folder)
-    target.mkdir(exist_ok=True)
+    try:
+        target.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{target} cannot be made: {error.strerror}") from error
     _write(target / REPORT, report.encode())
     _write(target / CONFUSION, _csv_of(matrix, class_names).encode())
     _write_figures(target, figures)
@@ -113,14 +127,15 @@ def write_training_figures(
     pred = rows.argmax(axis=1)
     matrix = metrics.confusion_matrix(true, pred, rows.shape[1])
     figures: dict[str, Figure | None] = {
-        "learning-curves.png": plots.learning_curves(history),
+        CURVES: plots.learning_curves(history),
         "confusion.png": plots.confusion_matrix(matrix, class_names=class_names),
     }
     images = _as_pictures(x, image_shape)
-    if images is not None:
-        figures["predictions.png"] = plots.prediction_grid(
-            images, true, pred, class_names=class_names
-        )
+    figures["predictions.png"] = (
+        None
+        if images is None
+        else plots.prediction_grid(images, true, pred, class_names=class_names)
+    )
     _write_figures(Path(folder), figures)
 
 
@@ -134,7 +149,7 @@ def evaluation_report(
     """Say in a page of text how good probabilities (N, K) are for labels (N,)."""
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     classes = rows.shape[1]
-    names = list(class_names or map(str, range(classes)))
+    names = names_of(class_names, classes)
     pred = rows.argmax(axis=1)
     table = metrics.classification_report(true, pred, classes, class_names=names, digits=4)
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)
@@ -188,7 +203,8 @@ def _figures_of_images(
             plots.confused_pairs(images, true, rows, **names) if len(wrong) else None
         ),
     }
-    first = network.layers[0]
+    # The first layer behind dropout, if that comes first, is the one that reads the pixels.
+    first = next((layer for layer in network.layers if not isinstance(layer, Dropout)), None)
     figures["first-layer-weights.png"] = (
         plots.first_layer_weights(first.W, image_shape=images.shape[1:])
         if isinstance(first, Dense)
@@ -196,9 +212,9 @@ def _figures_of_images(
     )
     one = int(wrong[0]) if len(wrong) else 0
     outputs = network.activations(x[one : one + 1])
-    # What a layer of weights reads is what the hidden layer before it says.
-    readers = [i for i, layer in enumerate(network.layers) if i > 0 and _has_weights(layer)]
-    hidden = [outputs[i - 1][0] for i in readers]
+    # What a layer of weights reads, but for the first, is what the hidden layer before it says.
+    readers = [i for i, layer in enumerate(network.layers) if _has_weights(layer)]
+    hidden = [outputs[i - 1][0] for i in readers[1:]]
     figures["activations.png"] = (
         plots.activations(images[one], hidden, rows[one], truth=int(true[one]), **names)
         if hidden
@@ -222,7 +238,7 @@ def _as_pictures(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]
 
 def _csv_of(matrix: NDArray[Any], class_names: Sequence[str] | None) -> str:
     """Write a confusion matrix as CSV: a line for each true class, a column for each prediction."""
-    names = list(class_names or map(str, range(len(matrix))))
+    names = names_of(class_names, len(matrix))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["true class", *(f"predicted {name}" for name in names)])

@@ -60,7 +60,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     if target.exists() and not target.is_file():
         raise StorageError(f"{path} cannot be written: it is there and is not a regular file")
     existed = target.exists()
-    temporary = target.with_name(_temporary_name(target.name, secrets.token_hex(6)))
+    temporary = target.with_name(_temporary_name(target.name[:40], secrets.token_hex(6)))
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
     except OSError as error:
@@ -88,7 +88,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 def _temporary_name(name: str, chance: str) -> str:
-    return f".{name[:40]}.{chance}.tmp"
+    return f".{name}.{chance}.tmp"
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
@@ -97,7 +97,7 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
     Only for a folder that nobody else is writing in: see `RunLock`.
     """
     target = Path(os.path.realpath(path))
-    for temporary in target.parent.glob(_temporary_name(glob.escape(target.name), "?" * 12)):
+    for temporary in target.parent.glob(_temporary_name(glob.escape(target.name[:40]), "?" * 12)):
         temporary.unlink(missing_ok=True)
 
 
@@ -124,11 +124,18 @@ def _sync_folder(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as readable JSON, whole or not at all; NaN and infinity are not JSON."""
+def json_bytes(value: Any) -> bytes:
+    """Write `value` as readable JSON; NaN and infinity are not JSON."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    # What is no text, as in file names of an older coding, becomes an escape that JSON knows.
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as readable JSON, whole or not at all."""
+    content = json_bytes(value)
     with atomic_write(path) as file:
-        file.write(text.encode() + b"\n")
+        file.write(content)
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def check_gradients(
 ) -> GradientReport:
     """Compare backpropagation with central differences, in float64 and on copies.
 
-    Nothing that is passed in changes: not parameters, gradients, buffers nor random states.
+    Of the network nothing changes: not parameters, gradients, buffers nor random states.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def check_gradients(
         Added to the loss, as the Trainer does.
     mode : {"entries", "direction"}, default "entries"
         "entries" moves one number at a time and says which gradient is wrong. "direction" moves
-        all at once along a random direction of length 1: two evaluations, whatever the size.
+        all at once along a random direction of length 1: a handful of evaluations, whatever the
+        size of the network.
     training : bool, default True
         Whether dropout drops and batch norm uses the batch; both sides see the same masks.
     input_gradient : bool, default True

@@ -1,4 +1,7 @@
-"""What a gradient check found, and how it is printed. `gradient_check.py` makes these reports."""
+"""What a gradient check found, and how it is printed.
+
+`gradient_check.py` makes these reports; if you come from there, go on with `optimizers.py`.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ class Row:
     error : float
         The largest error; infinite if nothing was compared.
     norm_error : float
-        ||backprop - difference|| / ||difference|| over all slopes together; NaN where they are 0
-        but for rounding.
+        ||backprop - difference|| / ||difference|| over all slopes together; NaN where they are
+        below a thousandth of the largest in the whole check, and so are mostly rounding.
     worst : Comparison or None
         The slope with the largest error.
     passed : bool

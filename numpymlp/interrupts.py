@@ -2,7 +2,7 @@
 
 The first signal only asks; the loop looks at the request after the step under way, so that no
 update is ever cut in half. The second signal does what it did before: it aborts. `training.py`
-uses this; a command adds SIGTERM to its `stop_signals`.
+uses this, and is where to go back to; a command adds SIGTERM to its `stop_signals`.
 """
 
 from __future__ import annotations

@@ -25,8 +25,10 @@ from numpymlp.files import RunLock
 from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.network import Network
 from numpymlp.recipes import RECIPES, NamedRecipe, Recipe
+from numpymlp.scoring import evaluate
 from numpymlp.standings import (
     COLUMNS,
+    VALIDATED,
     Row,
     append_result,
     describe,
@@ -93,7 +95,10 @@ def climb(
     if not Path(results).absolute().parent.is_dir():
         raise InputError(f"{results}: expected a file in a folder that exists")
     place, label = Path(folder), label_of(data, validation)
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{place}: expected a folder for the runs: {error.strerror}") from error
     with RunLock(place):
         for named in chosen:
             for seed in range(1 if named.committee else seeds or named.seeds):
@@ -124,7 +129,7 @@ def label_of(data: str | None, validation: bool = False) -> str:
         _, ((x, y), (x_test, y_test)) = runs.load_data(data)
         fingerprint = runs.RunData(data, x, y, x_test, y_test).fingerprint
         name = f"{Path(data).resolve().name} {fingerprint:08x}"
-    return f"{name}, validation" if validation else name
+    return name + VALIDATED if validation else name
 
 
 def _is_finished(
@@ -228,18 +233,21 @@ def validate(
     Returns
     -------
     dict
-        As `runs.train` gives it, but "test_accuracy" is that on the held-out images.
+        What a row of the results file needs: "test_accuracy" is that on the held-out images.
     """
     _, ((x, y), _) = runs.load_data(data)
     first = five_sixths(y)
     network = recipe.build_network(x.shape[1], int(y.max()) + 1, seed)
-    trainer = recipe.build_trainer(network, seed, runs.shape_of(data), verbose=verbose)
+    trainer = recipe.build_trainer(
+        network, seed, runs.shape_of(data), verbose=verbose, stop_signals=runs.STOP_SIGNALS
+    )
     history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=(x[first:], y[first:]))
     if trainer.stopped == "interrupted":
-        raise TrainingInterrupted("interrupted; this run was not finished", signal.SIGINT)
+        number = trainer.stop_signal or signal.SIGINT
+        raise TrainingInterrupted("interrupted; this run was not finished", number)
     return {
         "test_accuracy": history["validation_accuracy"][-1],
-        "train_accuracy": history["running_train_accuracy"][-1],
+        "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
         "epochs": trainer.epoch,
         "training_seconds": sum(history["seconds"]),
         **environment(),

@@ -2,7 +2,7 @@
 
 NumPy lets go of the interpreter while it works on large arrays, so a second core can distort
 images meanwhile. What comes out is what the loop would have got without the thread, in the same
-order; only the time differs. `training.py` uses it where batches are augmented.
+order; only the time differs. `training.py` uses it where batches are augmented: go back there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from numpymlp.validation import check_positive_integer
+from numpymlp.validation import InputError, check_positive_integer
 
 T = TypeVar("T")
 
@@ -59,6 +59,8 @@ class Prefetch(Generic[T]):
             self._ready.put(error)
 
     def __iter__(self) -> Iterator[T]:
+        if self._thread.ident is None:
+            raise InputError("Prefetch expected to be entered: with Prefetch(items) as ready")
         return self
 
     def __next__(self) -> T:
@@ -78,3 +80,4 @@ class Prefetch(Generic[T]):
         self._closing = True
         self._permits.release()
         self._thread.join()
+        self._ready.put(StopIteration())  # whoever reads on afterwards comes to an end

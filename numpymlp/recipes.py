@@ -104,8 +104,18 @@ class Recipe:
             )
         if self.early_stopping is not None and self.validation is None:
             raise InputError("early_stopping: expected validation data, such as validation=0.1")
+        if self.validation is not None:
+            check_range(self.validation, "validation", 0, 1, left_open=True, right_open=True)
+        if not self.hidden and (self.dropout or self.batch_norm):
+            raise InputError(
+                "dropout, batch_norm: expected hidden layers for them, got none; input_dropout "
+                "needs none"
+            )
         check_range(self.input_dropout, "input_dropout", 0, 1, right_open=True)
-        self.build_distortion()
+        # The parts check their own settings. A network of this kind but without its size is enough
+        # for that, so that a mistake is told before anything is begun.
+        small = self._network([2] * (len(self.hidden) + 2), seed=0)
+        self.build_trainer(small, seed=0)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:
@@ -117,8 +127,11 @@ class Recipe:
 
     def build_network(self, inputs: int, classes: int, seed: int) -> Network:
         """Build the network, its weights drawn from this seed."""
+        return self._network([inputs, *self.hidden, classes], seed)
+
+    def _network(self, sizes: list[int], seed: int) -> Network:
         return mlp(
-            [inputs, *self.hidden, classes],
+            sizes,
             self.activation,
             dropout=self.dropout,
             input_dropout=self.input_dropout,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -26,7 +27,14 @@ from numpymlp.checkpoints import Checkpoint
 from numpymlp.data import image_shape, load_folder, load_mnist
 from numpymlp.divergence import TrainingDiverged
 from numpymlp.environment import environment
-from numpymlp.files import RunLock, read_json, remove_leftovers, write_json
+from numpymlp.files import (
+    RunLock,
+    atomic_write,
+    json_bytes,
+    read_json,
+    remove_leftovers,
+    write_json,
+)
 from numpymlp.gradient_check import check_gradients
 from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.losses import SoftmaxCrossEntropy
@@ -60,9 +68,16 @@ class RunData(NamedTuple):
 
     @property
     def fingerprint(self) -> int:
-        """A number that changes with the data: all labels, and every 97th image."""
-        shapes = f"{self.x.shape} {self.y.shape}".encode()
-        return zlib.crc32(shapes + self.y.tobytes() + self.x[::97].tobytes())
+        """A number that changes with the data: of labels and every 97th image all bytes count.
+
+        Of the other images the sum of the bits counts, which is quicker to see.
+        """
+        code = 0
+        for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
+            sums = x.view(f"u{x.itemsize}").sum(axis=1, dtype=np.uint64)
+            for part in (str(x.shape).encode(), y.tobytes(), sums.tobytes(), x[::97].tobytes()):
+                code = zlib.crc32(part, code)
+        return code
 
 
 def load_data(folder: str | None) -> tuple[str, Data]:
@@ -112,7 +127,7 @@ def find_model(run: str | os.PathLike[str]) -> Path:
         if not (path / MODEL).is_file():
             advice = "is it the folder of a finished run?"
             if (path / CHECKPOINT).is_file():
-                advice = f"the run is not finished, go on with: {called_as()} train --resume {path}"
+                advice = f"the run is not finished, go on with: {_resume_command(path)}"
             elif runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
                 advice = f"did you mean {runs[-1].parent}?"
             raise InputError(f"{path} holds no {MODEL}: {advice}")
@@ -125,11 +140,25 @@ def find_model(run: str | os.PathLike[str]) -> Path:
 
 
 def called_as() -> str:
-    """Name this program as it was called, for commands to paste."""
+    """Name this program as it can be called again, for commands to paste."""
     program = sys.argv[0]
-    if Path(program).name != "numpymlp" or shutil.which("numpymlp") == os.path.abspath(program):
+    if Path(program).name != "numpymlp":
+        found = shutil.which("numpymlp") is not None
+        return "numpymlp" if found else f"{shlex.quote(sys.executable)} -m numpymlp"
+    if shutil.which("numpymlp") == os.path.abspath(program):
         return "numpymlp"
-    return os.path.relpath(program)
+    return shlex.quote(os.path.relpath(program))
+
+
+def _resume_command(folder: Path) -> str:
+    return f"{called_as()} train --resume {shlex.quote(str(folder))}"
+
+
+def remove_if_unused(folder: Path) -> None:
+    """Take the folder of a run that never began away again, if nothing is in it but its lock."""
+    if not any(path.name != ".lock" for path in folder.iterdir()):
+        (folder / ".lock").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def train(
@@ -160,7 +189,7 @@ def train(
     figures : bool, default True
         Draw predictions, learning curves and the confusion matrix into the folder.
     overwrite : bool, default False
-        Whether the folder may hold another run, whose files are then replaced.
+        Whether the folder may hold another run, whose files then go, its evaluation too.
     minutes : float, optional
         Write a checkpoint after so many minutes instead of after each epoch.
     verbose : {0, 1}, default 1
@@ -184,7 +213,7 @@ def train(
     TrainingInterrupted
         After Ctrl-C or SIGTERM, when the checkpoint is written.
     """
-    check_seed(seed)
+    seed = check_seed(seed)
     with RunLock(folder):
         _check_free(folder, overwrite)
         started = time.perf_counter()
@@ -200,17 +229,13 @@ def train(
         if check:
             say(_check(trainer, everything, seed))
         samples = _samples(trainer, recipe, everything)
-        # The checkpoint first: without one, whatever else is left does not look like a run.
-        for name in (CHECKPOINT, METRICS, MODEL, HISTORY, CONFIG):
-            remove_leftovers(folder / name)
-            (folder / name).unlink(missing_ok=True)
         config = {
             "seed": seed,
             "data": None if data is None else str(Path(data).resolve()),
             "data_fingerprint": everything.fingerprint,
             "checkpoint_minutes": minutes,
         }
-        write_json(folder / CONFIG, {**dataclasses.asdict(recipe), **config})
+        _begin(folder, {**dataclasses.asdict(recipe), **config}, overwrite)
         return _carry_out(trainer, folder, samples, everything, started, recipe.epochs, figures)
 
 
@@ -278,6 +303,24 @@ def resume(
         )
         samples = _samples(trainer, recipe, everything)
         return _carry_out(trainer, run, samples, everything, started, None, figures)
+
+
+def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
+    """Write the configuration; what an old run left goes only when the new one has its place."""
+    names = [CHECKPOINT, METRICS, MODEL, HISTORY]
+    if overwrite:
+        from numpymlp.evaluation import FILES  # brings matplotlib along
+
+        names += FILES
+    text = json_bytes(config)
+    remove_leftovers(folder / CONFIG)
+    with atomic_write(folder / CONFIG) as file:
+        file.write(text)
+        file.flush()
+        # The checkpoint first: without one, whatever else is left does not look like a run.
+        for name in names:
+            remove_leftovers(folder / name)
+            (folder / name).unlink(missing_ok=True)
 
 
 def _load(data: str | None, say: Callable[[str], None]) -> RunData:
@@ -349,7 +392,7 @@ def _carry_out(
     if trainer.stopped == "interrupted":
         raise TrainingInterrupted(
             f"interrupted in epoch {trainer.epoch + 1} of {trainer.last_epoch}; nothing is lost, "
-            f"go on with: {called_as()} train --resume {folder}",
+            f"go on with: {_resume_command(folder)}",
             trainer.stop_signal or signal.SIGINT,
         )
     network.save(folder / MODEL)
@@ -376,7 +419,14 @@ def _carry_out(
 
         probabilities = network.predict_proba(data.x_test)
         history = trainer.history.to_dict()
-        write_training_figures(folder, history, data.x_test, data.y_test, probabilities)
+        write_training_figures(
+            folder,
+            history,
+            data.x_test,
+            data.y_test,
+            probabilities,
+            image_shape=data.image_shape,
+        )
     # Last of all: where it stands, the run is finished.
     write_json(folder / METRICS, metrics)
     return metrics
@@ -391,7 +441,7 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
         Folder of a run, or its model file.
     data : str, optional
         Folder of four IDX files; that of the training if None. The report on another data set goes
-        into a folder of its own within the run, named after it.
+        into a folder of its own within the run, named after it and its content.
 
     Returns
     -------
@@ -405,10 +455,15 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     network, folder, trained_on = Network.load(model), model.parent, None
     if (folder / CONFIG).is_file():
         trained_on = read_json(folder / CONFIG, "the configuration of a run").get("data")
+    name, ((x_train, y_train), (x, y)) = load_data(data or trained_on)
+    shape = shape_of(data or trained_on)
     if data is not None and str(Path(data).resolve()) != trained_on:
-        folder = folder / Path(data).resolve().name
-    name, (_, (x, y)) = load_data(data or trained_on)
-    return write_evaluation(folder, network, x, y, data_name=f"{name}, test images"), folder
+        code = RunData(name, x_train, y_train, x, y).fingerprint
+        folder = folder / f"{Path(data).resolve().name}-{code:08x}"
+    report = write_evaluation(
+        folder, network, x, y, data_name=f"{name}, test images", image_shape=shape
+    )
+    return report, folder
 
 
 def load_run(run: str | os.PathLike[str]) -> Network:

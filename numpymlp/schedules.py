@@ -2,8 +2,8 @@
 
 A schedule is called as `schedule(step, total_steps)`, with steps counted from 0, and gives the
 factor by which the learning rate of any optimizer is multiplied at that step. Factors are plain
-Python floats: a NumPy scalar would turn float32 updates into float64. Read `scoring.py` next,
-which judges what a training has reached; `training.py` uses both.
+Python floats: a NumPy scalar would turn float32 updates into float64. Read `samples.py` next,
+which hands out the batches; `training.py` brings it all together.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from numpymlp.data import five_sixths
 from numpymlp.files import atomic_write
 from numpymlp.recipes import LEARNING_RATES, Recipe
 from numpymlp.sklearn import MLPClassifier
-from numpymlp.validation import InputError, check_positive_integer
+from numpymlp.validation import InputError, check_positive_integer, check_seed
 
 # What is drawn, by the names that scikit-learn users know.
 SETTINGS: dict[str, Any] = {
@@ -120,6 +120,9 @@ def search(
         last round's best comes first.
     """
     check_positive_integer(candidates, "candidates")
+    check_seed(seed)
+    if jobs == 0 or not isinstance(jobs, int):
+        raise InputError(f"jobs: expected a number of processes, or -1 for all cores, got {jobs}")
     fold = np.where(np.arange(len(x)) < five_sixths(y), -1, 0)
     rounds = 1
     while FACTOR**rounds <= min(candidates, recipe.epochs):
@@ -169,9 +172,8 @@ def as_options(row: Row) -> str:
     for name, value in row.items():
         if name in OPTIONS:
             sizes = isinstance(value, tuple)
-            parts.append(
-                f"{OPTIONS[name]} {','.join(map(str, value)) if sizes else f'{value:.4g}'}"
-            )
+            text = ",".join(map(str, value)) or "none" if sizes else f"{value:.4g}"
+            parts.append(f"{OPTIONS[name]} {text}")
     return " ".join(parts)
 
 

@@ -19,13 +19,19 @@ from numpymlp.losses import (
     SoftmaxCrossEntropy,
 )
 from numpymlp.network import Network, mlp
-from numpymlp.validation import InputError, check_choice, check_positive_integer
+from numpymlp.validation import (
+    InputError,
+    check_choice,
+    check_positive_integer,
+    check_seed,
+)
 
 LOSSES = {
     "softmax": SoftmaxCrossEntropy,
     "sigmoid": SigmoidCrossEntropy,
     "squared-error": MeanSquaredError,
 }
+OUTPUTS = {"softmax": "softmax", "sigmoid": "sigmoid", "squared-error": "identity"}
 
 
 def check_architecture(
@@ -66,14 +72,19 @@ def check_architecture(
     -------
     network, loss, report
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     check_choice(loss, "loss", tuple(LOSSES))
     if label_smoothing and loss != "softmax":
         raise InputError(f"label smoothing belongs to the loss softmax, got it with {loss}")
     made = SoftmaxCrossEntropy(label_smoothing) if loss == "softmax" else LOSSES[loss]()
     shape = check_positive_integer(rows, "rows"), check_positive_integer(outputs, "outputs")
     network = mlp(
-        [inputs, *hidden, outputs], activation, dropout=dropout, batch_norm=batch_norm, rng=rng
+        [inputs, *hidden, outputs],
+        activation,
+        dropout=dropout,
+        batch_norm=batch_norm,
+        output=OUTPUTS[loss],
+        rng=rng,
     )
     # Biases of 0, with which training begins, would hide a bias that is not added at all.
     network.parameters += (1 - network.decay_mask) * rng.normal(0, 0.1, network.parameters.size)

@@ -23,6 +23,7 @@ COLUMNS = (
     "settings", "numpymlp", "numpy", "blas", "threads", "finished",
 )  # fmt: skip
 TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
+VALIDATED = ", validation"  # the end of the label of data that were judged on held-out images
 
 Row = dict[str, str]
 
@@ -30,13 +31,14 @@ Row = dict[str, str]
 def results_file(name: str = TEST, write: bool = False) -> Path:
     """Find the results in this repository; where there is none, those that came with the package.
 
-    Those are there to read: without a repository, new results go into the current folder.
+    Those are there to read: without a repository, new results go into the current folder, and are
+    found there first.
     """
     package = Path(__file__).parent
     repository = package.parent / "tutorials" / "results"
     if repository.is_dir():
         return repository / name
-    return Path(name) if write else package / name
+    return Path(name) if write or Path(name).is_file() else package / name
 
 
 def describe(recipe: Recipe) -> str:
@@ -46,6 +48,8 @@ def describe(recipe: Recipe) -> str:
     settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
     if not recipe.elastic:
         settings["sigma"] = None
+    if recipe.weight_decay is not None:
+        settings["weight_decay"] = str(recipe.weight_decay)  # for AdamW 0 is a setting too
     return " ".join(f"{name}={value}" for name, value in settings.items() if value)
 
 
@@ -176,7 +180,7 @@ def table(
 
     On other data, and on images held out, there is nothing published to stand beside.
     """
-    published, judge = label == "MNIST", "held-out" if "validation" in label else "test"
+    published, judge = label == "MNIST", "held-out" if label.endswith(VALIDATED) else "test"
     head = ["recipe", "network" if published else "hidden", "what it adds"]
     head += ["published test error"] * published
     head += [f"{judge} error here", f"{judge} accuracy", "seeds", "time of a run"]

@@ -1,8 +1,9 @@
 """Every check of what users pass in, with the message that each mistake gets.
 
 A check runs once, at the border where data enters (a loss, `Network`, `Trainer`, the metrics,
-the commands); nothing inside the layers' arithmetic checks anything. A message says what was
-expected, what came, and the likely cause. The checks of files stand where the files are read.
+the commands); a layer asks no more than what only it can know, such as batch norm's two rows. A
+message says what was expected, what came, and the likely cause. The checks of files stand where the
+files are read, and those of a row of layers in `architecture.py`.
 """
 
 from __future__ import annotations
@@ -680,7 +681,7 @@ def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64
 
 def as_labels(name: str, y: ArrayLike) -> NDArray[np.int64]:
     """Return `y` as integer labels (N,), N at least 1; True and False count as 1 and 0."""
-    labels = np.asarray(y)
+    labels = as_array(y, name)
     if labels.ndim == 2 and labels.shape[1] > 1:
         raise InputError(
             f"{name}: expected labels of shape (N,), got {labels.shape}: one-hot rows or "
@@ -735,7 +736,7 @@ def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]
 
 def as_probabilities(probabilities: ArrayLike) -> NDArray[np.floating[Any]]:
     """Return rows of class probabilities (N, K), K at least 2; (N, 1) means that of class 1."""
-    rows = np.asarray(probabilities)
+    rows = as_array(probabilities, "probabilities")
     if rows.dtype.kind != "f":
         raise InputError(
             f"probabilities: expected floats, got {rows.dtype}: take network.predict_proba(x), not "
@@ -783,19 +784,9 @@ def as_sample_weight(
     sample_weight: ArrayLike | None, samples: int
 ) -> NDArray[np.floating[Any]] | None:
     """Return one weight of at least 0 for each sample, (N,) floats, or None for equal weights."""
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, dtype=float)
-    if weight.shape != (samples,):
-        raise InputError(
-            f"sample_weight: expected one number for each sample, shape ({samples},), got "
-            f"{weight.shape}"
-        )
-    if not (np.isfinite(weight).all() and weight.min() >= 0 and weight.sum() > 0):
-        raise InputError(
-            "sample_weight: expected finite weights of at least 0, not all of them 0, got weights "
-            f"from {weight.min()} to {weight.max()}"
-        )
+    weight = check_sample_weight(sample_weight, samples)
+    if weight is not None and not weight.any():
+        raise InputError("sample_weight: expected a weight above 0 somewhere, got only 0")
     return weight
 
 
@@ -803,10 +794,11 @@ def as_value_pair(
     y_true: ArrayLike, y_pred: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return true and predicted values of one shape, both (N,) or both (N, outputs), finite."""
-    for name, given in (("y_true", y_true), ("y_pred", y_pred)):
-        if np.asarray(given).dtype.kind not in "iufb":
-            raise InputError(f"{name}: expected numbers, got {np.asarray(given).dtype}")
-    true, pred = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
+    given = {"y_true": as_array(y_true, "y_true"), "y_pred": as_array(y_pred, "y_pred")}
+    for name, values in given.items():
+        if values.dtype.kind not in "iufb":
+            raise InputError(f"{name}: expected numbers, got {values.dtype}")
+    true, pred = (values.astype(np.float64) for values in given.values())
     if true.ndim not in (1, 2) or true.size == 0:
         raise InputError(
             f"y_true: expected values of shape (N,) or (N, outputs), not empty, got {true.shape}"
@@ -826,7 +818,7 @@ def as_value_pair(
 
 def as_images(images: ArrayLike) -> NDArray[Any]:
     """Return images (N, H, W), N at least 1; rows (N, H * H) become square images."""
-    pictures = np.asarray(images)
+    pictures = as_array(images, "images")
     if (
         pictures.ndim == 2
         and pictures.shape[0]
@@ -870,7 +862,7 @@ def as_history(history: Any, name: str = "history") -> dict[str, NDArray[np.floa
 
 def as_confusion_matrix(matrix: ArrayLike) -> NDArray[Any]:
     """Return a confusion matrix (K, K), K at least 2, of counts or weights, not all 0."""
-    counts = np.asarray(matrix)
+    counts = as_array(matrix, "matrix")
     square = counts.ndim == 2 and counts.shape[0] == counts.shape[1] >= 2
     if not square or counts.dtype.kind not in "iuf":
         raise InputError(
@@ -907,7 +899,7 @@ def as_pixel_weights(
     W: ArrayLike, image_shape: tuple[int, int] | None = None
 ) -> NDArray[np.floating[Any]]:
     """Return weights (H * W, units) from pixels to units as one image a unit, (units, H, W)."""
-    weights = np.asarray(W)
+    weights = as_array(W, "W")
     if weights.ndim != 2 or 0 in weights.shape or weights.dtype.kind != "f":
         raise InputError(
             f"W: expected float weights of shape (pixels, units), as Dense.W, got "

@@ -6,9 +6,15 @@ import pytest
 from PIL import Image
 
 from numpymlp import metrics, plots
-from numpymlp.evaluation import evaluation_report, write_evaluation, write_training_figures
+from numpymlp.evaluation import (
+    FILES,
+    evaluation_report,
+    write_evaluation,
+    write_training_figures,
+)
+from numpymlp.files import StorageError
 from numpymlp.layers import BatchNorm, Dense, ReLU
-from numpymlp.network import Network
+from numpymlp.network import Network, mlp
 from numpymlp.validation import InputError
 
 FIGURES = {
@@ -165,3 +171,40 @@ def test_training_ends_with_three_pictures(tmp_path):
     history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5], "validation_loss": [None, None]}
     write_training_figures(tmp_path, history, x, y_true, classifier().predict_proba(x))
     assert names(tmp_path) == {"predictions.png", "learning-curves.png", "confusion.png"}
+
+
+def test_dropout_on_the_input_is_no_hidden_layer(tmp_path, monkeypatch):
+    network = mlp([16, 6, 3], input_dropout=0.2, dropout=0.5, rng=np.random.default_rng(0))
+    x, y_true = samples()
+    shown = []
+    draw = plots.activations
+
+    def look(image, hidden, answer, **options):
+        shown.append(hidden)
+        return draw(image, hidden, answer, **options)
+
+    monkeypatch.setattr("numpymlp.plots.activations", look)
+    write_evaluation(tmp_path, network, x, y_true)
+    assert [len(units) for units in shown[0]] == [6]
+    assert "first-layer-weights.png" in names(tmp_path)
+
+
+def test_pictures_of_samples_do_not_outlive_samples_that_can_be_drawn(tmp_path):
+    write_evaluation(tmp_path, classifier(), *samples())
+    write_evaluation(tmp_path, classifier(inputs=12), *samples(inputs=12))
+    kept = {"confusion.png", "scores.png", "reliability.png", "report.txt", "confusion.csv"}
+    assert names(tmp_path) == kept
+
+
+def test_all_that_may_be_written_is_named(tmp_path):
+    x, y_true = samples()
+    write_evaluation(tmp_path, classifier(), x, y_true, class_names=np.array(["a", "b", "c"]))
+    history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5]}
+    write_training_figures(tmp_path, history, x, y_true, classifier().predict_proba(x))
+    assert names(tmp_path) == set(FILES)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / "taken").touch()
+    with pytest.raises(StorageError, match="cannot be made"):
+        write_evaluation(tmp_path / "taken", classifier(), *samples())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpymlp import Network, load_folder, load_mnist
+from numpymlp import Network, load_folder, load_mnist, plots
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
 from numpymlp.interrupts import TrainingInterrupted
@@ -298,9 +299,22 @@ def test_images_that_are_not_square_are_distorted_in_their_own_shape(tmp_path, c
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Distortion, "__call__", look)
-        run = ["train", "--recipe", "affine", "--hidden", "4", "--epochs", "1", "--no-figures"]
+        drawn = []
+        patch.setattr(
+            "numpymlp.evaluation._write_figures", lambda folder, figures: drawn.append(figures)
+        )
+        prediction_grid = plots.prediction_grid
+
+        def look_at_images(images, *answers, **names):
+            seen.append(images.shape[1:])
+            return prediction_grid(images, *answers, **names)
+
+        patch.setattr(plots, "prediction_grid", look_at_images)
+        run = ["train", "--recipe", "affine", "--hidden", "4", "--epochs", "1"]
         assert main([*run, "--data", str(tmp_path), "--output", str(tmp_path / "run")]) == 0
+        assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert set(seen) == {(16, 36)}
+    assert [figures["predictions.png"] is not None for figures in drawn] == [True, True]
 
 
 # ---- the results file and the tables ----
@@ -452,3 +466,13 @@ def test_ladder_and_recipes_from_the_command_line(data, tmp_path, capsys):
     assert capsys.readouterr().out.count("not measured yet") == len(RECIPES) - 1
     assert main([*ladder[:-1], str(tmp_path / "nowhere" / "x.csv")]) != 0
     assert "folder that exists" in capsys.readouterr().err
+
+
+def test_settings_that_matter_are_told_apart():
+    adamw = Recipe(optimizer="adamw")
+    assert describe(dataclasses.replace(adamw, weight_decay=0.0)) != describe(adamw)
+
+
+def test_a_folder_called_validation_is_judged_on_its_test_images(tmp_path):
+    assert "test accuracy" in table([], "my, validation set 12345678")
+    assert "held-out accuracy" in table([], "MNIST, validation")

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and the one line that each mistake gets."""
 
 import json
+import os
 import re
 import shutil
 import struct
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from numpymlp import InputError, Network, load_mnist
-from numpymlp.__main__ import main
+from numpymlp.__main__ import COMMANDS, main
 from numpymlp.recipes import Recipe
 from numpymlp.runs import find_model, new_run_folder
 
@@ -178,7 +179,13 @@ def test_evaluate_keeps_the_report_on_other_data_in_a_folder_of_its_own(
 ):
     shutil.copytree(small, tmp_path / "other")
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
-    assert (run / "other" / "report.txt").read_text() in capsys.readouterr().out
+    (report,) = run.glob("other-*/report.txt")
+    assert report.read_text() in capsys.readouterr().out
+    # Data of the same name but another content do not take its place.
+    labels = tmp_path / "other" / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    assert len(list(run.glob("other-*/report.txt"))) == 2
 
 
 def test_evaluate_takes_mnist_for_a_model_alone(run, tmp_path, capsys):
@@ -220,14 +227,30 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["evaluate", "nowhere"], "nowhere"),
         (["evaluate", "."], "model.npz"),
         (["predict", "nowhere", "image.png"], "nowhere"),
+        (["train", "--validation", "2"], "validation: expected a number in (0, 1), got 2.0"),
+        (["train", "--learning-rate", "-1"], "learning_rate: expected a number in (0, inf)"),
+        (["train", "--hidden", "none", "--dropout", "0.2"], "expected hidden layers"),
+        (["train", "--sigma", "3"], "--sigma expected --elastic"),
+        (["train", "--hidden", "99999999999"], "not enough memory"),
+        (["check", "--hidden", "99999999999"], "not enough memory"),
+        (["check", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
+        (["search", "--seed", "-1"], "seed: expected a whole number"),
+        (["search", "--jobs", "0"], "jobs: expected a number of processes"),
+        (["recipes", "--results", "typo.csv"], "there is no typo.csv"),
+        (["ladder", "--table", "--results", "typo.csv"], "there is no typo.csv"),
+        (["ladder", "--table", "--seeds", "0"], "--seeds: expected a whole number"),
+        (["ladder", "--folder", "a file/runs"], "expected a folder for the runs"),
     ],
 )
 def test_a_mistake_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
+    (tmp_path / "a file").touch()
     done = subprocess.run(
         [sys.executable, "-m", "numpymlp", *arguments],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
+    # What never began leaves no empty folder behind.
+    assert not list(tmp_path.glob("runs/*"))
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "Traceback" not in done.stderr
@@ -275,3 +298,36 @@ def test_import_takes_numpy_and_the_standard_library_alone():
     # NumPy's random generators bring Cython's own two along.
     rest = [name for name in eval(done.stdout) if "cython" not in name]
     assert rest == []
+
+
+def test_ctrl_c_outside_of_training_says_so(capsys, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "recipes", (interrupt, COMMANDS["recipes"][1]))
+    assert main(["recipes"]) == 130
+    assert capsys.readouterr().err == "numpymlp: interrupted\n"
+
+
+def test_what_the_system_refuses_is_one_line(capsys, monkeypatch):
+    def refuse(options):
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setitem(COMMANDS, "recipes", (refuse, COMMANDS["recipes"][1]))
+    assert main(["recipes"]) == 2
+    assert "the system refused: [Errno 13] Permission denied" in capsys.readouterr().err
+
+
+def test_a_terminal_without_the_signs_gets_others_in_their_place():
+    done = subprocess.run(
+        [sys.executable, "-m", "numpymlp", "recipes"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b" ? " in done.stdout
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "squared-error"])
+def test_one_output_unit_can_be_checked(loss, capsys):
+    assert main(["check", "--loss", loss, "--outputs", "1"]) == 0
+    assert "Dense(4 -> 1)" in capsys.readouterr().out

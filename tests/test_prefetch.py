@@ -210,3 +210,11 @@ def test_without_augment_there_is_no_thread(monkeypatch):
     trainer = Trainer(mlp([4, 2], rng=rng), SoftmaxCrossEntropy(), Adam(), verbose=0)
     trainer.fit(rng.random((9, 4)), rng.integers(0, 2, 9), 1)
     assert trainer.epoch == 1
+
+
+def test_outside_of_its_block_it_neither_hangs_nor_begins():
+    with pytest.raises(InputError, match="with Prefetch"):
+        list(Prefetch([1, 2]))
+    with Prefetch(iter(range(10))) as ready:
+        assert next(ready) == 0
+    assert len(list(ready)) < 10

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpymlp import Network, load_mnist
+from numpymlp import Network, load_mnist, runs
 from numpymlp.__main__ import main
 from numpymlp.environment import blas_threads, environment
-from numpymlp.runs import CHECKPOINT, CONFIG, METRICS, MODEL
+from numpymlp.recipes import Recipe
+from numpymlp.runs import CHECKPOINT, CONFIG, METRICS, MODEL, RunData, evaluate_run
 from numpymlp.storage import open_archive
 
 ROOT = Path(__file__).parents[1]
@@ -236,7 +237,8 @@ def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
     assert errors.count("\n") == 1
-    assert f"nothing is lost, go on with: numpymlp train --resume {folder}" in errors
+    assert "nothing is lost, go on with: " in errors
+    assert f"numpymlp train --resume {folder}\n" in errors
     assert not (folder / METRICS).exists()
     assert epochs_in_checkpoint(folder) >= 2
     output = finish(small, folder)
@@ -351,6 +353,7 @@ def test_a_run_that_overwrites_another_and_is_killed_leaves_nothing_of_the_other
     small, finished, tmp_path
 ):
     folder = shutil.copytree(finished, tmp_path / "run")
+    evaluate_run(folder)
     program = ("-c", textwrap.dedent(KILLED_WRITER))
     process = subprocess.run(
         [sys.executable, *program, "train", *map(str, begin(small, folder)), "--overwrite"],
@@ -366,7 +369,11 @@ def test_a_failed_beginning_leaves_the_former_run_alone(small, tmp_path, capsys)
     arguments = [*map(str, begin(small, folder)), "--overwrite", "--quiet"]
     assert main(["train", *arguments]) == 0
     before = {k: v for k, v in everything(folder).items() if k != ".lock"}
-    for wrong in (["--data", str(tmp_path)], ["--dropout", "2"], ["--checkpoint-minutes", "0"]):
+    for wrong in (
+        ["--data", str(tmp_path)],
+        ["--dropout", "2"],
+        ["--checkpoint-minutes", "inf"],
+    ):
         assert main(["train", *arguments, *wrong]) == 2
         assert {k: v for k, v in everything(folder).items() if k != ".lock"} == before
     assert capsys.readouterr().err.count("\n") == 3
@@ -525,3 +532,28 @@ def test_without_threadpoolctl_the_variables_tell(monkeypatch):
     assert blas_threads() == 7
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     assert blas_threads() == 3
+
+
+def test_a_folder_whose_name_is_no_text_and_a_seed_of_numpy_are_kept(small, tmp_path):
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/d\xff")
+    shutil.copytree(small, odd)
+    (tmp_path / "run").mkdir()
+    recipe = Recipe(hidden=(4,), epochs=1)
+    options = {"figures": False, "verbose": 0, "say": lambda line: None}
+    runs.train(recipe, folder=tmp_path / "run", seed=np.int64(3), data=odd, **options)
+    config = json.loads((tmp_path / "run" / CONFIG).read_text())
+    assert (config["data"], config["seed"]) == (odd, 3)
+    assert runs.resume(tmp_path / "run", **options)["seed"] == 3
+
+
+def test_the_fingerprint_sees_every_image_and_every_label():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((200, 9), dtype=np.float32), rng.integers(0, 3, 200)
+    before = RunData("toy", x, y, x.copy(), y.copy())
+    seen = {before.fingerprint}
+    for name in ("x", "y", "x_test", "y_test"):
+        changed = getattr(before, name).copy()
+        changed[17] = changed[17] / 2 if name.startswith("x") else (changed[17] + 1) % 3
+        seen.add(before._replace(**{name: changed}).fingerprint)
+    assert len(seen) == 5
+    assert RunData("other", x.copy(), y, x, y).fingerprint == before.fingerprint

@@ -175,7 +175,9 @@ def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert main(["search", *options]) == 0
     out = capsys.readouterr().out
     assert "best of 3: " in out
-    assert re.search(r"train with it: numpymlp train --recipe classic --learning-rate 0.\d+\n", out)
+    assert re.search(
+        r"train with it: .*numpymlp train --recipe classic --learning-rate 0.\d+\n", out
+    )
     # What it suggests can be pasted, and what was found is not overwritten by the next search.
     suggested = shlex.split(out.split("numpymlp ", 1)[1].split("\n")[0])
     assert build_parser().parse_args(suggested).recipe == "classic"

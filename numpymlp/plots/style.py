@@ -128,7 +128,7 @@ def names_of(class_names: Sequence[str] | None, classes: int) -> list[str]:
             f"class_names: expected a name for each of the {classes} classes, "
             f"got {len(class_names)}"
         )
-    return list(class_names)
+    return [str(name) for name in class_names]
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:
