@@ -283,3 +283,19 @@ GOOD = np.array([[0.9, 0.1], [0.5, 0.5]])
 def test_bad_input_gets_one_clear_error(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_confusions_are_found_in_unsigned_counts_and_in_square_tables_alone():
+    counts = np.zeros((10, 10), np.uint32)
+    counts[3, 5], counts[8, 1] = 4, 9
+    found = metrics.most_confused(counts, limit=5)
+    assert [(c.true, c.predicted, c.times) for c in found] == [(8, 1, 9), (3, 5, 4)]
+    for wrong, limit in ((np.ones((2, 3)), 5), (np.ones(4), 5), (counts, -1)):
+        with pytest.raises(InputError):
+            metrics.most_confused(wrong, limit=limit)
+
+
+def test_a_constant_output_has_no_variance_even_if_its_mean_rounds():
+    y = np.full(7, 0.1)
+    assert metrics.r2_score(y, y) == 1
+    assert metrics.r2_score(y, np.append(y[1:], 0.11)) == 0

@@ -359,12 +359,12 @@ def test_learning_curves_of_one_run():
 def test_best_epoch_is_that_of_the_lowest_validation_loss():
     figure = plots.learning_curves(history())
     loss, accuracy, rate = figure.axes
-    assert loss.get_title(loc="right") == "best epoch 4: 0.3000"
-    assert accuracy.get_title(loc="right") == "best epoch 4: 94.00 %"
+    assert loss.get_title(loc="right") == "lowest loss, epoch 4: 0.3000"
+    assert accuracy.get_title(loc="right") == "lowest loss, epoch 4: 94.00 %"
     for axes in (loss, accuracy, rate):
         assert axes.lines[-1].get_xdata() == [4, 4]
     figure = plots.learning_curves(history(), best_epoch=3)
-    assert figure.axes[1].get_title(loc="right") == "best epoch 3: 95.00 %"
+    assert figure.axes[1].get_title(loc="right") == "lowest loss, epoch 3: 95.00 %"
 
 
 def test_loss_axis_is_logarithmic_only_where_the_loss_spans_ten():
@@ -387,7 +387,7 @@ def test_columns_that_do_not_exist_are_not_drawn():
 def test_a_diverged_run_is_drawn_up_to_its_end():
     losses = [1.0, 0.5, float("nan"), float("nan"), float("nan"), float("inf")]
     figure = plots.learning_curves(history(validation_loss=losses))
-    assert figure.axes[0].get_title(loc="right") == "best epoch 2: 0.5000"
+    assert figure.axes[0].get_title(loc="right") == "lowest loss, epoch 2: 0.5000"
 
 
 def test_runs_are_told_apart_by_colour_and_sets_by_dashes():
@@ -621,5 +621,77 @@ ROWS = np.array([[0.9, 0.1], [0.2, 0.8]])
     ],
 )
 def test_bad_input_gets_one_clear_error(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
+# ---- what a critical eye found ----
+
+
+def test_a_layer_whose_gradient_is_0_is_still_seen():
+    gone = np.zeros(4)
+    figure = plots.training_diagnostics(
+        np.arange(4), gradient_rms={"alive": np.full(4, 1e-3), "dead": gone}
+    )
+    axes = figure.axes[0]
+    assert "exactly 0: dead" in axes.get_title(loc="right")
+    (marks,) = [line for line in axes.lines if line.get_marker() == "v"]
+    assert len(marks.get_xdata()) == 4
+    # Where nothing is above 0 there is no logarithm.
+    figure = plots.training_diagnostics(np.arange(4), gradient_rms={"dead": gone})
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_certainty_is_not_claimed_by_rounding():
+    from numpymlp.plots.style import percent
+
+    assert [percent(p) for p in (1, 0.9996, 0.5, 0.0004, 0)] == [
+        "100 %", "> 99.9 %", "50.0 %", "< 0.1 %", "0 %",
+    ]  # fmt: skip
+    matrix = np.array([[99_999, 1], [0, 100_000]])
+    figure = plots.confusion_matrix(matrix)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert ">99.9" in texts
+    assert "> 99.99 % of 200,000 samples" in figure._suptitle.get_text()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: plots.activations(np.ones((2, 2)), [np.ones(3)], [0.5, 2.0]),
+            "from 0 to 1",
+        ),
+        (
+            lambda: plots.activations(np.ones((2, 2)), [np.full(3, np.nan)], [0.5, 0.5]),
+            "finite numbers",
+        ),
+        (
+            lambda: plots.activations(np.ones((2, 2)), [np.ones(3)], [0.5, 0.5], layer_names=[]),
+            "layer_names: expected one for each of 1 layers",
+        ),
+        (
+            lambda: plots.optimizer_paths([0, 1], [0, 1], np.ones((2, 2)), {"a": np.ones((2, 2))}),
+            "there is no way down",
+        ),
+        (
+            lambda: plots.decision_boundary(
+                [0, 1], [0, 1], [np.full((4, 10), 0.1)], np.ones((2, 2)), [0, 1]
+            ),
+            "at most 7, got",
+        ),
+        (
+            lambda: plots.decision_boundary(
+                [0, 1], [0, 1], [np.full((4, 2), 0.5)], np.ones((2, 3)), [0, 1]
+            ),
+            r"points: expected shape \(N, 2\)",
+        ),
+        (
+            lambda: plots.search_results([{"epochs": 1, "round": 1, "validation_accuracy": 0.9}]),
+            "at least one setting",
+        ),
+    ],
+)
+def test_mistakes_with_pictures_are_told(call, message):
     with pytest.raises(InputError, match=message):
         call()

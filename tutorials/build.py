@@ -99,7 +99,7 @@ def picture(notebook: NotebookNode) -> bytes | None:
                 image.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS).save(
                     buffer, "PNG"
                 )
-                return _small(buffer.getvalue(), colours=64)
+                return _small(buffer.getvalue(), colours=256)
     return None
 
 
@@ -138,7 +138,7 @@ def _small(png: bytes, colours: int = 256) -> bytes:
     image = Image.open(io.BytesIO(png)).convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     buffer = io.BytesIO()
-    few = opaque.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few = opaque.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=5, dither=Image.Dither.NONE)
     few.save(buffer, "PNG", optimize=True)
     return min(buffer.getvalue(), png, key=len)
 

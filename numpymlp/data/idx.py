@@ -124,7 +124,12 @@ def image_shape(
 
     `load_folder` gives each image as one row of numbers, from which this cannot be told.
     """
-    rows, columns = _read_header(_four(folder, variant)["train-images"], max_bytes).shape[1:]
+    header = _read_header(_four(folder, variant)["train-images"], max_bytes)
+    if len(header.shape) != 3:
+        raise InputError(
+            f"{header.path}: expected images (N, rows, columns), got the shape {header.shape}"
+        )
+    rows, columns = header.shape[1:]
     return rows, columns
 
 

@@ -49,7 +49,7 @@ def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
     differs from it is ink; noise as strong as the border's, and specks of one or two pixels, do
     not count. The ink is cropped, its longer side scaled to 20 pixels by area averaging, its
     strongest pixel to 1, and the result placed so that its centre of mass lies within half a pixel
-    of row 14, column 14 of a 28 x 28 image, as in MNIST.
+    of row 14, column 14 of a 28 x 28 image, as in MNIST, or as near as it can without leaving it.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.validation import (
     InputError,
+    as_confusion_matrix,
     as_labels,
     as_sample_weight,
     check_label_range,
@@ -235,10 +236,19 @@ def most_confused(matrix: ArrayLike, limit: int = 10) -> list[Confusion]:
     """List the commonest mistakes of a confusion matrix (K, K), largest count first.
 
     Labels are row and column numbers; pairs that never occur are left out.
+
+    Parameters
+    ----------
+    matrix : (K, K) counts or weights
+        As `confusion_matrix` returns.
+    limit : int >= 1, default 10
+        How many are listed at most.
     """
-    counts = np.array(matrix)
+    counts = as_confusion_matrix(matrix).copy()
     np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:limit]
+    # As floats: the negative of an unsigned number would be a huge one.
+    order = np.argsort(-counts.astype(float), axis=None, kind="stable")
+    order = order[: check_positive_integer(limit, "limit")]
     pairs = [Confusion(*divmod(int(i), len(counts)), counts.flat[i].item()) for i in order]
     return [pair for pair in pairs if pair.times > 0]
 

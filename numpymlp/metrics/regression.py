@@ -37,7 +37,8 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | No
     """Share of the variance of y that is predicted: 1 is perfect, 0 as good as the mean of y.
 
     1 - (squared error) / (squared distance from the mean), averaged over outputs. A constant
-    output counts as 1 if it is predicted exactly and as 0 otherwise, as in scikit-learn.
+    output counts as 1 if it is predicted exactly and as 0 otherwise, as in scikit-learn, but
+    also where the rounding of its mean gives scikit-learn a huge negative number.
 
     Raises
     ------
@@ -52,5 +53,7 @@ def r2_score(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | No
     mean = np.average(true, axis=0, weights=weight)
     spread = np.average((true - mean) ** 2, axis=0, weights=weight)
     unexplained = np.where(error == 0, 0.0, 1.0)
-    np.divide(error, spread, out=unexplained, where=spread > 0)
+    counted = true if weight is None else true[weight > 0]
+    varies = counted.max(axis=0) > counted.min(axis=0)
+    np.divide(error, spread, out=unexplained, where=varies & (spread > 0))
     return float(1 - unexplained.mean())

@@ -28,6 +28,7 @@ from numpymlp.plots.style import (
     fit,
     names_of,
     page,
+    percent,
     stamp,
     write,
 )
@@ -181,7 +182,7 @@ def mistakes(
             else:
                 mark, colour = WRONG_MARK, WRONG if place == 0 else QUIET
             at = y + 0.36 + 0.36 * place
-            line = f"{mark} {names[k]}  {_percent(rows[i, k])}"
+            line = f"{mark} {names[k]}  {percent(rows[i, k])}"
             write(axes, x, at, line, size=fit(line, room + 0.15, SMALL), color=colour)
             axes.add_patch(Rectangle((x, at + 0.1), room, 0.07, color="#EEEEEE", linewidth=0))
             axes.add_patch(
@@ -239,16 +240,6 @@ def confused_pairs(
         for n, i in enumerate(examples[:room]):
             stamp(axes, pictures[i], left + cell * n, y, width, vmin=low, vmax=high)
     return figure
-
-
-def _percent(probability: float) -> str:
-    """Write a probability so that neither certainty nor impossibility is claimed by rounding."""
-    percent = 100 * float(probability)
-    if percent >= 99.95:
-        return "> 99.9 %"
-    if percent < 0.05:
-        return "< 0.1 %"
-    return f"{percent:.1f} %"
 
 
 def _class_legend(axes: Axes) -> None:

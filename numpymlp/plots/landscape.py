@@ -63,6 +63,8 @@ def optimizer_paths(
             f"optimizer_paths: expected finite losses of shape (len(w1), len(w0)) = ({len(y)}, "
             f"{len(x)}), got {surface.shape}"
         )
+    if surface.min() == surface.max():
+        raise InputError(f"optimizer_paths: every loss is {surface.min():g}: there is no way down")
     ways = {name: np.asarray(path, float) for name, path in paths.items()}
     if not ways:
         raise InputError("optimizer_paths: expected at least one path, got none")
@@ -86,7 +88,7 @@ def optimizer_paths(
     axes.contour(x, y, surface, levels=levels, colors="white", linewidths=0.6)
     bar = figure.colorbar(filled, ax=axes, pad=0.01, fraction=0.035)
     bar.set_label("loss (levels closer near the minimum)", fontsize=TEXT, color=INK)
-    bar.set_ticks(levels[::4].tolist(), labels=[f"{level:.2g}" for level in levels[::4]])
+    bar.set_ticks(levels[::4].tolist(), labels=[f"{level:.3g}" for level in levels[::4]])
     bar.ax.tick_params(labelsize=SMALL)
     handles = []
     for n, (name, way) in enumerate(ways.items()):
@@ -181,16 +183,22 @@ def decision_boundary(
         What stands over each frame, such as "epoch 3".
     """
     x, y, dots = np.asarray(x0, float), np.asarray(x1, float), np.asarray(points, float)
+    if dots.ndim != 2 or dots.shape[1] != 2:
+        raise InputError(f"points: expected shape (N, 2), got {dots.shape}")
     true = as_labels("labels", labels)
     check_same_length("points", dots, "labels", true)
     pictures = [_frame(frame, len(x), len(y)) for frame in frames]
     if not pictures:
         raise InputError("frames: expected at least one array of probabilities, got none")
-    classes = pictures[0].shape[2]
-    if true.min() < 0 or true.max() >= min(classes, len(CLASS_COLOURS)):
+    classes, found = pictures[0].shape[2], {picture.shape[2] for picture in pictures}
+    if len(found) > 1 or classes > len(CLASS_COLOURS):
         raise InputError(
-            f"labels: expected labels from 0 to {min(classes, len(CLASS_COLOURS)) - 1}, got "
-            f"{true.min()} to {true.max()}"
+            f"frames: expected the same number of classes in each, at most {len(CLASS_COLOURS)}, "
+            f"got {sorted(found)}"
+        )
+    if true.min() < 0 or true.max() >= classes:
+        raise InputError(
+            f"labels: expected labels from 0 to {classes - 1}, got {true.min()} to {true.max()}"
         )
     titles = frame_titles or [f"frame {n + 1}" for n in range(len(pictures))]
     if len(titles) != len(pictures):

@@ -32,12 +32,13 @@ from numpymlp.plots.style import (
     names_of,
     new_figure,
     page,
+    percent,
     stamp,
     symmetric_limit,
     tidy,
     write,
 )
-from numpymlp.validation import InputError, as_images, as_pixel_weights
+from numpymlp.validation import InputError, as_images, as_pixel_weights, as_probabilities
 
 TOP = 0.75
 
@@ -169,11 +170,18 @@ def activations(
     """
     picture = as_images(np.asarray(image)[None])[0]
     layers = [np.asarray(layer, dtype=float) for layer in hidden]
-    answer = np.asarray(probabilities, dtype=float)
-    if not layers or any(layer.ndim != 1 for layer in (*layers, answer)):
+    given = np.asarray(probabilities, dtype=float)
+    if not layers or any(layer.ndim != 1 or layer.size == 0 for layer in (*layers, given)):
         raise InputError(
             "activations: expected one row (units,) of each hidden layer and one of probabilities "
-            f"(K,), got shapes {[layer.shape for layer in layers]} and {answer.shape}"
+            f"(K,), got shapes {[layer.shape for layer in layers]} and {given.shape}"
+        )
+    answer = as_probabilities(given[None])[0]
+    if not all(np.isfinite(layer).all() for layer in layers):
+        raise InputError("activations: expected finite numbers, got NaN or infinity in a layer")
+    if layer_names is not None and len(layer_names) != len(layers):
+        raise InputError(
+            f"layer_names: expected one for each of {len(layers)} layers, got {len(layer_names)}"
         )
     if truth is not None and not 0 <= truth < len(answer):
         raise InputError(f"truth: expected a label from 0 to {len(answer) - 1}, got {truth}")
@@ -191,7 +199,7 @@ def activations(
     panels[0].imshow(picture, cmap="gray_r", interpolation="nearest", aspect="auto")
     tidy(panels[0], "input", "" if truth is None else f"truth: {names[truth]}")
     _bare(panels[0])
-    for axes, layer, name in zip(panels[1:], layers, titles, strict=False):
+    for axes, layer, name in zip(panels[1 : count - 1], layers, titles, strict=True):
         _activation_panel(figure, axes, layer, name)
     _probability_panel(panels[count - 1], answer, names, truth)
     for axes in panels[count:]:
@@ -243,7 +251,7 @@ def _probability_panel(
     axes.text(
         value + (-3 if inside else 3),
         best,
-        f"{value:.1f} %",
+        percent(answer[best]),
         ha="right" if inside else "left",
         va="center",
         fontsize=SMALL,

@@ -69,7 +69,8 @@ def confusion_matrix(
     )
     right = np.trace(counts) / counts.sum()
     figure = new_figure(4.95)
-    headline(figure, f"{title}: {100 * right:.2f} % of {counts.sum():,.0f} samples are right")
+    share = f"{100 * right:.2f} %" if right == 1 or right < 0.99995 else "> 99.99 %"
+    headline(figure, f"{title}: {share} of {counts.sum():,.0f} samples are right")
     left, second = figure.subplots(1, 2)
     _matrix_panel(figure, left, counts, names, "Samples", "mistakes (samples)")
     _matrix_panel(
@@ -237,7 +238,8 @@ def _matrix_panel(
     _name_ticks(axes, np.arange(size), names, room=3.3 / size)
     labelled = np.rint(axes.get_xticks()).astype(int)
     axes.set_yticks(labelled, [names[k] for k in labelled])
-    axes.tick_params(axis="y", labelsize=fit("MM", 4 / size, SMALL))
+    every = -(-size // len(labelled))
+    axes.tick_params(axis="y", labelsize=min(every * fit("MM", 4 / size, SMALL), SMALL))
     axes.tick_params(length=0)
     edges = np.arange(size + 1) - 0.5
     axes.hlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.6)
@@ -277,7 +279,11 @@ def _cell(value: Any, whole: bool) -> str:
         return ""
     if whole:
         return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
-    return "<.1" if value < 0.05 else ("100" if value >= 99.95 else f"{value:.1f}")
+    if value < 0.05:
+        return "<.1"
+    if value >= 99.95:
+        return "100" if value == 100 else ">99.9"
+    return f"{value:.1f}"
 
 
 def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float) -> None:
@@ -289,6 +295,7 @@ def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float)
     size = fit(longest + " ", room, SMALL)
     upright = size < SMALL - 2 and len(longest) > 2
     if upright:
+        names = [name.replace("\n", " ") for name in names]
         size = fit("M", room, SMALL)
     every = math.ceil(SMALLEST / size)
     axes.set_xticks(places[::every], names[::every])

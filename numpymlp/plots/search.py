@@ -38,6 +38,8 @@ def search_results(
             f"{list(rows[0]) if rows else 'none'}"
         )
     settings = [name for name in rows[0] if name not in NOT_SETTINGS]
+    if not settings:
+        raise InputError(f"rows: expected at least one setting in them, got {list(rows[0])}")
     height = 0.75 + 2.3 * -(-len(settings) // COLUMNS)
     figure = new_figure(height)
     headline(figure, title)
@@ -63,7 +65,7 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str) -> None:
     values = [row[name] for row in rows]
     # Whole numbers are drawn from a list, as names are; only a quantity has an axis of its own.
     numeric = all(isinstance(v, float | np.floating) for v in values)
-    names = [] if numeric else sorted({_name(v) for v in values}, key=lambda v: (len(v), v))
+    names = [] if numeric else _sorted_names(values)
     places = values if numeric else [names.index(_name(v)) for v in values]
     error = np.array([100 * (1 - float(row[SCORE])) for row in rows])
     # An error of 0 has no place on a logarithmic scale: it stands below all others.
@@ -90,9 +92,17 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    wide = error.max() > 30 * error.min()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else (1, 1.5, 2, 3, 5, 7)))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _sorted_names(values: Sequence[Any]) -> list[str]:
+    """Give each value once, as text: numbers by their size, others by the length of their name."""
+    if all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values):
+        return list(dict.fromkeys(_name(v) for v in sorted(values)))
+    return sorted({_name(v) for v in values}, key=lambda v: (len(v), v))
 
 
 def _name(value: Any) -> str:

@@ -119,6 +119,16 @@ def fit(text: str, inches: float, size: float) -> float:
     return min(size, 72 * inches / (0.62 * max(1, len(text))))
 
 
+def percent(share: float) -> str:
+    """Write a share so that neither certainty nor impossibility is claimed by rounding."""
+    value = 100 * float(share)
+    if value >= 99.95:
+        return "> 99.9 %" if value < 100 else "100 %"
+    if value < 0.05:
+        return "< 0.1 %" if value > 0 else "0 %"
+    return f"{value:.1f} %"
+
+
 def names_of(class_names: Sequence[str] | None, classes: int) -> list[str]:
     """Return the name of each class; its number where no names are given."""
     if class_names is None:

@@ -177,8 +177,9 @@ def training_diagnostics(
             axes.plot(times, scale * column, color=colours[layer], linewidth=1.6)
         if label == "dead units (%)":
             axes.set_ylim(0, max(10.0, 1.1 * axes.dataLim.y1))
-        else:
+        elif any((column > 0).any() for column in columns.values()):
             axes.set_yscale("log")
+            _mark_zeros(axes, times, columns, colours)
         if label == "change / weight":
             axes.axhline(1e-3, color=INK, linewidth=1, linestyle=(0, (2, 2)))
             axes.annotate(
@@ -239,9 +240,36 @@ def _loss_scale(axes: Axes | None) -> None:
         axes.set_ylabel("loss (log scale)")
 
 
+def _mark_zeros(
+    axes: Axes,
+    times: NDArray[Any],
+    columns: Mapping[str, NDArray[Any]],
+    colours: Mapping[str, Any],
+) -> None:
+    """Show at the foot of a logarithmic axis where a layer is 0, which has no place on it."""
+    zeros = {layer: times[column <= 0] for layer, column in columns.items()}
+    zeros = {layer: where for layer, where in zeros.items() if len(where)}
+    for n, (layer, where) in enumerate(zeros.items()):
+        axes.plot(
+            where,
+            np.full(len(where), 0.05 + 0.07 * n),
+            "v",
+            color=colours[layer],
+            markersize=4,
+            transform=axes.get_xaxis_transform(),
+        )
+    if zeros:
+        axes.set_title(
+            f"\N{BLACK DOWN-POINTING TRIANGLE} exactly 0: {', '.join(zeros)}",
+            loc="right",
+            fontsize=SMALL,
+            color=INK,
+        )
+
+
 def _rate_scale(axes: Axes) -> None:
     """Start at 0, but be logarithmic where the runs' rates differ by more than a factor of ten."""
-    peaks = [float(np.max(line.get_ydata())) for line in axes.lines]
+    peaks = [float(np.nanmax(line.get_ydata())) for line in axes.lines]
     if min(peaks) > 0 and max(peaks) > 10 * min(peaks):
         axes.set_yscale("log")
         axes.set_ylim(min(peaks) / 30, 2 * max(peaks))
@@ -290,11 +318,11 @@ def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: 
 
 def _mark_best(panels: Mapping[str, Axes], run: Columns, best_epoch: int | None) -> None:
     """Draw a line at the best epoch through all panels, and say what was reached there."""
-    losses = run.get("validation_loss")
+    losses, what = run.get("validation_loss"), "epoch"
     if best_epoch is None:
         if losses is None or not np.isfinite(losses).any():
             return
-        best_epoch = int(run["epoch"][np.nanargmin(losses)])
+        best_epoch, what = int(run["epoch"][np.nanargmin(losses)]), "lowest loss, epoch"
     where = np.flatnonzero(run["epoch"] == best_epoch)
     if len(where) == 0:
         raise InputError(
@@ -315,7 +343,7 @@ def _mark_best(panels: Mapping[str, Axes], run: Columns, best_epoch: int | None)
             )
             text = f"{value:.4f}" if key == "loss" else f"{value:.2f} %"
             panels[key].set_title(
-                f"best epoch {best_epoch}: {text}", loc="right", fontsize=SMALL, color=INK
+                f"{what} {best_epoch}: {text}", loc="right", fontsize=SMALL, color=INK
             )
     for axes in panels.values():
         axes.axvline(best_epoch, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
