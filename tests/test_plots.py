@@ -364,7 +364,7 @@ def test_best_epoch_is_that_of_the_lowest_validation_loss():
     for axes in (loss, accuracy, rate):
         assert axes.lines[-1].get_xdata() == [4, 4]
     figure = plots.learning_curves(history(), best_epoch=3)
-    assert figure.axes[1].get_title(loc="right") == "lowest loss, epoch 3: 95.00 %"
+    assert figure.axes[1].get_title(loc="right") == "epoch 3: 95.00 %"
 
 
 def test_loss_axis_is_logarithmic_only_where_the_loss_spans_ten():
