@@ -20,6 +20,14 @@ Y = np.arange(600) % 10
 X = (RNG.normal(size=(10, 784))[Y] + RNG.normal(size=(600, 784))).astype(np.float32)
 
 
+@pytest.fixture(autouse=True)
+def _subnormal_numbers_stay():
+    """Undo what a peer set for the whole process: other tests need the smallest numbers too."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """Take made-up numbers in place of fresh processes; record what was asked for."""

@@ -748,7 +748,7 @@ def test_good_data_get_no_warning():
         (["train", "--batch-size", "0"], "batch_size: expected a whole number of at least 1"),
         (["train", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
         (["train", "--early-stopping", "3"], "early_stopping: expected validation data"),
-        (["train", "--validation", "2"], "between 0 and 1"),
+        (["train", "--validation", "2"], "validation: expected a number in (0, 1)"),
         (["train", "--data", "nowhere"], "nowhere: expected a folder with train-images"),
         (["train", "--label-smoothing", "1"], "label_smoothing: expected a number in [0, 1)"),
         (["train", "--checkpoint-minutes", "0"], "minutes: expected a number in (0, inf"),
