@@ -213,8 +213,7 @@ def train(options: argparse.Namespace) -> None:
         recipe, since = recipes.find(options.recipe, **given), "in all"
         if "sigma" in given and not recipe.elastic:
             raise InputError("--sigma expected --elastic beside it, whose smoothness it is")
-        folder = runs.new_run_folder(options.output, options.overwrite)
-        try:
+        with runs.fresh_folder(options.output, options.overwrite) as folder:
             metrics = runs.train(
                 recipe,
                 folder=folder,
@@ -225,9 +224,6 @@ def train(options: argparse.Namespace) -> None:
                 minutes=options.checkpoint_minutes,
                 **show,
             )
-        finally:
-            if options.output is None:
-                runs.remove_if_unused(folder)
     print(
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
         f"{metrics['seconds']:.1f} s {since}"
@@ -307,15 +303,15 @@ def list_recipes(options: argparse.Namespace) -> None:
     """List the named recipes: network, settings, what each reached, what was published."""
     from numpymlp import ladder, standings
 
-    results = _existing(options.results) or standings.results_file()
+    _check_there(options.results)
+    results = options.results or standings.results_file()
     print(standings.listing(standings.read_results(results), ladder.label_of(options.data)))
 
 
-def _existing(results: str | None) -> str | None:
+def _check_there(results: str | None) -> None:
     """Raise if a results file that is to be read is not there."""
     if results is not None and not Path(results).is_file():
         raise InputError(f"--results expected the file of an earlier ladder: there is no {results}")
-    return results
 
 
 def ladder_options(parser: argparse.ArgumentParser) -> None:
@@ -361,8 +357,9 @@ def climb(options: argparse.Namespace) -> None:
     name = standings.VALIDATION if options.validate else standings.TEST
     results = options.results or standings.results_file(name, write=not options.table)
     if options.table:
-        _existing(options.results)
-        check_positive_integer(1 if options.seeds is None else options.seeds, "--seeds")
+        _check_there(options.results)
+        if options.seeds is not None:
+            check_positive_integer(options.seeds, "--seeds")
     else:
         ladder.climb(
             options.only,
@@ -467,15 +464,11 @@ def search(options: argparse.Namespace) -> None:
         ) from error
     recipe = recipes.find(options.recipe)
     _, ((x, y), _) = runs.load_data(options.data)
-    folder = runs.new_run_folder(options.output)
-    try:
+    with runs.fresh_folder(options.output) as folder:
         rows = search(
             recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed
         )
         write_search(folder, rows)
-    finally:
-        if options.output is None:
-            runs.remove_if_unused(folder)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "

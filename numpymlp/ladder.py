@@ -126,9 +126,7 @@ def label_of(data: str | None, validation: bool = False) -> str:
     """
     name = "MNIST"
     if data is not None:
-        _, ((x, y), (x_test, y_test)) = runs.load_data(data)
-        fingerprint = runs.RunData(data, x, y, x_test, y_test).fingerprint
-        name = f"{Path(data).resolve().name} {fingerprint:08x}"
+        name = f"{Path(data).resolve().name} {runs.read_data(data).fingerprint:08x}"
     return name + VALIDATED if validation else name
 
 

@@ -1,8 +1,7 @@
 """What a person sees while a network trains: a bar in a terminal, plain lines in a file.
 
 The Trainer (`training.py`) tells it of every step and every epoch. tqdm draws the bar, and is
-imported only when
-there is a terminal or a notebook to draw it in.
+imported only when there is a terminal or a notebook to draw it in.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ happened. The command line (`__main__.py`) is a thin layer over this room.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import shlex
@@ -16,7 +17,7 @@ import signal
 import sys
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -90,6 +91,12 @@ def shape_of(folder: str | None) -> tuple[int, int] | None:
     return None if folder is None else image_shape(folder)
 
 
+def read_data(folder: str | None) -> RunData:
+    """Load what `load_data` loads, with the shape of its images."""
+    name, ((x, y), (x_test, y_test)) = load_data(folder)
+    return RunData(name, x, y, x_test, y_test, shape_of(folder))
+
+
 def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Path:
     """Make the folder of a new run; by default ``runs/<date and time>``.
 
@@ -110,6 +117,21 @@ def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}") from error
     return folder
+
+
+@contextlib.contextmanager
+def fresh_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Iterator[Path]:
+    """Make the folder of a new run, as `new_run_folder`, for the time of a block.
+
+    One that was named here, by the date, goes again if the run never began and left it empty.
+    """
+    folder = new_run_folder(path, overwrite)
+    try:
+        yield folder
+    finally:
+        if path is None and all(inside.name == ".lock" for inside in folder.iterdir()):
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
@@ -152,13 +174,6 @@ def called_as() -> str:
 
 def _resume_command(folder: Path) -> str:
     return f"{called_as()} train --resume {shlex.quote(str(folder))}"
-
-
-def remove_if_unused(folder: Path) -> None:
-    """Take the folder of a run that never began away again, if nothing is in it but its lock."""
-    if not any(path.name != ".lock" for path in folder.iterdir()):
-        (folder / ".lock").unlink(missing_ok=True)
-        folder.rmdir()
 
 
 def train(
@@ -324,13 +339,14 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
 
 
 def _load(data: str | None, say: Callable[[str], None]) -> RunData:
-    name, ((x, y), (x_test, y_test)) = load_data(data)
-    check_label_range(f"{name}, test labels", y_test, int(y.max()) + 1)
+    found = read_data(data)
+    classes = int(found.y.max()) + 1
+    check_label_range(f"{found.name}, test labels", found.y_test, classes)
     say(
-        f"data: {name}, {len(x):,} training and {len(x_test):,} test images, "
-        f"{int(y.max()) + 1} classes"
+        f"data: {found.name}, {len(found.x):,} training and {len(found.x_test):,} test images, "
+        f"{classes} classes"
     )
-    return RunData(name, x, y, x_test, y_test, shape_of(data))
+    return found
 
 
 def _build(
@@ -455,13 +471,16 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     network, folder, trained_on = Network.load(model), model.parent, None
     if (folder / CONFIG).is_file():
         trained_on = read_json(folder / CONFIG, "the configuration of a run").get("data")
-    name, ((x_train, y_train), (x, y)) = load_data(data or trained_on)
-    shape = shape_of(data or trained_on)
+    everything = read_data(data or trained_on)
     if data is not None and str(Path(data).resolve()) != trained_on:
-        code = RunData(name, x_train, y_train, x, y).fingerprint
-        folder = folder / f"{Path(data).resolve().name}-{code:08x}"
+        folder = folder / f"{Path(data).resolve().name}-{everything.fingerprint:08x}"
     report = write_evaluation(
-        folder, network, x, y, data_name=f"{name}, test images", image_shape=shape
+        folder,
+        network,
+        everything.x_test,
+        everything.y_test,
+        data_name=f"{everything.name}, test images",
+        image_shape=everything.image_shape,
     )
     return report, folder
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network
 from numpymlp.samples import Samples
-from numpymlp.validation import check_finite_loss, check_fit_weights, check_training_data
+from numpymlp.validation import as_sample_weight, check_finite_loss, check_training_data
 
 
 class Evaluation(NamedTuple):
@@ -106,7 +106,7 @@ def evaluate(
         ``loss`` and ``accuracy``, means over all samples.
     """
     x, y = check_training_data(network, x, y, name="evaluation")
-    weight = check_fit_weights(sample_weight, None, y)
+    weight = as_sample_weight(sample_weight, len(x))
     result = evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
     check_finite_loss(result.loss)
     return result

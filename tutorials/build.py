@@ -99,7 +99,7 @@ def picture(notebook: NotebookNode) -> bytes | None:
                 image.resize((THUMBNAIL_WIDTH, height), Image.Resampling.LANCZOS).save(
                     buffer, "PNG"
                 )
-                return _small(buffer.getvalue(), colours=256)
+                return _small(buffer.getvalue())
     return None
 
 
@@ -133,12 +133,12 @@ def _encode(png: bytes) -> str:
     return base64.b64encode(png).decode()
 
 
-def _small(png: bytes, colours: int = 256) -> bytes:
+def _small(png: bytes) -> bytes:
     """Store a picture with a palette, which takes a third of the bytes, if it is the smaller."""
     image = Image.open(io.BytesIO(png)).convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     buffer = io.BytesIO()
-    few = opaque.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=5, dither=Image.Dither.NONE)
+    few = opaque.quantize(256, Image.Quantize.MEDIANCUT, kmeans=5, dither=Image.Dither.NONE)
     few.save(buffer, "PNG", optimize=True)
     return min(buffer.getvalue(), png, key=len)
 

@@ -21,6 +21,7 @@ from numpymlp.standings import describe
 FILE = Path(__file__).with_suffix(".csv")
 COLUMNS = ("settings", "held_out_accuracy", "held_out_loss", "running_train_loss", "seconds")
 
+# Written out, so that a recipe that changes later does not change what was tried.
 # What Simard et al. (2003) distorted with, and 784-800-10.
 NARROW = Recipe(
     hidden=(800,),
