@@ -50,18 +50,19 @@ def sizes(text: str) -> tuple[int, ...]:
 def train_options(parser: argparse.ArgumentParser) -> None:
     """Declare what `train` can be told."""
     default = Recipe()
-    parser.add_argument(
-        "--recipe",
-        choices=tuple(recipes.RECIPES),
-        default="default",
-        metavar="NAME",
-        help="where all settings come from that are not given here; see: numpymlp recipes",
-    )
 
-    def setting(group: argparse._ArgumentGroup, option: str, **how: Any) -> None:
-        # What is not given leaves no trace, so that the recipe decides.
+    def setting(group: argparse._ActionsContainer, option: str, **how: Any) -> None:
+        # What is not given leaves no trace: the recipe decides, or the run that is gone on with.
         group.add_argument(option, default=argparse.SUPPRESS, **how)
 
+    setting(
+        parser,
+        "--recipe",
+        choices=tuple(recipes.RECIPES),
+        metavar="NAME",
+        help="where all settings come from that are not given here; see: numpymlp recipes "
+        "(default: default)",
+    )
     network = parser.add_argument_group("the network")
     setting(
         network,
@@ -164,26 +165,27 @@ def train_options(parser: argparse.ArgumentParser) -> None:
         ("--sigma", "PIXELS", f"its smoothness (default: {default.sigma:g})"),
     ):
         setting(distortion, option, type=float, metavar=unit, help=text)
-    training.add_argument(
-        "--seed", type=int, default=0, help="decides all that is random (default: 0)"
-    )
+    setting(training, "--seed", type=int, help="decides all that is random (default: 0)")
     run = parser.add_argument_group("the run")
-    run.add_argument(
-        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST itself)"
+    setting(
+        run,
+        "--data",
+        metavar="FOLDER",
+        help="four IDX files like MNIST's (default: MNIST itself)",
     )
-    run.add_argument(
-        "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
+    setting(
+        run, "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
     )
-    run.add_argument(
-        "--overwrite", action="store_true", help="write into a folder that holds a run"
-    )
-    run.add_argument(
+    setting(run, "--overwrite", action="store_true", help="write into a folder that holds a run")
+    setting(
+        run,
         "--resume",
         metavar="RUN",
         help="go on with a run that was killed or interrupted; it keeps its own settings, and "
         "nothing but --no-figures and --quiet may stand beside",
     )
-    run.add_argument(
+    setting(
+        run,
         "--checkpoint-minutes",
         type=float,
         metavar="MINUTES",
@@ -203,25 +205,26 @@ def train(options: argparse.Namespace) -> None:
         "verbose": 0 if options.quiet else 1,
         "say": _silent if options.quiet else print,
     }
-    if options.resume is not None:
-        _refuse_settings(options)
+    given = vars(options)
+    if "resume" in given:
+        _refuse_settings(given)
         folder = Path(options.resume)
         metrics, since = runs.resume(folder, **show), "since it went on"
     else:
-        names = Recipe.__dataclass_fields__
-        given = {name: value for name, value in vars(options).items() if name in names}
-        recipe, since = recipes.find(options.recipe, **given), "in all"
-        if "sigma" in given and not recipe.elastic:
+        settings = {n: value for n, value in given.items() if n in Recipe.__dataclass_fields__}
+        recipe, since = recipes.find(given.get("recipe", "default"), **settings), "in all"
+        if "sigma" in settings and not recipe.elastic:
             raise InputError("--sigma expected --elastic beside it, whose smoothness it is")
-        with runs.fresh_folder(options.output, options.overwrite) as folder:
+        overwrite = given.get("overwrite", False)
+        with runs.fresh_folder(given.get("output"), overwrite) as folder:
             metrics = runs.train(
                 recipe,
                 folder=folder,
-                seed=options.seed,
-                data=options.data,
+                seed=given.get("seed", 0),
+                data=given.get("data"),
                 check=not options.no_check,
-                overwrite=options.overwrite,
-                minutes=options.checkpoint_minutes,
+                overwrite=overwrite,
+                minutes=given.get("checkpoint_minutes"),
                 **show,
             )
     print(
@@ -232,17 +235,13 @@ def train(options: argparse.Namespace) -> None:
     print(f"saved to {folder}; look closer with: {runs.called_as()} evaluate {place}")
 
 
-def _refuse_settings(options: argparse.Namespace) -> None:
+def _refuse_settings(given: dict[str, Any]) -> None:
     """Raise if --resume stands beside a setting, which the run has already."""
-    parser = argparse.ArgumentParser()
-    train_options(parser)
     allowed = {"resume", "no_figures", "no_check", "quiet", "function"}
-    defaults = vars(parser.parse_args([]))
-    changed = [n for n, v in vars(options).items() if n not in allowed and v != defaults.get(n)]
-    if changed:
+    if more := [name for name in given if name not in allowed]:
         raise InputError(
             f"--resume keeps the settings that the run was begun with, got "
-            f"{', '.join('--' + name.replace('_', '-') for name in changed)} too: leave it out"
+            f"{', '.join('--' + name.replace('_', '-') for name in more)} too: leave it out"
         )
 
 
@@ -483,7 +482,9 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", nargs="+", choices=rows, default=rows, metavar="ROWS", help=", ".join(rows)
     )
-    parser.add_argument("--repeats", type=int, default=3, help="processes a number (default: 3)")
+    parser.add_argument(
+        "--repeats", type=int, help="processes a number (default: 3, or 1 with --quick)"
+    )
     parser.add_argument("--threads", type=int, help="cores to use (default: all)")
     parser.add_argument(
         "--output", default="benchmark", metavar="FOLDER", help="(default: benchmark)"

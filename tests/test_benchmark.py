@@ -108,6 +108,14 @@ def test_rows_taken_one_after_the_other_come_together(measured, tmp_path) -> Non
     assert "**Prediction**" not in (tmp_path / "benchmark.md").read_text()
 
 
+@pytest.mark.parametrize(("repeats", "times"), [(None, 1), (2, 2)])
+def test_a_quick_run_repeats_as_often_as_it_is_told_to(measured, tmp_path, repeats, times) -> None:
+    run(Plan(rows=["cold"], quick=True, repeats=repeats), tmp_path)
+    (row,) = json.loads((tmp_path / "benchmark.json").read_text())["cold"]
+    assert {len(samples) for samples in row["peers"].values()} == {times}
+    assert f"--quick --repeats {times}`" in (tmp_path / "benchmark.md").read_text()
+
+
 def test_a_busy_machine_is_not_forgotten_and_other_code_is_not_mixed_in(
     measured, monkeypatch, tmp_path
 ) -> None:
@@ -301,9 +309,19 @@ def test_wrong_options_are_named_before_anything_is_done(plan, message, tmp_path
 def test_the_command_hands_on_its_options(monkeypatch, tmp_path) -> None:
     seen = []
     monkeypatch.setattr(command, "run", lambda plan, folder: seen.append((plan, folder)) or True)
-    arguments = ["--quick", "--only", "cold", "--threads", "1", "--output", str(tmp_path)]
+    arguments = [
+        "--quick",
+        "--only",
+        "cold",
+        "--repeats",
+        "2",
+        "--threads",
+        "1",
+        "--output",
+        str(tmp_path),
+    ]
     assert __main__.main(["benchmark", *arguments]) == 0
-    assert seen == [(Plan(["cold"], True, 3, 1), str(tmp_path))]
+    assert seen == [(Plan(["cold"], True, 2, 1), str(tmp_path))]
     monkeypatch.setattr(command, "run", lambda plan, folder: False)
     with pytest.raises(SystemExit):
         __main__.main(["benchmark"])

@@ -49,13 +49,13 @@ class Plan(NamedTuple):
 
     rows: Sequence[str] = ROWS
     quick: bool = False
-    repeats: int = 3
+    repeats: int | None = None
     threads: int = CORES
 
     @property
     def times(self) -> int:
         """How many processes take each number."""
-        return 1 if self.quick else self.repeats
+        return self.repeats or (1 if self.quick else 3)
 
 
 def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
@@ -73,7 +73,8 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     bool
         False if the two libraries do not compute the same: then nothing is timed or written.
     """
-    check_positive_integer(plan.repeats, "--repeats")
+    if plan.repeats is not None:
+        check_positive_integer(plan.repeats, "--repeats")
     check_positive_integer(plan.threads, "--threads")
     if plan.threads > CORES:
         raise InputError(f"--threads: expected 1 to {CORES}, got {plan.threads}")
@@ -90,7 +91,8 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     options = [f"--only {' '.join(plan.rows)}"] if tuple(plan.rows) != ROWS else []
-    options += ["--quick"] if plan.quick else [f"--repeats {plan.repeats}"]
+    options += ["--quick"] if plan.quick else []
+    options += [f"--repeats {plan.times}"]
     results: Results = {
         "load": load,
         "environment": report.environment(plan.threads),

@@ -141,7 +141,7 @@ def markdown(results: Results) -> str:
             f"times are not to be relied on."
         )
     if results["quick"]:
-        parts.append("A quick run: fewer samples, one measurement a cell.")
+        parts.append("A quick run: fewer samples.")
     for row, write in WRITERS.items():
         if row in results:
             parts += write(results)
