@@ -272,6 +272,9 @@ def test_draws_fill_their_ranges_and_do_not_leave_them(shift, rotation, scaling,
         ({"alpha": math.nan}, "alpha"),
         ({"sigma": 0}, "sigma"),
         ({"background": math.inf}, "background"),
+        ({"shift": 1e39}, "shift"),
+        ({"alpha": 1e39}, "alpha"),
+        ({"sigma": 1e13}, "sigma"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, words):
@@ -279,13 +282,34 @@ def test_settings_out_of_range_are_refused(settings, words):
         Distortion(**settings)
 
 
-@pytest.mark.parametrize(
-    ("shape", "image_shape"),
-    [((3, 60), None), ((3, 784), (20, 20)), ((3, 28, 27), (28, 28)), ((3, 2, 2, 2), None)],
+SQUARE, OTHER = (
+    r"\(N, rows, columns\), or \(N, side \* side\)",
+    r"\(N, 28, 28\), or \(N, 28 \* 28\)",
 )
-def test_rows_that_are_no_images_are_refused(shape, image_shape):
-    with pytest.raises(InputError, match="image_shape"):
+
+
+@pytest.mark.parametrize(
+    ("shape", "image_shape", "expected"),
+    [
+        ((3, 60), None, SQUARE),
+        ((28, 26), None, SQUARE),
+        ((3, 2, 2, 2), None, SQUARE),
+        ((3, 0), None, SQUARE),
+        ((3, 0, 5), None, SQUARE),
+        ((3, 780), (28, 28), OTHER),
+        ((3, 28, 27), (28, 28), OTHER),
+        ((3, 14, 56), (28, 28), OTHER),
+    ],
+)
+def test_rows_that_are_no_images_are_refused(shape, image_shape, expected):
+    with pytest.raises(InputError, match=f"expected x of shape {expected}, got .*image_shape"):
         Distortion(image_shape=image_shape)(np.zeros(shape, np.float32), generator())
+
+
+@pytest.mark.parametrize("image_shape", [28, "ab", (784,), (28, 28, 1), (-28, -28), (28.0, 28.0)])
+def test_an_image_shape_that_is_none_is_refused_before_the_first_batch(image_shape):
+    with pytest.raises(InputError, match="Distortion image_shape"):
+        Distortion(image_shape=image_shape)
 
 
 def test_a_seed_is_no_generator_and_text_no_image():

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.validation import InputError, check_batch, check_range, check_rng
+from numpymlp.validation import (
+    InputError,
+    check_batch,
+    check_positive_integer,
+    check_range,
+    check_rng,
+)
 
 # Images at a time: their coordinates stay in the processor's cache between one step and the next.
 BLOCK = 32
@@ -28,7 +34,7 @@ class Distortion:
 
     Parameters
     ----------
-    shift : float >= 0
+    shift : float in [0, 1e6]
         Pixels; down and right are each uniform in [-shift, shift].
     rotation : float in [0, 180]
         Degrees; the angle is uniform in [-rotation, rotation].
@@ -36,14 +42,15 @@ class Distortion:
         Height and width are each multiplied by a factor uniform in [1 - scaling, 1 + scaling].
     shear : float in [0, 90)
         Degrees; the slant of upright lines is uniform in [-shear, shear].
-    alpha : float >= 0
+    alpha : float in [0, 1e6]
         Strength of the elastic distortion; see `elastic_field`.
-    sigma : float > 0, default 4
+    sigma : float in (0, 1e4], default 4
         Its smoothness, in pixels.
     background : float, default 0
         What lies outside of the image.
     image_shape : (rows, columns), optional
-        Needed where x has rows of pixels and the images are not square.
+        Needed where x has rows of pixels and the images are not square; where it is given, no
+        others are taken.
 
     Notes
     -----
@@ -67,12 +74,13 @@ class Distortion:
     image_shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        check_range(self.shift, "Distortion shift", 0, np.inf, right_open=True)
+        # The upper bounds are far beyond any picture, and far within what float32 can hold.
+        check_range(self.shift, "Distortion shift", 0, 1e6)
         check_range(self.rotation, "Distortion rotation", 0, 180)
         check_range(self.scaling, "Distortion scaling", 0, 1, right_open=True)
         check_range(self.shear, "Distortion shear", 0, 90, right_open=True)
-        check_range(self.alpha, "Distortion alpha", 0, np.inf, right_open=True)
-        check_range(self.sigma, "Distortion sigma", 0, np.inf, left_open=True, right_open=True)
+        check_range(self.alpha, "Distortion alpha", 0, 1e6)
+        check_range(self.sigma, "Distortion sigma", 0, 1e4, left_open=True)
         check_range(
             self.background,
             "Distortion background",
@@ -81,6 +89,15 @@ class Distortion:
             left_open=True,
             right_open=True,
         )
+        shape = self.image_shape
+        if shape is None:
+            return
+        if not isinstance(shape, tuple | list) or len(shape) != 2:
+            raise InputError(f"Distortion image_shape: expected (rows, columns), got {shape!r:.80}")
+        rows, columns = (
+            check_positive_integer(n, "Distortion image_shape, rows and columns") for n in shape
+        )
+        object.__setattr__(self, "image_shape", (rows, columns))
 
     def __call__(self, x: ArrayLike, rng: np.random.Generator) -> NDArray[np.floating]:
         """Return a distorted copy of a batch.
@@ -89,7 +106,8 @@ class Distortion:
         ----------
         x : array_like (N, rows * columns) or (N, rows, columns)
         rng : numpy.random.Generator
-            Decides alone; what happens to an image does not depend on the other images.
+            Decides alone: what happens to an image depends on its place in the batch and on how
+            many there are, not on what the other images show.
 
         Returns
         -------
@@ -120,15 +138,17 @@ class Distortion:
     def _as_images(self, x: ArrayLike) -> NDArray[np.floating]:
         """Return x as images (N, rows, columns) of floats."""
         batch = check_batch(x, None, "Distortion")
-        shape = batch.shape[1:] if batch.ndim == 3 else self.image_shape
-        if shape is None:
-            side = math.isqrt(batch.shape[1])
-            shape = (side, side)
-        expected = math.prod(self.image_shape or shape)
-        if batch.ndim > 3 or math.prod(batch.shape[1:]) != expected:
+        shape, wanted = self.image_shape, "(N, rows, columns), or (N, side * side)"
+        if shape is not None:
+            wanted = f"(N, {shape[0]}, {shape[1]}), or (N, {shape[0]} * {shape[1]})"
+        elif batch.ndim == 2:
+            shape = (math.isqrt(batch.shape[1]),) * 2
+        elif batch.ndim == 3:
+            shape = batch.shape[1:]
+        if shape is None or batch.shape[1:] not in (shape, (math.prod(shape),)) or 0 in shape:
             raise InputError(
-                f"Distortion expected x of shape (N, {shape[0]} * {shape[1]}), got {batch.shape}: "
-                f"pass image_shape=(rows, columns) where images are not square"
+                f"Distortion expected x of shape {wanted}, got {batch.shape}: rows of images that "
+                f"are not square need image_shape=(rows, columns), and a single image needs x[None]"
             )
         if batch.dtype != np.float64:
             batch = batch.astype(np.float32, copy=False)
