@@ -285,6 +285,15 @@ def test_the_plain_file_is_read_where_both_are_there(tmp_path):
     np.testing.assert_array_equal(y_train, small_set()["train-labels-idx1-ubyte"])
 
 
+def test_a_folder_of_the_other_spelling_hides_no_file(tmp_path):
+    write_set(tmp_path, {n.replace("-idx", ".idx"): array for n, array in small_set().items()})
+    for name in small_set():
+        (tmp_path / name).mkdir()
+    write(tmp_path / "train-labels-idx1-ubyte.gz", b"not gzip")
+    (_, y_train), _ = load_folder(tmp_path)
+    np.testing.assert_array_equal(y_train, small_set()["train-labels-idx1-ubyte"])
+
+
 def test_one_of_several_data_sets_is_chosen_by_name(tmp_path):
     letters = {f"emnist-letters-{name}": array for name, array in small_set().items()}
     digits = {f"emnist-digits-{name}": array // 2 for name, array in small_set().items()}

@@ -311,8 +311,8 @@ def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path
         raise InputError(f"{str(folder)!r}: the folder cannot be read: {error}") from None
 
     variants: dict[str, dict[str, Path]] = {}
-    for name in names:  # sorted, so that a plain file comes before its .gz
-        if match := FILE_NAME.fullmatch(name):
+    for name in sorted(names, key=lambda name: name.endswith(".gz")):  # plain files first
+        if (match := FILE_NAME.fullmatch(name)) and not (folder / name).is_dir():
             part = "train" if match["part"] == "train" else "t10k"
             found = variants.setdefault(match["variant"] or "", {})
             found.setdefault(f"{part}-{match['kind']}", folder / name)
