@@ -161,18 +161,31 @@ def test_the_array_passed_in_is_left_alone(digits):
 
 
 @pytest.mark.parametrize("shape", [(1, 200), (200, 1), (3, 3), (2, 500)])
-def test_odd_shapes_give_a_digit_or_a_clear_error(shape):
+def test_one_pixel_in_an_odd_shape_is_blank(shape):
     picture = np.zeros(shape)
     picture[shape[0] // 2, shape[1] // 2] = 1
     with pytest.raises(InputError, match="blank"):
         prepare_digit(picture)
-    picture[:, shape[1] // 4 : shape[1] // 4 + 3] = 1
-    picture[shape[0] // 4 : shape[0] // 4 + 3, :] = 1
-    try:
-        prepared = prepare_digit(picture)
-    except InputError:
-        return
+
+
+@pytest.mark.parametrize("shape", [(5, 200), (200, 5), (40, 500)])
+def test_odd_shapes_give_a_digit(shape):
+    rows, columns = shape
+    picture = np.zeros(shape)
+    picture[1 : rows - 1, columns // 4 : columns // 4 + 3] = 1
+    picture[rows // 2, columns // 4 : columns // 2] = 1
+    prepared = prepare_digit(picture)
     assert prepared.shape == (784,)
+    assert prepared.max() == 1
+
+
+def test_a_speck_darker_than_a_faint_digit_changes_nothing(digits):
+    rng = np.random.default_rng(0)
+    for digit in digits[::20]:
+        faint = 1 - 0.25 * np.pad(resized(digit, (112, 112)), 20)
+        dusty = faint.copy()
+        dusty[tuple(rng.integers(2, 8, 2))] = 0
+        np.testing.assert_array_equal(prepare_digit(dusty), prepare_digit(faint))
 
 
 @pytest.mark.parametrize(

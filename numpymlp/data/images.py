@@ -227,7 +227,10 @@ def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     if np.einsum("ij,ij,ij->", ink, ink, ink) < 0:
         np.negative(ink, out=ink)
     np.maximum(ink, 0, out=ink)
-    contrast = float(ink.max())
+    strongest = float(ink.max())
+    solid = _without_specks(ink > max(min(noise, strongest / 2), MIN_CONTRAST / 4))
+    # A speck may be darker than the digit.
+    contrast = float(ink.max(where=solid, initial=0))
     noise = min(noise, contrast / 2)
     seen = _without_specks(ink > max(noise, EDGE * contrast))
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
@@ -238,6 +241,7 @@ def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
         )
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     cropped /= contrast
+    np.minimum(cropped, 1, out=cropped)
     cropped[cropped < noise / contrast] = 0
     return cropped
 
