@@ -15,6 +15,7 @@ had happened, bit for bit. The file is written by `storage.py`: whole or not at 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Mapping
@@ -194,12 +195,16 @@ def _settings(part: Any) -> Any:
     if part is None:
         return None
     changing = {*getattr(part, "state_names", ()), "kept"}
-    numbers = {
-        name: value
-        for name, value in sorted(getattr(part, "__dict__", {}).items())
-        if isinstance(value, bool | int | float | str) and name not in changing
-    }
-    return {"type": getattr(part, "__name__", type(part).__name__), **numbers}
+    settings = {}
+    for name, value in sorted(getattr(part, "__dict__", {}).items()):
+        # As JSON gives it back: numbers of NumPy become Python's, tuples lists. A tuple is a
+        # setting in a dataclass; a layer may keep the shape of its last batch in one.
+        plain = value.item() if isinstance(value, np.generic) else value
+        if isinstance(plain, tuple) and dataclasses.is_dataclass(part):
+            plain = list(plain)
+        if isinstance(plain, bool | int | float | str | list) and name not in changing:
+            settings[name] = plain
+    return {"type": getattr(part, "__name__", type(part).__name__), **settings}
 
 
 def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:

@@ -31,6 +31,8 @@ from numpymlp import (
     TrainingDiverged,
 )
 from numpymlp.checkpoints import Checkpoint
+from numpymlp.constraints import MaxNorm
+from numpymlp.data import Distortion
 from numpymlp.files import StorageError
 from numpymlp.storage import open_archive
 
@@ -288,6 +290,21 @@ def refused(trainer, path, message):
         Checkpoint(path).load(trainer)
     assert str(path) in str(caught.value)
     assert bits(trainer) == before
+
+
+def test_settings_that_are_numbers_of_numpy_or_tuples_count_too(tmp_path):
+    options = {"constraint": MaxNorm(np.float32(3)), "augment": Distortion(image_shape=(2, 3))}
+    path = tmp_path / "checkpoint.npz"
+    build(path, **options).fit(*data(), 1, validation=0.2)
+    again = build(path, **{**options, "constraint": MaxNorm(3)})
+    Checkpoint(path).load(again)
+    assert again.epoch == 1
+    for changed in (
+        {"constraint": MaxNorm(np.float32(4))},
+        {"augment": Distortion(image_shape=(3, 2))},
+    ):
+        with pytest.raises(InputError, match="from another training: its"):
+            Checkpoint(path).load(build(path, **{**options, **changed}))
 
 
 @pytest.mark.parametrize(
