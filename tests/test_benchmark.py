@@ -108,6 +108,35 @@ def test_rows_taken_one_after_the_other_come_together(measured, tmp_path) -> Non
     assert "**Prediction**" not in (tmp_path / "benchmark.md").read_text()
 
 
+def test_of_rows_taken_again_nothing_old_is_said(measured, monkeypatch, tmp_path) -> None:
+    for repeats, load in ((1, 3.0), (2, 0.0)):
+        monkeypatch.setattr(command.os, "getloadavg", lambda load=load: (load, load, load))
+        run(Plan(rows=["cold"], repeats=repeats), tmp_path)
+    text = (tmp_path / "benchmark.md").read_text()
+    assert "--repeats 2`" in text
+    assert "--repeats 1`" not in text
+    assert "load average" not in text
+
+
+def test_the_number_of_threads_is_part_of_the_command(measured, monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(command, "CORES", 2)
+    run(Plan(rows=["cold"], threads=1), tmp_path)
+    assert "--repeats 3 --threads 1`" in (tmp_path / "benchmark.md").read_text()
+
+
+def test_peak_memory_is_that_of_the_worker_alone() -> None:
+    program = """
+import subprocess, sys
+held = b"x" * 400_000_000
+code = "from numpymlp.benchmark import worker; print(worker._peak_memory())"
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert 10 < float(done.stdout) < 380
+
+
 @pytest.mark.parametrize(("repeats", "times"), [(None, 1), (2, 2)])
 def test_a_quick_run_repeats_as_often_as_it_is_told_to(measured, tmp_path, repeats, times) -> None:
     run(Plan(rows=["cold"], quick=True, repeats=repeats), tmp_path)

@@ -38,7 +38,10 @@ COLD = {"sizes": [784, 192, 10], "batch": 128, "rate": 7e-3, "epochs": 4}
 RESULTS = "benchmark.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ROWS = ("epochs", "predictions", "cold", "accuracy")
-THREADS = ("OPENBLAS", "OMP", "MKL", "BLIS", "VECLIB", "NUMEXPR")
+THREADS = (
+    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
 NEEDS = {"torch": "torch", "jax": "jax"}
 
 Measure = Callable[[dict[str, Any]], dict[str, Any]]
@@ -93,6 +96,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     options = [f"--only {' '.join(plan.rows)}"] if tuple(plan.rows) != ROWS else []
     options += ["--quick"] if plan.quick else []
     options += [f"--repeats {plan.times}"]
+    options += [f"--threads {plan.threads}"] if plan.threads != CORES else []
     results: Results = {
         "load": load,
         "environment": report.environment(plan.threads),
@@ -100,7 +104,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
         "commands": [" ".join(["numpymlp benchmark", *options])],
         "equality": {"settings": len(cases), "steps": STEPS, "difference": worst},
     }
-    results = {**results, **_kept_rows(folder, results)}
+    results = {**results, **_kept_rows(folder, results, plan.rows)}
     with _cores_limited_to(plan.threads):
         for row in plan.rows:
             results[row] = MEASUREMENTS[row](plan, _in_fresh_process(plan.threads))
@@ -116,7 +120,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     return True
 
 
-def _kept_rows(folder: Path, results: Results) -> Results:
+def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
     """Read the rows of an earlier run in this folder, if the same was measured in the same place.
 
     So `--only` can take the rows one after the other. What was said of the earlier run, its command
@@ -126,10 +130,11 @@ def _kept_rows(folder: Path, results: Results) -> Results:
         return {}
     earlier = read_json(folder / RESULTS, "benchmark")
     same = all(earlier.get(name) == results[name] for name in ("environment", "quick"))
-    if not same:
+    kept = {row: earlier[row] for row in ROWS if row in earlier and row not in new}
+    if not same or not kept:
         return {}
     return {
-        **{row: earlier[row] for row in ROWS if row in earlier},
+        **kept,
         "load": max(earlier["load"], results["load"]),
         "commands": [*earlier["commands"], *results["commands"]],
     }
@@ -192,7 +197,7 @@ def _in_turn(
 
 
 def _in_fresh_process(threads: int) -> Measure:
-    environment = {**os.environ, **{f"{name}_NUM_THREADS": str(threads) for name in THREADS}}
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
     # Who fixes the processor's type for reproducible sums does not want that speed measured.
     environment.pop("OPENBLAS_CORETYPE", None)
 
