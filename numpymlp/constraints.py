@@ -26,13 +26,14 @@ class MaxNorm:
 
     Parameters
     ----------
-    limit : float > 0, default 3
+    limit : float in (0, 1e18], default 3
+        The squares of larger ones do not fit into float32.
     """
 
     limit: float = 3.0
 
     def __post_init__(self) -> None:
-        check_range(self.limit, "MaxNorm limit", 0, np.inf, left_open=True, right_open=True)
+        check_range(self.limit, "MaxNorm limit", 0, 1e18, left_open=True)
 
     def __call__(self, network: Network) -> None:
         """Project the network's weights, in place."""

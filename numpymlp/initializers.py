@@ -90,13 +90,13 @@ class Normal:
 
     Parameters
     ----------
-    standard_deviation : float >= 0
+    standard_deviation : float in [0, 1e18]
     """
 
     standard_deviation: float
 
     def __post_init__(self) -> None:
-        check_range(self.standard_deviation, "Normal", 0, np.inf, right_open=True)
+        check_range(self.standard_deviation, "Normal", 0, 1e18)
 
     def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         return _normal(shape, self.standard_deviation**2, rng)

@@ -360,7 +360,7 @@ class BatchNorm(Layer):
         Number of features of a sample.
     momentum : float in [0, 1), default 0.9
         How much of the running averages stays at each batch.
-    epsilon : float > 0, default 1e-5
+    epsilon : float >= 1e-30, default 1e-5
         Keeps the division finite where a feature is constant.
 
     Attributes
@@ -377,7 +377,7 @@ class BatchNorm(Layer):
     def __init__(self, features: int, momentum: float = 0.9, epsilon: float = 1e-5) -> None:
         self.features = check_positive_integer(features, "BatchNorm features")
         self.momentum = check_range(momentum, "BatchNorm momentum", 0, 1, right_open=True)
-        self.epsilon = check_range(epsilon, "BatchNorm epsilon", 0, np.inf, left_open=True)
+        self.epsilon = check_range(epsilon, "BatchNorm epsilon", 1e-30, np.inf, right_open=True)
         self.input_shape = (self.features,)
         # Nothing here is random, so the layer can begin without a generator.
         self.gamma, self.beta = np.ones(features), np.zeros(features)

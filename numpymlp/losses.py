@@ -28,7 +28,7 @@ from numpymlp.validation import (
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Give the logarithm of the softmax, row by row, finite for any finite logits.
+    """Give the logarithm of the softmax, row by row, finite unless logits differ by 1e38.
 
     log p_k = z_k - log(sum_j exp(z_j)). Subtracting the row's maximum first changes nothing in
     exact arithmetic and keeps every exponential at or below 1 ("log-sum-exp").

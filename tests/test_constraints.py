@@ -115,7 +115,7 @@ def test_the_trainer_projects_after_every_step_and_nothing_else():
     np.testing.assert_array_equal(trained.parameters, by_hand.parameters)
 
 
-@pytest.mark.parametrize("limit", [0, -1, math.inf, math.nan, "3", True])
+@pytest.mark.parametrize("limit", [0, -1, 1e39, math.inf, math.nan, "3", True])
 def test_the_limit_is_a_positive_number(limit):
     with pytest.raises(InputError, match="MaxNorm limit"):
         MaxNorm(limit)

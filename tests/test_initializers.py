@@ -89,6 +89,6 @@ def test_mistakes() -> None:
 
 
 def test_a_standard_deviation_below_0_is_refused() -> None:
-    for wrong in (-0.05, np.inf, "small"):
+    for wrong in (-0.05, 1e200, np.inf, "small"):
         with pytest.raises(InputError, match="Normal: expected a number"):
             Normal(wrong)

@@ -282,7 +282,8 @@ def test_mistakes_in_settings() -> None:
         (lambda: BatchNorm(True), "BatchNorm features: expected a whole number"),
         (lambda: BatchNorm(3, momentum=1), r"BatchNorm momentum: expected a number in \[0, 1\)"),
         (lambda: BatchNorm(3, momentum=-1), "BatchNorm momentum"),
-        (lambda: BatchNorm(3, epsilon=0), r"BatchNorm epsilon: expected a number in \(0, inf\]"),
+        (lambda: BatchNorm(3, epsilon=0), r"BatchNorm epsilon: expected .* in \[1e-30, inf\)"),
+        (lambda: BatchNorm(3, epsilon=float("inf")), "BatchNorm epsilon"),
     ]:
         with pytest.raises(InputError, match=message):
             make()
