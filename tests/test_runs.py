@@ -298,10 +298,11 @@ def test_the_first_signal_lets_the_step_end_and_the_second_aborts(tmp_path, numb
 
 
 def test_a_signal_that_the_caller_ignored_stays_ignored(small, tmp_path):
-    def ignore():
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    process = start(begin(small, tmp_path / "run"), preexec_fn=ignore)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start(begin(small, tmp_path / "run"))  # which inherits what is ignored here
+    finally:
+        signal.signal(signal.SIGHUP, before)
     wait_for(process, "epoch 1/6")
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=60)
