@@ -204,7 +204,7 @@ class Network:
         for start in range(0, len(x), BATCH):
             logits = self.forward(x[start : start + BATCH])
             self.forget()
-            yield check_answers(logits, x, start)
+            yield check_answers(logits, x[start : start + BATCH], start)
 
     def activations(self, x: np.ndarray, training: bool = False) -> list[np.ndarray]:
         """Give the output of every layer for a batch, to look inside.

@@ -377,20 +377,20 @@ def check_same_shape(name_a: str, a: Any, name_b: str, b: Any) -> None:
         )
 
 
-def check_answers(logits: NDArray[Any], x: NDArray[Any], start: int) -> NDArray[Any]:
+def check_answers(logits: NDArray[Any], batch: NDArray[Any], start: int) -> NDArray[Any]:
     """Raise if a prediction would be made from NaN or infinite outputs: argmax of NaN is 0.
 
-    The logits are those of the rows of `x` from `start` on.
+    `start` is the number of the first row of the batch in the data that it is from.
     """
     if not np.isfinite(logits).all():
-        row = start + _first_bad_row(logits)
+        row = _first_bad_row(logits)
         cause = (
             "x holds NaN, infinity or numbers too large in that row"
-            if not np.isfinite(x[row].astype(logits.dtype)).all()
+            if not np.isfinite(batch[row].astype(logits.dtype)).all()
             else "has training diverged? Its parameters hold NaN, infinity or huge numbers"
         )
         raise InputError(
-            f"expected finite outputs, got NaN or infinity, first in row {row}: {cause}"
+            f"expected finite outputs, got NaN or infinity, first in row {start + row}: {cause}"
         )
     return logits
 

@@ -491,6 +491,29 @@ def test_a_schedule_moves_the_rate_of_every_solver_over_max_iter(solver) -> None
     assert MLPClassifier(schedule="one_cycle", max_iter=3).fit(X, Y).n_iter_ == 3
 
 
+def test_no_schedule_is_asked_for_a_step_before_its_first() -> None:
+    asked: list[int] = []
+
+    def schedule(step: int, total: int) -> float:
+        asked.append(step)
+        return 1 / (1 + step)
+
+    model = MLPClassifier(schedule=schedule, warm_start=True, max_iter=2, batch_size=50)
+    model.fit(X, Y).fit(X, Y).partial_fit(X, Y)
+    assert min(asked) == 0
+
+
+def test_a_schedule_that_is_set_between_calls_counts_from_the_next_one() -> None:
+    rates: list[float] = []
+    watch = [lambda trainer: rates.append(trainer.history["learning_rate"][-1])]
+    model = MLPClassifier(learning_rate_init=1e-3, callbacks=watch, schedule=lambda s, n: 1.0)
+    model.partial_fit(X, Y, classes=[0, 1, 2])
+    model.set_params(schedule=lambda s, n: 0.5).partial_fit(X, Y)
+    model.set_params(schedule=None).partial_fit(X, Y)
+    model.set_params(schedule="one_cycle", max_iter=1).partial_fit(X, Y)
+    np.testing.assert_allclose(rates[:3], [1e-3, 5e-4, 1e-3])
+
+
 def test_validation_data_of_ones_own_gives_curves_and_stops() -> None:
     train, held = slice(0, None, 2), slice(1, None, 2)
     model = MLPClassifier(random_state=0, max_iter=15)
@@ -589,6 +612,16 @@ def test_progress_is_shown_where_that_is_asked_for(capsys) -> None:
 
 
 # ---- data ----
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy says it too
+def test_sparse_rows_too_large_for_float32_are_refused_as_dense_ones_are() -> None:
+    model = MLPClassifier(max_iter=2).fit(X.astype(np.float32), Y)
+    large = np.zeros((1200, X.shape[1]))
+    large[1100, 0] = 1e39
+    for rows in (large, scipy.sparse.csr_matrix(large)):
+        with pytest.raises(ValueError, match=r"expected finite outputs.* row 1100: x holds"):
+            model.predict(rows)
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.csc_array])

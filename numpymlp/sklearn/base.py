@@ -43,6 +43,7 @@ from numpymlp.sklearn.solvers import (
     minimize_lbfgs,
 )
 from numpymlp.training import Trainer
+from numpymlp.validation import check_answers
 
 LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
 ACTIVATION_NAMES = {*LAYERS, "identity"}
@@ -144,12 +145,15 @@ class BaseMLP(BaseEstimator):
             yield from self.network_.logits_in_batches(X)
             return
         samples = self._samples(X, np.empty(X.shape[0]), None)
-        yield from self._outputs(samples)
+        for number, (batch, logits) in enumerate(self._outputs(samples)):
+            yield check_answers(logits, batch, number * BATCH)
 
-    def _outputs(self, samples: Samples) -> Iterator[np.ndarray]:
+    def _outputs(self, samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield batches with what the last layer puts out for them."""
         for start in range(0, len(samples.rows), BATCH):
             rows = np.arange(start, min(start + BATCH, len(samples.rows)))
-            yield self.network_.forward(samples.take(rows)[0])
+            batch = samples.take(rows)[0]
+            yield batch, self.network_.forward(batch)
 
     # ---- what the two estimators differ in ----
 
@@ -398,6 +402,9 @@ class BaseMLP(BaseEstimator):
     def _next_schedule(self, steps_per_epoch: int, incremental: bool) -> Schedule | None:
         if not incremental:
             self._planned, self._convergence.factor = None, 1.0
+        asked = (self.schedule, self.max_iter)
+        if self._planned is not None and self._planned.asked != asked:
+            self._planned = None
         if self.schedule is not None:
             if self.solver == "sgd" and self.learning_rate != "constant":
                 raise ValueError(
@@ -407,7 +414,8 @@ class BaseMLP(BaseEstimator):
             own = SCHEDULES[self.schedule]() if isinstance(self.schedule, str) else self.schedule
             # Each fit has a plan of its own; the calls of partial_fit after it share one, of
             # max_iter passes as long as the first.
-            plan = self._planned or Planned(own, self._steps, self.max_iter * steps_per_epoch)
+            steps = self.max_iter * steps_per_epoch
+            plan = self._planned or Planned(own, self._steps, steps, asked)
             self._planned = plan if incremental else None
             return plan
         if self.solver == "sgd" and self.learning_rate == "invscaling":

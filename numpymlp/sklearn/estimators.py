@@ -524,7 +524,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return targets
 
     def _validation_score(self, held_out: Samples, accuracy: float | None) -> float | None:
-        outputs = np.concatenate(list(self._outputs(held_out)))
+        outputs = np.concatenate([logits for _, logits in self._outputs(held_out)])
         if not np.isfinite(outputs).all():
             return np.nan
         y = held_out.y[held_out.rows]

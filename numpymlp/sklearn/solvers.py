@@ -169,15 +169,18 @@ class InverseScaling:
 class Planned:
     """A schedule over a number of steps that is known beforehand, from step `start` on.
 
-    It holds over several calls of `partial_fit`, each of which is one epoch to the Trainer.
+    It holds over several calls of `partial_fit`, each of which is one epoch to the Trainer, as
+    long as `asked`, the parameters that it was made from, stay the same.
     """
 
     schedule: Schedule
     start: int
     steps: int
+    asked: tuple[Any, ...] = ()
 
     def __call__(self, step: int, total_steps: int) -> float:
-        return self.schedule(min(step - self.start, self.steps - 1), self.steps)
+        # The Trainer also asks for the step before the first.
+        return self.schedule(min(max(step - self.start, 0), self.steps - 1), self.steps)
 
 
 # ---- L-BFGS ----
