@@ -123,6 +123,15 @@ def test_what_the_file_has_is_not_made_again(ladder, monkeypatch):
     assert ladder() == rows
 
 
+def test_a_model_that_is_missing_is_written_again_from_the_checkpoint(ladder, data, tmp_path):
+    rows = ladder(["plain", "small"])
+    model = run_folder(tmp_path / "runs", SMALL, 1, label_of(data)) / "model.npz"
+    before = Network.load(model).parameters.copy()
+    model.unlink()
+    assert ladder()[:5] == rows
+    np.testing.assert_array_equal(Network.load(model).parameters, before)
+
+
 def test_a_member_without_its_model_is_trained_again_but_not_counted_twice(ladder, data, tmp_path):
     rows = ladder(["plain", "small"])
     folder = run_folder(tmp_path / "runs", SMALL, 1, label_of(data))
@@ -244,6 +253,28 @@ def test_mistakes_are_found_before_anything_is_trained(ladder, tmp_path, options
 
 
 # ---- validation ----
+
+
+def test_validation_judges_the_weights_that_early_stopping_puts_back(data, monkeypatch):
+    recipe = dataclasses.replace(
+        SMALL,
+        epochs=30,
+        learning_rate=0.3,
+        schedule="constant",
+        validation=0.2,
+        early_stopping=2,
+    )
+    networks = []
+    build = Recipe.build_network
+    monkeypatch.setattr(
+        Recipe,
+        "build_network",
+        lambda *arguments: networks.append(build(*arguments)) or networks[-1],
+    )
+    metrics = validate(recipe, 0, data=data)
+    (x, y), _ = load_folder(data)
+    assert metrics["epochs"] < 30
+    assert metrics["test_accuracy"] == (networks[-1].predict(x[500:]) == y[500:]).mean()
 
 
 def test_validation_trains_on_five_sixths_and_never_sees_the_test_images(ladder, data, monkeypatch):
