@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from numpymlp import __version__, recipes
 from numpymlp.divergence import TrainingDiverged
-from numpymlp.files import StorageError
+from numpymlp.files import RunLock, StorageError
 from numpymlp.network import ACTIVATIONS
 from numpymlp.recipes import Recipe
 from numpymlp.validation import InputError, check_positive_integer
@@ -463,7 +463,7 @@ def search(options: argparse.Namespace) -> None:
         ) from error
     recipe = recipes.find(options.recipe)
     _, ((x, y), _) = runs.load_data(options.data)
-    with runs.fresh_folder(options.output) as folder:
+    with runs.fresh_folder(options.output) as folder, RunLock(folder):
         rows = search(
             recipe, x, y, candidates=options.candidates, jobs=options.jobs, seed=options.seed
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import shlex
 import shutil
@@ -98,16 +99,16 @@ def read_data(folder: str | None) -> RunData:
 
 
 def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Path:
-    """Make the folder of a new run; by default ``runs/<date and time>``.
+    """Make the folder of a new run; by default ``runs/<date and time>``, which nobody else has.
 
     Raises
     ------
     InputError
         If the folder already holds something and may not be overwritten.
     """
-    folder = (
-        Path(path) if path is not None else Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    )
+    if path is None:
+        return _dated_folder()
+    folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: --output expects a folder, new or empty")
     if folder.exists():
@@ -117,6 +118,21 @@ def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}") from error
     return folder
+
+
+def _dated_folder() -> Path:
+    """Make a folder named by date and time; of two processes in one second each gets its own."""
+    name = Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    for number in itertools.count(1):
+        folder = name if number == 1 else Path(f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made: {error.strerror}") from error
+        return folder
+    raise AssertionError("unreachable: the numbers do not end")
 
 
 @contextlib.contextmanager
@@ -309,7 +325,8 @@ def resume(
         trainer = _build(recipe, everything, seed, Checkpoint(run / CHECKPOINT, minutes), verbose)
         assert trainer.checkpoint is not None
         trainer.checkpoint.load(trainer)
-        if trainer.stopped not in ("", "interrupted") and (run / METRICS).is_file():
+        whole = (run / METRICS).is_file() and (run / MODEL).is_file()
+        if trainer.stopped not in ("", "interrupted") and whole:
             say(f"{run} is finished: {trainer.epoch} epochs")
             return read_json(run / METRICS, "the metrics of a run")
         say(

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -295,6 +296,24 @@ def test_the_first_signal_lets_the_step_end_and_the_second_aborts(tmp_path, numb
         assert process.returncode == -signal.SIGTERM
     with open_archive(tmp_path / "checkpoint.npz", "checkpoint") as archive:
         assert archive.header["batch"] == 0
+
+
+def test_two_runs_of_one_second_get_a_folder_each(tmp_path, monkeypatch):
+    class OneSecond:
+        @staticmethod
+        def now():
+            return datetime(2026, 1, 2, 3, 4, 5)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("numpymlp.runs.datetime", OneSecond)
+    with runs.fresh_folder(None) as first:
+        with runs.fresh_folder(None) as second:
+            assert second.name == "2026-01-02_03-04-05-2"
+        assert first.is_dir()
+        assert not second.exists()
+        (first / "config.json").touch()
+    assert first.name == "2026-01-02_03-04-05"
+    assert (first / "config.json").exists()
 
 
 def test_a_signal_that_the_caller_ignored_stays_ignored(small, tmp_path):
