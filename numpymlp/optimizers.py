@@ -143,7 +143,7 @@ class Adam(Optimizer):
         About the length of a step, for every parameter.
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
         How slowly the two running means forget.
-    epsilon : float >= 1e-15, default 1e-8
+    epsilon : float >= 1e-30, default 1e-8
         Keeps the division finite where the gradient was always 0.
 
     Notes
@@ -171,7 +171,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate)
         self.beta1 = check_range(beta1, "Adam beta1", 0, 1, right_open=True)
         self.beta2 = check_range(beta2, "Adam beta2", 0, 1, right_open=True)
-        self.epsilon = check_range(epsilon, "Adam epsilon", 1e-15, np.inf, right_open=True)
+        self.epsilon = check_range(epsilon, "Adam epsilon", 1e-30, np.inf, right_open=True)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         check_optimizer_vectors(parameters, gradients, self.m)

@@ -48,7 +48,7 @@ def clear_tiny(step: int, *vectors: np.ndarray) -> None:
         The number of the step, counted from 1.
     *vectors : ndarray of shape (P,)
         Cleared below 1e8 times the smallest normal number, 1e-30 in float32: so far below any
-        gradient that teaches, and not above the square of Adam's smallest epsilon, that no
+        gradient that teaches, and below the square of Adam's usual epsilon, that no
         parameter notices.
     """
     if step % CLEAR == 0:

@@ -303,7 +303,7 @@ def test_defaults_and_repr() -> None:
         (lambda: Adam(beta1=-0.1), "Adam beta1"),
         (lambda: Adam(beta2=1), r"Adam beta2: expected a number in \[0, 1\)"),
         (lambda: Adam(beta2=-0.1), "Adam beta2"),
-        (lambda: Adam(epsilon=0), r"Adam epsilon: expected a number in \[1e-15, inf\)"),
+        (lambda: Adam(epsilon=0), r"Adam epsilon: expected a number in \[1e-30, inf\)"),
         (lambda: Adam(epsilon=math.inf), "Adam epsilon"),
         (
             lambda: AdamW(np.ones(1), weight_decay=-1),

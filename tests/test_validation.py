@@ -487,7 +487,7 @@ MISTAKES = {
     ),
     "a momentum of 1": (lambda: SGD(0.1, momentum=1), "SGD momentum: expected a number in [0, 1)"),
     "a beta of 1": (lambda: Adam(beta2=1.0), "Adam beta2: expected a number in [0, 1), got 1.0"),
-    "an epsilon of 0": (lambda: Adam(epsilon=0), "Adam epsilon: expected a number in [1e-15, inf)"),
+    "an epsilon of 0": (lambda: Adam(epsilon=0), "Adam epsilon: expected a number in [1e-30, inf)"),
     "a learning rate as decay mask": (
         lambda: AdamW(1e-3),
         "AdamW decay_mask: expected network.decay_mask, got float",
