@@ -72,6 +72,7 @@ TRIALS = [
         (DECAYING, {}),
         (DECAYING, {"epochs": 100}),
         (DECAYING, {"weight_decay": 0.3}),
+        (DECAYING, {"input_dropout": 0.1}),
     )
 ]
 
