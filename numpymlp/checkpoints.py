@@ -195,15 +195,18 @@ def _settings(part: Any) -> Any:
     if part is None:
         return None
     changing = {*getattr(part, "state_names", ()), "kept"}
-    settings = {}
+    settings: dict[str, Any] = {}
     for name, value in sorted(getattr(part, "__dict__", {}).items()):
         # As JSON gives it back: numbers of NumPy become Python's, tuples lists. A tuple is a
         # setting in a dataclass; a layer may keep the shape of its last batch in one.
         plain = value.item() if isinstance(value, np.generic) else value
-        if isinstance(plain, tuple) and dataclasses.is_dataclass(part):
-            plain = list(plain)
-        if isinstance(plain, bool | int | float | str | list) and name not in changing:
+        several = list(plain) if isinstance(plain, tuple) and dataclasses.is_dataclass(part) else []
+        if name in changing:
+            continue
+        if isinstance(plain, bool | int | float | str):
             settings[name] = plain
+        elif several and all(isinstance(each, bool | int | float | str) for each in several):
+            settings[name] = several
     return {"type": getattr(part, "__name__", type(part).__name__), **settings}
 
 

@@ -23,6 +23,7 @@ from numpymlp.data import five_sixths
 from numpymlp.environment import environment
 from numpymlp.files import RunLock
 from numpymlp.interrupts import TrainingInterrupted
+from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.recipes import RECIPES, NamedRecipe, Recipe
 from numpymlp.scoring import evaluate
@@ -231,7 +232,8 @@ def validate(
     Returns
     -------
     dict
-        What a row of the results file needs: "test_accuracy" is that on the held-out images.
+        What a row of the results file needs, and losses: "test_accuracy" and "test_loss" are those
+        on the held-out images.
     """
     _, ((x, y), _) = runs.load_data(data)
     first = five_sixths(y)
@@ -243,9 +245,12 @@ def validate(
     if trainer.stopped == "interrupted":
         number = trainer.stop_signal or signal.SIGINT
         raise TrainingInterrupted("interrupted; this run was not finished", number)
+    # Not the last of the history: early stopping puts better weights back.
+    held_out = evaluate(network, SoftmaxCrossEntropy(), x[first:], y[first:])
     return {
-        # Not the last of the history: early stopping puts better weights back.
-        "test_accuracy": evaluate(network, trainer.loss, x[first:], y[first:]).accuracy,
+        "test_accuracy": held_out.accuracy,
+        "test_loss": held_out.loss,
+        "running_train_loss": history["running_train_loss"][-1],
         "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
         "epochs": trainer.epoch,
         "training_seconds": sum(history["seconds"]),

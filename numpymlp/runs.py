@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import os
 import shlex
 import shutil
@@ -123,16 +122,17 @@ def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False)
 def _dated_folder() -> Path:
     """Make a folder named by date and time; of two processes in one second each gets its own."""
     name = Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    for number in itertools.count(1):
-        folder = name if number == 1 else Path(f"{name}-{number}")
+    folder, number = name, 1
+    while True:
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
-            continue
+            number += 1
+            folder = Path(f"{name}-{number}")
         except OSError as error:
             raise InputError(f"{folder} cannot be made: {error.strerror}") from error
-        return folder
-    raise AssertionError("unreachable: the numbers do not end")
+        else:
+            return folder
 
 
 @contextlib.contextmanager

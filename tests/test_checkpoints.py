@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +291,26 @@ def refused(trainer, path, message):
         Checkpoint(path).load(trainer)
     assert str(path) in str(caught.value)
     assert bits(trainer) == before
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """An augmentation of one's own, with what JSON cannot hold."""
+
+    ways: tuple = (np.zeros(6, np.float32), np.ones(6, np.float32))
+
+    def __call__(self, x, rng):
+        return x + self.ways[rng.integers(2)]
+
+
+def test_lists_and_tuples_of_arrays_are_no_settings(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    trainer = build(path, augment=Nudge())
+    trainer.network.layers[2].seen = [np.zeros(2)]
+    trainer.fit(*data(), 1, validation=0.2)
+    again = build(path, augment=Nudge())
+    Checkpoint(path).load(again)
+    assert bits(again) == bits(trainer)
 
 
 def test_settings_that_are_numbers_of_numpy_or_tuples_count_too(tmp_path):

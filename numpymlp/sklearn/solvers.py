@@ -176,7 +176,7 @@ class Planned:
     schedule: Schedule
     start: int
     steps: int
-    asked: tuple[Any, ...] = ()
+    asked: tuple[Any, ...]
 
     def __call__(self, step: int, total_steps: int) -> float:
         # The Trainer also asks for the step before the first.
