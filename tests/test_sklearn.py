@@ -15,6 +15,7 @@ import scipy.sparse
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_regression
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -254,6 +255,45 @@ def test_a_warm_start_does_not_mix_what_was_monitored_before_with_what_is_now() 
     assert model.best_loss_ == min(model.loss_curve_[-n:])
     assert np.abs(weights(model) - before).max() > 0.01  # the best weights of before stay there
     assert model.loss_curve_[-1] < model.loss_curve_[-n]
+
+
+def test_curves_and_bests_are_those_of_the_data_at_hand() -> None:
+    model = MLPClassifier((4,), max_iter=3, warm_start=True, random_state=0)
+    model.fit(X, Y, X_val=X[:30], y_val=Y[:30])
+    assert len(model.validation_scores_) == 3
+    model.fit(X, Y)
+    assert model.validation_scores_ is model.validation_loss_curve_ is None
+    assert model.best_validation_score_ is None
+    model.set_params(early_stopping=True).fit(X, Y)
+    assert model.best_loss_ is None
+    model.loss_curve_[0] = 0.001  # as if it had begun so well
+    assert model.set_params(early_stopping=False).fit(X, Y).best_loss_ == 0.001
+    assert len(model.loss_curve_) == 12
+
+
+def test_targets_of_validation_data_need_their_samples() -> None:
+    for targets in ({"y_val": Y}, {"sample_weight_val": np.ones(len(Y))}):
+        with pytest.raises(ValueError, match="expected X_val beside them"):
+            MLPClassifier().fit(X, Y, **targets)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_call_that_fails_leaves_the_estimator_as_it_was(kind) -> None:
+    model = kind(hidden_layer_sizes=(4,), max_iter=3, random_state=0)
+    wrong = {"y": np.arange(len(X)) % 5, "sample_weight": -np.ones(len(X))}
+    for fit in (model.fit, model.partial_fit):
+        names = kind is MLPClassifier and fit == model.partial_fit
+        classes = {"classes": range(5)} if names else {}
+        with pytest.raises(ValueError, match="Negative values"):
+            fit(X, **wrong, **classes)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+        assert not any(name.endswith("_") for name in vars(model))
+    before = model.fit(X, Y).predict(X)
+    with pytest.raises(ValueError, match="Negative values"):
+        model.fit(X[:, :2], **wrong)
+    np.testing.assert_array_equal(model.predict(X), before)
+    assert (model.n_features_in_, model.n_iter_) == (4, 3)
 
 
 def test_the_best_weights_are_those_of_this_call() -> None:

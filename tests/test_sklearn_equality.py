@@ -29,9 +29,9 @@ def test_every_solver_and_activation_takes_sixty_equal_steps() -> None:
 )
 def test_the_proof_fails_for_a_small_fault(setting, wrong, monkeypatch) -> None:
     class Faulty(ours.MLPClassifier):
-        def _fit(self, *arguments, **keywords) -> None:
+        def _prepare(self, *arguments, **keywords):
             setattr(self, setting, wrong)
-            super()._fit(*arguments, **keywords)
+            return super()._prepare(*arguments, **keywords)
 
     monkeypatch.setattr(equality, "MLPClassifier", Faulty)
     with pytest.raises(NotEqualError, match=r"Adam, tanh, alpha=0\.1: after step"):

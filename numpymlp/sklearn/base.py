@@ -8,6 +8,7 @@ sets classes and values apart.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Iterator
@@ -59,6 +60,18 @@ class Views(list[np.ndarray]):
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self[place][...] = value
+
+
+@contextlib.contextmanager
+def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
+    """Should the block raise, give the estimator the attributes back that it had before."""
+    before = estimator.__dict__.copy()
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
 
 
 class BaseMLP(BaseEstimator):
@@ -139,7 +152,7 @@ class BaseMLP(BaseEstimator):
 
     def _logits(self, X: Any) -> Iterator[np.ndarray]:
         """Yield what the last layer puts out, in bounded memory also for sparse rows."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         X = validate_data(self, X, accept_sparse="csr", reset=False)
         if not scipy.sparse.issparse(X):
             yield from self.network_.logits_in_batches(X)
@@ -185,8 +198,27 @@ class BaseMLP(BaseEstimator):
         y: Any,
         sample_weight: Any,
         incremental: bool = False,
-        validation: tuple[Any, Any, Any] | None = None,
+        validation: tuple[Any, Any, Any] = (None, None, None),
     ) -> None:
+        with all_or_nothing(self):
+            samples, held_out = self._prepare(X, y, sample_weight, incremental, validation)
+        self._train(samples, held_out, incremental)
+
+    def _train(self, samples: Samples, held_out: Samples | None, incremental: bool) -> None:
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(samples)
+        else:
+            self._fit_stochastic(samples, held_out, incremental)
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        validation: tuple[Any, Any, Any] = (None, None, None),
+    ) -> tuple[Samples, Samples | None]:
+        """Check all that came, build the network if there is none to go on with, split the data."""
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
@@ -203,17 +235,18 @@ class BaseMLP(BaseEstimator):
             )
         samples = self._samples(X, targets, weight)
         if self.solver == "lbfgs":
-            self._fit_lbfgs(samples)
-        else:
-            held_out = None
-            if validation is not None:
-                held_out = self._own_validation(*validation)
-            elif self.early_stopping:
-                samples, held_out = self._split(samples)
-                # The weights of classes steer training; the score is of the samples as they come.
-                own_weight = BaseMLP._sample_weight(self, sample_weight, X, y)
-                held_out = held_out._replace(weight=own_weight)
-            self._fit_stochastic(samples, held_out, incremental)
+            return samples, None
+        X_val, y_val, sample_weight_val = validation
+        if X_val is not None:
+            return samples, self._own_validation(*validation)
+        if y_val is not None or sample_weight_val is not None:
+            raise ValueError("y_val and sample_weight_val expected X_val beside them, got none")
+        if not self.early_stopping:
+            return samples, None
+        samples, held_out = self._split(samples)
+        # The weights of classes steer training; the score is of the samples as they come.
+        own_weight = BaseMLP._sample_weight(self, sample_weight, X, y)
+        return samples, held_out._replace(weight=own_weight)
 
     def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
         """Say of which layers the network has to be, in the parameters' own words."""
@@ -353,7 +386,6 @@ class BaseMLP(BaseEstimator):
             )
             batch_size = rows
         objective = Objective(self._head()[0], self.alpha, self.l2_scaling)
-        self._best: tuple[np.ndarray, np.ndarray] | None = None
         watch = Epochs(self, objective, held_out, rows)
         trainer = Trainer(
             self.network_,
@@ -383,8 +415,8 @@ class BaseMLP(BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=5,
             )
-        if self._best is not None and not incremental:
-            self.network_.parameters, self.network_.buffers = self._best
+        if watch.best_weights is not None and not incremental:
+            self.network_.parameters, self.network_.buffers = watch.best_weights
 
     def _next_optimizer(self) -> Optimizer:
         """Make the optimizer by today's parameters; it goes on with what the last one knew."""

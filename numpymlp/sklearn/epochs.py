@@ -72,16 +72,17 @@ class Epochs:
         e.n_iter_ = 0
         if not hasattr(e, "loss_curve_"):
             e.loss_curve_ = []
-            e.validation_scores_ = e.validation_loss_curve_ = None
-            e.best_validation_score_ = None
-            e.best_loss_ = None
-        self.best = -math.inf  # of this call: the score, without validation data minus the loss
+            e.validation_scores_ = None
+        # Of this call: the score, or without validation data minus the loss.
+        self.best = -math.inf
+        self.best_weights: tuple[np.ndarray, np.ndarray] | None = None
         monitors_score = bool(e.early_stopping)
         if e._convergence.monitors_score != monitors_score:
             e._convergence = Convergence(monitors_score=monitors_score)
-        if e.best_loss_ is None and not e.early_stopping:
-            e.best_loss_ = math.inf
-        if held_out is not None and e.validation_scores_ is None:
+        e.best_loss_ = None if monitors_score else min(e.loss_curve_, default=math.inf)
+        if held_out is None:
+            e.validation_scores_ = e.validation_loss_curve_ = e.best_validation_score_ = None
+        elif e.validation_scores_ is None:
             e.validation_scores_, e.validation_loss_curve_ = [], []
             e.best_validation_score_ = -np.inf
 
@@ -105,7 +106,8 @@ class Epochs:
             e.best_validation_score_ = max(e.best_validation_score_, score)
         if value > self.best and (e.keep_best or e.early_stopping):
             self.best = value
-            e._best = trainer.network.parameters.copy(), trainer.network.buffers.copy()
+            network = trainer.network
+            self.best_weights = network.parameters.copy(), network.buffers.copy()
         return self.should_stop()
 
     def should_stop(self) -> bool:

@@ -28,7 +28,7 @@ from numpymlp.layers import sigmoid
 from numpymlp.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, log_softmax, softmax
 from numpymlp.samples import Samples
 from numpymlp.schedules import Schedule
-from numpymlp.sklearn.base import BaseMLP
+from numpymlp.sklearn.base import BaseMLP, all_or_nothing
 from numpymlp.sklearn.solvers import REGRESSION_LOSSES
 
 
@@ -222,8 +222,7 @@ layers, or a list with one for each hidden layer, default "relu"
         -------
         self
         """
-        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        self._fit(X, y, sample_weight, validation=validation)
+        self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
         return self
 
     @available_if(_is_stochastic)
@@ -248,10 +247,12 @@ layers, or a list with one for each hidden layer, default "relu"
                 "samples: pass the weights that "
                 "sklearn.utils.class_weight.compute_class_weight gives"
             )
-        if _check_partial_fit_first_call(self, classes):
-            multilabel = type_of_target(y).startswith("multilabel")
-            self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
-        self._fit(X, y, sample_weight, incremental=True)
+        with all_or_nothing(self):
+            if _check_partial_fit_first_call(self, classes):
+                multilabel = type_of_target(y).startswith("multilabel")
+                self._label_binarizer = LabelBinarizer().fit(y if multilabel else classes)
+            samples, held_out = self._prepare(X, y, sample_weight, incremental=True)
+        self._train(samples, held_out, incremental=True)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -464,8 +465,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        validation = None if X_val is None else (X_val, y_val, sample_weight_val)
-        self._fit(X, y, sample_weight, validation=validation)
+        self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
         return self
 
     @available_if(_is_stochastic)
