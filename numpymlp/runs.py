@@ -462,6 +462,10 @@ def _carry_out(
         )
     # Last of all: where it stands, the run is finished.
     write_json(folder / METRICS, metrics)
+    if trainer.stop_signal is not None:  # it came with the last step, and stops what comes next
+        raise TrainingInterrupted(
+            f"interrupted; the run in {folder} was at its end and is whole", trainer.stop_signal
+        )
     return metrics
 
 

@@ -18,9 +18,10 @@ import numpy as np
 from scipy.stats import loguniform, uniform
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
-from sklearn.model_selection import HalvingRandomSearchCV, PredefinedSplit
+from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, PredefinedSplit
 
 from numpymlp.data import five_sixths
+from numpymlp.divergence import TrainingDiverged
 from numpymlp.files import atomic_write
 from numpymlp.recipes import LEARNING_RATES, Recipe
 from numpymlp.sklearn import MLPClassifier
@@ -49,7 +50,21 @@ FACTOR = 3  # of the settings, one in three is trained again, for three times as
 Row = dict[str, Any]
 
 
-def estimator(recipe: Recipe, seed: int = 0) -> MLPClassifier:
+class Candidate(MLPClassifier):
+    """The estimator, but where training diverges it is judged by its last good weights.
+
+    One drawn setting that leads nowhere is a result too, and no reason to lose the others.
+    """
+
+    def _train(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super()._train(*arguments, **options)
+        except ValueError as error:
+            if not isinstance(error.__cause__, TrainingDiverged):
+                raise
+
+
+def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
     """Build the scikit-learn estimator that trains as a recipe says.
 
     Its first weights are those that scikit-learn draws, not the recipe's.
@@ -67,7 +82,7 @@ def estimator(recipe: Recipe, seed: int = 0) -> MLPClassifier:
             f"{', '.join(unknown) or 'optimizer ' + recipe.optimizer}: try classic or default"
         )
     schedules = {"constant": None, "step": "step_decay", "cosine": "cosine"}
-    return MLPClassifier(
+    return Candidate(
         recipe.hidden,
         recipe.activation,
         alpha=recipe.l2,
@@ -105,7 +120,7 @@ def search(
     y : ndarray (N,)
         Training data. The first five sixths train, the last sixth judges.
     candidates : int, default 27
-        How many settings are drawn.
+        How many settings are drawn, each once; all of them, where there are no more.
     jobs : int, default 1
         Processes. With more than one, set ``OPENBLAS_NUM_THREADS=1``.
     seed : int, default 0
@@ -124,6 +139,8 @@ def search(
     if jobs == 0 or not isinstance(jobs, int):
         raise InputError(f"jobs: expected a number of processes, or -1 for all cores, got {jobs}")
     fold = np.where(np.arange(len(x)) < five_sixths(y), -1, 0)
+    if all(isinstance(values, list) for values in settings.values()):
+        candidates = min(candidates, len(ParameterGrid(settings)))
     rounds = 1
     while FACTOR**rounds <= min(candidates, recipe.epochs):
         rounds += 1

@@ -20,6 +20,7 @@ import pytest
 from numpymlp import Network, load_mnist, runs
 from numpymlp.__main__ import main
 from numpymlp.environment import blas_threads, environment
+from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.recipes import Recipe
 from numpymlp.runs import CHECKPOINT, CONFIG, METRICS, MODEL, RunData, evaluate_run
 from numpymlp.storage import open_archive
@@ -245,6 +246,22 @@ def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     output = finish(small, folder)
     assert f"going on with {folder}: " in output
     assert result(folder) == undisturbed[0]
+
+
+def test_a_signal_with_the_last_step_stops_what_comes_next_but_loses_nothing(
+    small, tmp_path, monkeypatch
+):
+    def interrupt_at_the_end(self, step, total_steps):
+        if step == total_steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return 1.0
+
+    recipe = Recipe(hidden=(4,), epochs=2, schedule="constant")
+    monkeypatch.setattr("numpymlp.schedules.Constant.__call__", interrupt_at_the_end)
+    with pytest.raises(TrainingInterrupted, match="is whole") as caught:
+        runs.train(recipe, folder=tmp_path, data=str(small), figures=False, say=str, verbose=0)
+    assert caught.value.number == signal.SIGTERM
+    assert runs.resume(tmp_path, say=str)["epochs"] == 2
 
 
 SLOW_STEPS = """

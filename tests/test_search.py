@@ -68,6 +68,22 @@ def test_the_same_seed_draws_the_same_settings(rows):
     assert search(recipe, *blobs(), candidates=9, settings=SETTINGS, seed=1) != rows
 
 
+def test_a_setting_that_diverges_does_not_end_the_search():
+    x, y = blobs()
+    settings = {"learning_rate_init": [1e-2, 1e30], "batch_size": [20, 40]}
+    rows = search(Recipe(epochs=3, batch_size=20), x, y, candidates=4, settings=settings)
+    good, bad = ([r for r in rows if r["learning_rate_init"] == rate] for rate in (1e-2, 1e30))
+    assert (len(good), len(bad)) == (4, 2)
+    assert rows[0]["validation_accuracy"] == good[0]["validation_accuracy"] > 0.7
+    assert max(row["validation_accuracy"] for row in bad) < 0.7
+
+
+def test_a_few_settings_are_drawn_once_each_and_the_best_gets_all_epochs():
+    settings = {"learning_rate_init": [1e-3, 1e-2], "hidden_layer_sizes": [(4,), (6, 5)]}
+    rows = search(Recipe(epochs=9, batch_size=20), *blobs(), settings=settings)
+    assert [row["epochs"] for row in rows] == [9, 9, 3, 3, 3, 3]
+
+
 @pytest.mark.slow  # each process imports scikit-learn anew
 def test_processes_change_nothing(rows):
     recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)

@@ -192,30 +192,12 @@ class BaseMLP(BaseEstimator):
 
     # ---- fitting ----
 
-    def _fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        incremental: bool = False,
-        validation: tuple[Any, Any, Any] = (None, None, None),
-    ) -> None:
-        with all_or_nothing(self):
-            samples, held_out = self._prepare(X, y, sample_weight, incremental, validation)
-        self._train(samples, held_out, incremental)
-
-    def _train(self, samples: Samples, held_out: Samples | None, incremental: bool) -> None:
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(samples)
-        else:
-            self._fit_stochastic(samples, held_out, incremental)
-
     def _prepare(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
-        incremental: bool,
+        incremental: bool = False,
         validation: tuple[Any, Any, Any] = (None, None, None),
     ) -> tuple[Samples, Samples | None]:
         """Check all that came, build the network if there is none to go on with, split the data."""
@@ -247,6 +229,12 @@ class BaseMLP(BaseEstimator):
         # The weights of classes steer training; the score is of the samples as they come.
         own_weight = BaseMLP._sample_weight(self, sample_weight, X, y)
         return samples, held_out._replace(weight=own_weight)
+
+    def _train(self, samples: Samples, held_out: Samples | None, incremental: bool = False) -> None:
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(samples)
+        else:
+            self._fit_stochastic(samples, held_out, incremental)
 
     def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
         """Say of which layers the network has to be, in the parameters' own words."""

@@ -222,7 +222,10 @@ layers, or a list with one for each hidden layer, default "relu"
         -------
         self
         """
-        self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
+        with all_or_nothing(self):
+            validation = X_val, y_val, sample_weight_val
+            samples, held_out = self._prepare(X, y, sample_weight, validation=validation)
+        self._train(samples, held_out)
         return self
 
     @available_if(_is_stochastic)
@@ -465,7 +468,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
+        with all_or_nothing(self):
+            validation = X_val, y_val, sample_weight_val
+            samples, held_out = self._prepare(X, y, sample_weight, validation=validation)
+        self._train(samples, held_out)
         return self
 
     @available_if(_is_stochastic)
@@ -482,7 +488,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self
         """
-        self._fit(X, y, sample_weight, incremental=True)
+        with all_or_nothing(self):
+            samples, held_out = self._prepare(X, y, sample_weight, incremental=True)
+        self._train(samples, held_out, incremental=True)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
