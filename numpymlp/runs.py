@@ -339,20 +339,26 @@ def resume(
 
 def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
     """Write the configuration; what an old run left goes only when the new one has its place."""
-    names = [CHECKPOINT, METRICS, MODEL, HISTORY]
+    old = [folder / name for name in (CHECKPOINT, METRICS, MODEL, HISTORY)]
+    others: list[Path] = []
     if overwrite:
-        from numpymlp.evaluation import FILES  # brings matplotlib along
+        from numpymlp.evaluation import FILES, REPORT  # brings matplotlib along
 
-        names += FILES
+        # Reports on other data, each in a folder of its own: see `evaluate_run`.
+        others = [path.parent for path in folder.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}")]
+        old += [place / name for place in (folder, *others) for name in FILES]
     text = json_bytes(config)
     remove_leftovers(folder / CONFIG)
     with atomic_write(folder / CONFIG) as file:
         file.write(text)
         file.flush()
         # The checkpoint first: without one, whatever else is left does not look like a run.
-        for name in names:
-            remove_leftovers(folder / name)
-            (folder / name).unlink(missing_ok=True)
+        for path in old:
+            remove_leftovers(path)
+            path.unlink(missing_ok=True)
+        for place in others:
+            if not any(place.iterdir()):
+                place.rmdir()
 
 
 def _load(data: str | None, say: Callable[[str], None]) -> RunData:
@@ -477,8 +483,9 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     run : path
         Folder of a run, or its model file.
     data : str, optional
-        Folder of four IDX files; that of the training if None. The report on another data set goes
-        into a folder of its own within the run, named after it and its content.
+        Folder of four IDX files; that of the training if None. The report on other data than those
+        of the training goes into a folder of its own within the run, named after them and their
+        content.
 
     Returns
     -------
@@ -489,12 +496,14 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     from numpymlp.evaluation import write_evaluation  # brings matplotlib along
 
     model = find_model(run)
-    network, folder, trained_on = Network.load(model), model.parent, None
+    network, folder, config = Network.load(model), model.parent, {}
     if (folder / CONFIG).is_file():
-        trained_on = read_json(folder / CONFIG, "the configuration of a run").get("data")
-    everything = read_data(data or trained_on)
-    if data is not None and str(Path(data).resolve()) != trained_on:
-        folder = folder / f"{Path(data).resolve().name}-{everything.fingerprint:08x}"
+        config = read_json(folder / CONFIG, "the configuration of a run")
+    everything = read_data(data or config.get("data"))
+    # Not by the path: what lies there may have changed since.
+    known = config.get("data_fingerprint") == everything.fingerprint if config else data is None
+    if not known:
+        folder = folder / f"{Path(everything.name).resolve().name}-{everything.fingerprint:08x}"
     report = write_evaluation(
         folder,
         network,

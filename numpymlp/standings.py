@@ -44,6 +44,9 @@ def results_file(name: str = TEST, write: bool = False) -> Path:
 def describe(recipe: Recipe) -> str:
     """Write all settings that are on as one line, which two recipes share if they do the same."""
     settings = dataclasses.asdict(recipe)
+    for field in dataclasses.fields(recipe):
+        if str(field.type).startswith("float") and settings[field.name] is not None:
+            settings[field.name] = float(settings[field.name])  # 10 is 10.0
     settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
     settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
     if not recipe.elastic:

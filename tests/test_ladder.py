@@ -201,6 +201,7 @@ def test_two_ladders_may_write_one_file_and_no_run_counts_twice(tmp_path):
 def test_settings_that_do_nothing_do_not_make_another_recipe():
     assert describe(Recipe(sigma=3.0)) == describe(Recipe())
     assert describe(Recipe(learning_rate=1e-2)) == describe(Recipe())
+    assert describe(Recipe(rotation=10, l2=1)) == describe(Recipe(rotation=10.0, l2=1.0))
     assert describe(Recipe(elastic=30.0, sigma=3.0)) != describe(Recipe(elastic=30.0))
     assert describe(Recipe(learning_rate=2e-2)) != describe(Recipe())
 

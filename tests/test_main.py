@@ -179,11 +179,15 @@ def test_evaluate_keeps_the_report_on_other_data_in_a_folder_of_its_own(
 ):
     shutil.copytree(small, tmp_path / "other")
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    assert not list(run.glob("other-*"))  # it is the data of the training, whatever its name
+    labels = tmp_path / "other" / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
     (report,) = run.glob("other-*/report.txt")
     assert report.read_text() in capsys.readouterr().out
     # Data of the same name but another content do not take its place.
-    labels = tmp_path / "other" / "t10k-labels-idx1-ubyte"
-    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
+    labels.write_bytes(labels.read_bytes()[:8] + bytes(len(labels.read_bytes()) - 8))
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
     assert len(list(run.glob("other-*/report.txt"))) == 2
 

@@ -391,6 +391,7 @@ def test_a_run_that_overwrites_another_and_is_killed_leaves_nothing_of_the_other
 ):
     folder = shutil.copytree(finished, tmp_path / "run")
     evaluate_run(folder)
+    assert evaluate_run(folder, shuffled(small, tmp_path / "other"))[1].parent == folder
     program = ("-c", textwrap.dedent(KILLED_WRITER))
     process = subprocess.run(
         [sys.executable, *program, "train", *map(str, begin(small, folder)), "--overwrite"],
@@ -399,6 +400,24 @@ def test_a_run_that_overwrites_another_and_is_killed_leaves_nothing_of_the_other
     )
     assert process.returncode == -signal.SIGKILL
     assert [path.name for path in folder.iterdir() if path.name[0] != "."] == [CONFIG]
+
+
+def shuffled(small, folder):
+    """Copy the data, but for the test labels, which now stand in another order."""
+    shutil.copytree(small, folder)
+    labels = folder / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
+    return str(folder)
+
+
+def test_data_that_changed_since_the_training_are_judged_apart(small, tmp_path):
+    data = shuffled(small, tmp_path / "data")
+    arguments = ["--data", data, "--output", tmp_path / "run", *SETTINGS, "--epochs", "1"]
+    assert main(["train", *map(str, arguments), "--quiet"]) == 0
+    assert evaluate_run(tmp_path / "run")[1] == tmp_path / "run"
+    shutil.rmtree(data)
+    shutil.copytree(small, data)
+    assert evaluate_run(tmp_path / "run")[1].parent == tmp_path / "run"
 
 
 def test_a_failed_beginning_leaves_the_former_run_alone(small, tmp_path, capsys):

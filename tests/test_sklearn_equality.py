@@ -38,6 +38,18 @@ def test_the_proof_fails_for_a_small_fault(setting, wrong, monkeypatch) -> None:
         equality._run("Adam", "tanh", 0.1, 60, 1e-12)
 
 
+def test_a_nan_does_not_pass_for_equal(monkeypatch) -> None:
+    class Faulty(ours.MLPClassifier):
+        def partial_fit(self, *arguments, **keywords):
+            super().partial_fit(*arguments, **keywords)
+            self.intercepts_[0][0] = np.nan  # neither the first array compared nor the last
+            return self
+
+    monkeypatch.setattr(equality, "MLPClassifier", Faulty)
+    with pytest.raises(NotEqualError, match="differ from scikit-learn's by up to nan"):
+        equality._run("SGD", "relu", 0.0, 3, 1e-12)
+
+
 def difference(a, b) -> float:
     pairs = zip([*a.coefs_, *a.intercepts_], [*b.coefs_, *b.intercepts_], strict=True)
     return max(float(np.abs(x - y).max()) for x, y in pairs)
