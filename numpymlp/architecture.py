@@ -6,6 +6,8 @@ them into JSON and back for `storage.py`. Nothing here computes; read `network.p
 
 from __future__ import annotations
 
+import inspect
+import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -189,16 +191,54 @@ def read_model(
 
 
 def layers_to_config(layers: Sequence[Any]) -> list[dict[str, Any]]:
-    """Write each layer as its type and the arguments that build it."""
+    """Write each layer as its type and the arguments that build it.
+
+    Raises
+    ------
+    InputError
+        If a layer could not be built again from that, or would come back as another.
+    """
     for layer in layers:
         kept = {*names(layer, "parameter_names"), *names(layer, "buffer_names")}
-        if not hasattr(layer, "config") or not kept <= set(getattr(layer, "shapes", dict)()):
+        shapes = layer.shapes() if hasattr(layer, "shapes") else None
+        if not hasattr(layer, "config") or shapes is None or not kept <= set(shapes):
             raise InputError(
                 f"{label(layer)} cannot be saved: let its class derive from numpymlp.Layer and "
                 f"define config(), and shapes() for all that it keeps; name it to Network.load in "
                 f"classes="
             )
-    return [{"type": type(layer).__name__, **layer.config()} for layer in layers]
+        for name in kept:
+            if tuple(shapes[name]) != np.shape(getattr(layer, name)):
+                raise InputError(
+                    f"{label(layer)} cannot be saved: its shapes() gives {tuple(shapes[name])} for "
+                    f"{name}, which has shape {np.shape(getattr(layer, name))}"
+                )
+    return [_to_config(layer, builtin_layers, Layer) for layer in layers]
+
+
+def _to_config(part: Any, module: Any, base: Any) -> dict[str, Any]:
+    """Write a layer or a loss as its type and the arguments that build it."""
+    kind, what = type(part), label(part)
+    ours = _named_classes(module, base).get(kind.__name__, kind)
+    if ours is not kind:
+        raise InputError(
+            f"{what} cannot be saved: its class is called {kind.__name__} like one of numpymlp's, "
+            f"and would be read as that; rename it"
+        )
+    if kind.config is base.config and inspect.signature(kind).parameters:
+        raise InputError(
+            f"{what} cannot be saved: its class takes arguments, so it needs a config() that "
+            f"returns them"
+        )
+    config = part.config()
+    try:
+        json.dumps(config, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{what} cannot be saved: expected config() to hold what JSON can, got {config}: "
+            f"{error}"
+        ) from error
+    return {"type": kind.__name__, **config}
 
 
 def layers_from_config(
@@ -241,7 +281,9 @@ def loss_to_config(loss: Loss | None) -> dict[str, Any] | None:
     """Write a loss as its type and the arguments that build it; None if it does not tell them."""
     if loss is None or not hasattr(loss, "config"):
         return None
-    return {"type": type(loss).__name__, **loss.config()}
+    if type(loss).config is Loss.config and inspect.signature(type(loss)).parameters:
+        return None
+    return _to_config(loss, builtin_losses, Loss)
 
 
 def loss_from_config(config: Any, path: str, classes: Classes | None = None) -> Loss | None:

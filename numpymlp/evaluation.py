@@ -24,7 +24,11 @@ from numpymlp.files import StorageError, atomic_write
 from numpymlp.layers import Dense, Dropout
 from numpymlp.network import Network
 from numpymlp.plots.style import names_of
-from numpymlp.validation import as_labels_and_probabilities
+from numpymlp.validation import (
+    InputError,
+    as_labels_and_probabilities,
+    check_positive_integer,
+)
 
 REPORT, CONFUSION = "report.txt", "confusion.csv"
 OF_SCORES = ("confusion.png", "scores.png", "reliability.png")
@@ -154,10 +158,14 @@ def evaluation_report(
     table = metrics.classification_report(true, pred, classes, class_names=names, digits=4)
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)
     top_two = metrics.top_k_accuracy(true, rows, k=2)
+    wrong = int((true != pred).sum())
+    accuracy = f"{table.accuracy:.2%}"
+    if wrong and table.accuracy >= 0.99995:
+        accuracy = "> 99.99%"  # certainty is not claimed by rounding
     lines = [
-        f"{data_name}: {len(true):,} samples, {int((true != pred).sum()):,} mistakes",
+        f"{data_name}: {len(true):,} samples, {wrong:,} mistake{'' if wrong == 1 else 's'}",
         "",
-        f"accuracy           {table.accuracy:8.2%}",
+        f"accuracy           {accuracy:>8}",
         *([f"top-2 accuracy     {top_two:8.2%}"] if classes > 2 else []),
         f"calibration error  {metrics.expected_calibration_error(true, rows):8.2%}",
         f"log loss           {metrics.log_loss(true, rows):8.4f}",
@@ -230,7 +238,14 @@ def _has_weights(layer: Any) -> bool:
 def _as_pictures(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any] | None:
     """Return samples (N, in) as images (N, H, W); None where their shape is not known."""
     samples = np.asarray(x)
-    if shape is None:
+    if shape is not None:
+        height, width = (check_positive_integer(n, "image_shape, height and width") for n in shape)
+        if height * width != samples.shape[1]:
+            raise InputError(
+                f"image_shape: expected height times width to be the {samples.shape[1]} features "
+                f"of a sample, got {height} times {width}"
+            )
+    else:
         side = math.isqrt(samples.shape[1])
         shape = (side, side)
     return samples.reshape(-1, *shape) if math.prod(shape) == samples.shape[1] > 1 else None

@@ -76,6 +76,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
             file.close()
+            if existed:  # what its owner had hidden from others stays so
+                os.chmod(temporary, target.stat().st_mode & 0o777)
             os.replace(temporary, target)
         except OSError as error:
             _writing_failed(path, existed, error)

@@ -753,11 +753,13 @@ def as_probabilities(probabilities: ArrayLike) -> NDArray[np.floating[Any]]:
             f"probabilities: expected finite numbers, got NaN or infinity, first in row {bad}: has "
             "training diverged? lower the learning rate, check the inputs' scale"
         )
-    if rows.min() < 0 or rows.max() > 1:
+    # A mean of float32 probabilities may be a little above 1 by rounding.
+    if rows.min() < 0 or rows.max() > 1 + 1e-6:
         raise InputError(
             f"probabilities: expected values from 0 to 1, got {rows.min():.4g} to "
             f"{rows.max():.4g}: are these logits? apply softmax, or take network.predict_proba(x)"
         )
+    rows = rows.clip(0, 1)
     if rows.shape[1] == 1:
         return np.hstack([1 - rows, rows])
     sums = rows.sum(axis=1)

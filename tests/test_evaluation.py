@@ -1,5 +1,7 @@
 import csv
 import io
+from dataclasses import is_dataclass
+from functools import partial
 
 import numpy as np
 import pytest
@@ -75,6 +77,15 @@ def test_report_confusion_matrix_and_figures_are_written(tmp_path):
             assert image.width == 160
 
 
+def test_certainty_is_not_claimed_by_rounding_in_the_report():
+    y_true = np.arange(30_000) % 2
+    rows = np.eye(2)[y_true]
+    assert "accuracy            100.00%" in evaluation_report(y_true, rows)
+    rows[0] = rows[0, ::-1]
+    report = evaluation_report(y_true, rows)
+    assert report.startswith("test data: 30,000 samples, 1 mistake\n\naccuracy           > 99.99%")
+
+
 def test_report_names_the_worst_confusion():
     y_true = np.array([0, 0, 0, 1, 2])
     rows = np.eye(3)[[1, 1, 0, 1, 2]] * 0.7 + 0.1
@@ -116,6 +127,59 @@ def test_samples_that_are_no_square_images_are_counted_but_not_drawn(tmp_path):
     assert names(tmp_path) == scores
     write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=(3, 4))
     assert names(tmp_path) == FIGURES | scores
+
+
+def test_a_shape_that_does_not_fit_costs_no_picture(tmp_path):
+    x, y_true = samples(inputs=12)
+    write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=(3, 4))
+    before = names(tmp_path)
+    for wrong in ((3, 5), (-3, -4)):
+        with pytest.raises(InputError, match="image_shape"):
+            write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=wrong)
+    assert names(tmp_path) == before
+
+
+def test_each_picture_shows_these_answers_beside_these_images(tmp_path, monkeypatch):
+    x, y_true = samples()
+    network = classifier()
+    rows = network.predict_proba(x)
+    pred, images = rows.argmax(axis=1), x.reshape(-1, 4, 4)
+    matrix = metrics.confusion_matrix(y_true, pred, 3)
+    drawn = {}
+
+    def record(name):
+        def draw(*arguments, **options):
+            drawn[name] = arguments
+            return original()
+
+        original = partial(plots.first_layer_weights, network.layers[0].W)
+        monkeypatch.setattr(f"numpymlp.evaluation.plots.{name}", draw)
+
+    expected = {
+        "confusion_matrix": [matrix],
+        "class_scores": [metrics.precision_recall_f1(y_true, pred, 3)],
+        "reliability_diagram": [metrics.reliability_table(y_true, rows)],
+        "prediction_grid": [images, y_true, pred],
+        "mistakes": [images, y_true, rows],
+        "confused_pairs": [images, y_true, rows],
+    }
+    for name in expected:
+        record(name)
+    write_evaluation(tmp_path, network, x, y_true)
+    for name, arguments in expected.items():
+        np.testing.assert_equal(plain(drawn.pop(name)), plain(arguments), err_msg=name)
+    record("learning_curves")
+    history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5]}
+    write_training_figures(tmp_path, history, x, y_true, rows)
+    assert set(drawn) == {"learning_curves", "confusion_matrix", "prediction_grid"}
+    for name in ("confusion_matrix", "prediction_grid"):
+        np.testing.assert_equal(plain(drawn[name]), plain(expected[name]), err_msg=name)
+    assert drawn["learning_curves"] == (history,)
+
+
+def plain(arguments):
+    """Turn records into dicts, which NumPy knows how to compare."""
+    return [vars(each) if is_dataclass(each) else each for each in arguments]
 
 
 def test_activations_are_those_that_the_next_layer_reads(tmp_path, monkeypatch):

@@ -113,6 +113,13 @@ def test_permissions_follow_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o640
 
 
+def test_a_file_that_others_may_not_read_stays_so(tmp_path):
+    write_json(tmp_path / "a.json", {})
+    (tmp_path / "a.json").chmod(0o600)
+    write_json(tmp_path / "a.json", {"new": 1})
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o600
+
+
 def test_a_symbolic_link_stays_one(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real/file")

@@ -107,6 +107,20 @@ def test_report_prints_what_scikit_learn_prints(case, digits, named):
     assert str(ours) == re.sub(r" (\d+)\.0$", r"   \1", theirs, flags=re.MULTILINE)
 
 
+def test_weighted_support_keeps_to_its_column():
+    report = metrics.classification_report([0, 1, 1], [0, 1, 0], sample_weight=[0.1, 0.1, 0.2])
+    table = str(report)
+    assert len({len(line) for line in table.splitlines() if line}) == 1
+    assert [line.split()[-1] for line in table.splitlines() if "avg" in line] == ["0.40", "0.40"]
+
+
+def test_a_mean_of_float32_probabilities_may_exceed_one_by_rounding():
+    rows = np.array([[np.float32(1.0000001), 0.0], [0.5, 0.5]], np.float32)
+    assert metrics.log_loss([0, 1], rows) == pytest.approx(np.log(2) / 2)
+    with pytest.raises(InputError, match="are these logits"):
+        metrics.log_loss([0, 1], rows * np.float32(1.00001))
+
+
 def test_report_can_be_read_by_class():
     report = metrics.classification_report([5, 5, 5, 7], [5, 5, 7, 7])
     # Of three fives two were found; of two called seven one is.

@@ -29,6 +29,7 @@ from numpymlp import (
     softmax,
 )
 from numpymlp.initializers import Normal
+from numpymlp.losses import Loss
 
 EXAMPLES = settings().max_examples
 
@@ -702,6 +703,59 @@ def test_saving_layers_and_losses_of_ones_own(tmp_path) -> None:
     assert loaded.loss is None
     with pytest.raises(InputError, match=r"shapes\(\) for all that it keeps"):
         Network([Named(1), Dense(3, 2)], rng=random()).save(tmp_path / "m.npz")
+
+
+def lookalike(base, name, **members):
+    return type(name, (base,), {"forward": Noise.forward, **members})
+
+
+def wrong_config(value):
+    def config(self):
+        return {"value": value}
+
+    return config
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (lookalike(Layer, "ReLU"), "called ReLU like one of numpymlp's.*rename it"),
+        (
+            lookalike(Layer, "Power", __init__=lambda self, p=3: None),
+            r"takes arguments, so it needs a config\(\)",
+        ),
+        (lookalike(Layer, "Function", config=wrong_config(np.sin)), "hold what JSON can"),
+        (lookalike(Layer, "NotANumber", config=wrong_config(np.nan)), "hold what JSON can"),
+        (lookalike(object, "Bare", config=lambda self: {}), "derive from numpymlp.Layer"),
+        (
+            lookalike(
+                Layer,
+                "Misshapen",
+                parameter_names=("factor",),
+                factor=np.ones(3),
+                shapes=lambda self: {"factor": (4,)},
+            ),
+            r"shapes\(\) gives \(4,\) for factor, which has shape \(3,\)",
+        ),
+    ],
+)
+def test_a_layer_that_would_not_come_back_as_it_is_cannot_be_saved(kind, message, tmp_path) -> None:
+    if not hasattr(kind, "backward"):
+        kind.backward = lambda self, dy: dy
+    network = Network([kind(), Dense(3, 2)], rng=random())
+    with pytest.raises(InputError, match=message):
+        network.save(tmp_path / "m.npz")
+    assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_loss_that_would_come_back_as_another_cannot_be_saved(tmp_path) -> None:
+    network = Network([Dense(3, 2)], rng=random())
+    network.loss = type("MeanSquaredError", (Loss,), {})()
+    with pytest.raises(InputError, match="called MeanSquaredError like one of numpymlp's"):
+        network.save(tmp_path / "m.npz")
+    network.loss = type("Scaled", (Loss,), {"__init__": lambda self, factor=2.0: None})()
+    network.save(tmp_path / "m.npz")
+    assert Network.load(tmp_path / "m.npz").loss is None
 
 
 def test_what_a_layer_without_the_base_class_was_given_is_not_lost() -> None:

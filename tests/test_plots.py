@@ -569,6 +569,27 @@ ROWS = np.array([[0.9, 0.1], [0.2, 0.8]])
             lambda: plots.prediction_grid(IMAGES, LABELS, LABELS, class_names=["a"]),
             "class_names: expected a name for each of the 2 classes, got 1",
         ),
+        (
+            lambda: plots.prediction_grid(IMAGES, LABELS, LABELS, rows=0),
+            "rows: .*at least 1, got 0",
+        ),
+        (lambda: plots.prediction_grid(IMAGES, LABELS, LABELS, columns=-1), "columns: .*got -1"),
+        (lambda: plots.mistakes(IMAGES, LABELS[::-1], ROWS, limit=-1), "limit: .*got -1"),
+        (lambda: plots.first_layer_weights(weights(), columns=0), "columns: .*got 0"),
+        (lambda: plots.weights_filmstrip([weights()] * 2, [0, 1], units=0), "units: .*got 0"),
+        (lambda: plots.distortions(IMAGES[0], IMAGES, columns=0), "columns: .*got 0"),
+        (lambda: plots.boundary_grid([[0.0, 1.0]], size=0), "size: .*got 0"),
+        (lambda: plots.boundary_grid([[0.0, np.nan]]), "points: expected finite numbers"),
+        (
+            lambda: plots.confusion_matrix([[1, 2], [3, 4]], class_names=["a", "b", "c"]),
+            "a name for each of the 2 classes, got 3",
+        ),
+        (
+            lambda: plots.decision_boundary(
+                [0, 1], [0, 1], [5 * ROWS[[0, 1, 0, 1]]], [[0, 0]], [0]
+            ),
+            "are these logits",
+        ),
         (lambda: plots.mistakes(IMAGES, LABELS, ROWS), "at least one wrong answer.* 2 right ones"),
         (lambda: plots.mistakes(IMAGES, LABELS, ROWS * np.nan), "NaN or infinity, first in row 0"),
         (lambda: plots.mistakes(IMAGES, [0, 2], ROWS), r"labels from 0 to 1 \(2 classes\)"),

@@ -174,19 +174,24 @@ class ClassificationReport:
 
         def line(name: str, score: Score) -> str:
             numbers = "".join(f" {number:>9.{self.digits}f}" for number in score[:3])
-            return f"{name:>{width}} {numbers} {score.support:>9}"
+            return f"{name:>{width}} {numbers} {_count(score.support):>9}"
 
         for name, label in zip(self.class_names, self.scores.classes.tolist(), strict=True):
             lines.append(line(name, self.scores[label]))
         total = self.scores.macro.support
         lines += [
             "",
-            f"{'accuracy':>{width}} {'':>20} {self.accuracy:>9.{self.digits}f} {total:>9}",
+            f"{'accuracy':>{width}} {'':>20} {self.accuracy:>9.{self.digits}f} {_count(total):>9}",
             line("macro avg", self.scores.macro),
             line("weighted avg", self.scores.weighted),
             "",
         ]
         return "\n".join(lines)
+
+
+def _count(support: float) -> str:
+    """Write how many samples there are; of weighted ones the sum is rounded."""
+    return str(support) if isinstance(support, int) else f"{support:.2f}"
 
 
 def classification_report(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from numpymlp.plots.style import QUIET, SMALL, TRAIN, WIDTH, page, stamp, write
-from numpymlp.validation import InputError, as_images
+from numpymlp.validation import InputError, as_images, check_positive_integer
 
 TOP, SIDE = (
     0.85,
@@ -48,6 +48,7 @@ def distortions(
             f"distorted: expected images of shape {original.shape}, that of image, got "
             f"{copies.shape[1:]}: are they copies of this image?"
         )
+    columns = check_positive_integer(columns, "columns")
     left = 0.15 + SIDE + 0.3
     cell = (WIDTH - left - 0.15 + 0.12) / columns
     width = cell - 0.12

@@ -38,6 +38,7 @@ from numpymlp.validation import (
     as_labels,
     as_labels_and_probabilities,
     check_label_range,
+    check_positive_integer,
     check_same_length,
 )
 
@@ -73,9 +74,11 @@ def prediction_grid(
     classes = int(max(true.max(), pred.max())) + 1
     check_label_range("y_true", true, classes)
     check_label_range("y_pred", pred, classes)
-    names = names_of(class_names, classes)
+    names = names_of(class_names, classes, exactly=False)
     long = max(map(len, names)) > 2
-    columns = columns or (6 if long else 8)
+    columns = (6 if long else 8) if columns is None else columns
+    rows = check_positive_integer(rows, "rows")
+    columns = check_positive_integer(columns, "columns")
     shown = min(len(true), rows * columns)
     pictures, true, pred = pictures[:shown], true[:shown], pred[:shown]
     columns = min(columns, max(4, shown))
@@ -154,7 +157,7 @@ def mistakes(
             f"mistakes: expected at least one wrong answer to draw, got {len(true)} right ones: "
             "take more samples"
         )
-    shown = ranked[:limit]
+    shown = ranked[: check_positive_integer(limit, "limit")]
     names = names_of(class_names, rows.shape[1])
     columns = 3 if max(map(len, names)) > 4 else 4
     cell, width = (WIDTH - 0.2) / columns, 0.88
@@ -218,7 +221,8 @@ def confused_pairs(
     left, room = 2.2, 8
     cell = (WIDTH - left - 0.1) / room
     width = cell - 0.06
-    step = width * pictures.shape[1] / pictures.shape[2] + 0.14
+    # As high as the picture, or where that is low as the texts beside it.
+    step = max(width * pictures.shape[1] / pictures.shape[2], 0.5) + 0.14
     wrong = len(ranked)
     together = sum(pair.times for pair in pairs)
     figure, axes = page(

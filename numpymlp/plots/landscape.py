@@ -28,7 +28,14 @@ from numpymlp.plots.style import (
     new_figure,
     tidy,
 )
-from numpymlp.validation import InputError, as_labels, check_same_length
+from numpymlp.validation import (
+    InputError,
+    as_labels,
+    as_probabilities,
+    check_finite,
+    check_positive_integer,
+    check_same_length,
+)
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Colours of classes leave out vermillion, which says "wrong" in this house.
@@ -147,6 +154,8 @@ def boundary_grid(
     rows = np.asarray(points, float)
     if rows.ndim != 2 or rows.shape[1] != 2 or len(rows) == 0:
         raise InputError(f"points: expected shape (N, 2), got {rows.shape}")
+    check_finite(rows, "points")
+    size = check_positive_integer(size, "size")
     low, high = rows.min(axis=0), rows.max(axis=0)
     pad = margin * np.maximum(high - low, 1e-9)
     x0 = np.linspace(low[0] - pad[0], high[0] + pad[0], size)
@@ -275,6 +284,4 @@ def _frame(frame: ArrayLike, width: int, height: int) -> NDArray[Any]:
             f"frames: expected finite probabilities of shape ({width * height}, K), one row for "
             f"each grid point, got {rows.shape}"
         )
-    if rows.shape[1] == 1:
-        rows = np.hstack([1 - rows, rows])
-    return rows.reshape(height, width, -1)
+    return as_probabilities(rows).reshape(height, width, -1)

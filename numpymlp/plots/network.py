@@ -38,7 +38,13 @@ from numpymlp.plots.style import (
     tidy,
     write,
 )
-from numpymlp.validation import InputError, as_images, as_pixel_weights, as_probabilities
+from numpymlp.validation import (
+    InputError,
+    as_images,
+    as_pixel_weights,
+    as_probabilities,
+    check_positive_integer,
+)
 
 TOP = 0.75
 
@@ -66,6 +72,8 @@ def first_layer_weights(
         At most rows * columns units are shown.
     """
     images = as_pixel_weights(W, image_shape)
+    rows = check_positive_integer(rows, "rows")
+    columns = check_positive_integer(columns, "columns")
     strength = np.sqrt((images**2).mean(axis=(1, 2)))
     order = np.argsort(-strength, kind="stable")[: rows * columns]
     cell = (WIDTH - 0.2) / columns
@@ -118,7 +126,7 @@ def weights_filmstrip(
             f"{[np.shape(W) for W in snapshots]}"
         )
     change = np.sqrt(((films[-1] - films[0]) ** 2).mean(axis=(1, 2)))
-    order = np.argsort(-change, kind="stable")[:units]
+    order = np.argsort(-change, kind="stable")[: check_positive_integer(units, "units")]
     left = 0.75
     cell = min((WIDTH - left - 0.1) / len(films), 1.2)
     width = cell - 0.08

@@ -129,11 +129,14 @@ def percent(share: float) -> str:
     return f"{value:.1f} %"
 
 
-def names_of(class_names: Sequence[str] | None, classes: int) -> list[str]:
-    """Return the name of each class; its number where no names are given."""
+def names_of(class_names: Sequence[str] | None, classes: int, *, exactly: bool = True) -> list[str]:
+    """Return the name of each class; its number where no names are given.
+
+    Where the classes are only those that were seen, there may be more names.
+    """
     if class_names is None:
         return [str(k) for k in range(classes)]
-    if len(class_names) < classes:
+    if len(class_names) < classes or (exactly and len(class_names) > classes):
         raise InputError(
             f"class_names: expected a name for each of the {classes} classes, "
             f"got {len(class_names)}"
