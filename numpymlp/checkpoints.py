@@ -16,9 +16,11 @@ had happened, bit for bit. The file is written by `storage.py`: whole or not at 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -191,11 +193,18 @@ def setup(trainer: Trainer) -> dict[str, Any]:
 
 
 def _settings(part: Any) -> Any:
-    """Name a part of a training with its numbers; what it has learned meanwhile is left out."""
+    """Name a part of a training with its numbers; what it has learned meanwhile is left out.
+
+    What a function has caught from around it (a closure) cannot be seen.
+    """
     if part is None:
         return None
+    if isinstance(part, functools.partial):  # a name would not tell with which numbers
+        given = {**{str(n): v for n, v in enumerate(part.args)}, **part.keywords}
+        settings = _settings(SimpleNamespace(**given))
+        return {**settings, "type": "partial", "of": _settings(part.func)}
     changing = {*getattr(part, "state_names", ()), "kept"}
-    settings: dict[str, Any] = {}
+    settings = {}
     for name, value in sorted(getattr(part, "__dict__", {}).items()):
         # As JSON gives it back: numbers of NumPy become Python's, tuples lists. A tuple is a
         # setting in a dataclass; a layer may keep the shape of its last batch in one.

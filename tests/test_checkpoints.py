@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -326,6 +327,23 @@ def test_settings_that_are_numbers_of_numpy_or_tuples_count_too(tmp_path):
     ):
         with pytest.raises(InputError, match="from another training: its"):
             Checkpoint(path).load(build(path, **{**options, **changed}))
+
+
+def test_a_partial_function_counts_with_its_arguments(tmp_path):
+    def way(strength):
+        return {"augment": partial(scaled, strength=strength)}
+
+    path = tmp_path / "checkpoint.npz"
+    build(path, **way(0.1)).fit(*data(), 1, validation=0.2)
+    again = build(path, **way(0.1))
+    Checkpoint(path).load(again)
+    assert again.epoch == 1
+    with pytest.raises(InputError, match=r"'strength': 0\.1.*'strength': 5\.0"):
+        Checkpoint(path).load(build(path, **way(5.0)))
+
+
+def scaled(x, rng, strength):
+    return x * (1 + strength * rng.random())
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,14 @@ def every_picture(answers):
         "filmstrip": lambda: plots.weights_filmstrip([weights() * k for k in range(7)], range(7)),
         "activations": lambda: plots.activations(*one, truth=int(y_true[wrong])),
         "activations, deep": lambda: plots.activations(images[0], hidden * 3, rows[0]),
+        "activations, names": lambda: plots.activations(
+            *one,
+            truth=int(y_true[wrong]),
+            class_names=[f"a rather {name}" for name in long_names],
+        ),
+        "activations, many": lambda: plots.activations(
+            *one[:2], np.linspace(0, 2 / 47, 47), truth=3
+        ),
         "diagnostics": lambda: plots.training_diagnostics(
             steps, gradient_rms=layers, dead_share=layers, update_ratio=layers
         ),
@@ -479,6 +487,15 @@ def test_activations_run_from_pixels_to_probabilities():
 
 
 # ---- landscape ----
+
+
+def test_of_many_classes_the_likeliest_are_drawn_and_the_truth():
+    answer = np.arange(47) / np.arange(47).sum()
+    figure = plots.activations(np.zeros((4, 4)), [np.ones(3)], answer, truth=5)
+    panel = figure.axes[2]
+    shown = [int(tick.get_text()) for tick in panel.get_yticklabels()]
+    assert shown == [*range(46, 35, -1), 5]
+    np.testing.assert_allclose([bar.get_width() for bar in panel.patches], 100 * answer[shown])
 
 
 def test_paths_start_together_and_the_minimum_is_marked():

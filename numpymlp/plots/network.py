@@ -28,6 +28,7 @@ from numpymlp.plots.style import (
     WIDTH,
     WRONG,
     WRONG_MARK,
+    fit,
     headline,
     names_of,
     new_figure,
@@ -47,6 +48,7 @@ from numpymlp.validation import (
 )
 
 TOP = 0.75
+MOST_BARS = 12  # of an answer; of more classes only the likeliest are drawn
 
 
 def first_layer_weights(
@@ -205,11 +207,14 @@ def activations(
         axes.set_box_aspect(1)
         axes.set_anchor("N")  # leaves room for the colour scale below
     panels[0].imshow(picture, cmap="gray_r", interpolation="nearest", aspect="auto")
-    tidy(panels[0], "input", "" if truth is None else f"truth: {names[truth]}")
+    under = "" if truth is None else f"truth: {names[truth]}"
+    tidy(panels[0], "input", under)
+    panels[0].xaxis.label.set_fontsize(fit(under, WIDTH / columns - 0.4, TEXT))
     _bare(panels[0])
     for axes, layer, name in zip(panels[1 : count - 1], layers, titles, strict=True):
         _activation_panel(figure, axes, layer, name)
-    _probability_panel(panels[count - 1], answer, names, truth)
+    room = WIDTH / columns - 0.5
+    _probability_panel(panels[count - 1], answer, names, truth, room)
     for axes in panels[count:]:
         axes.remove()
     return figure
@@ -241,24 +246,36 @@ def _activation_panel(figure: Figure, axes: Axes, layer: NDArray[Any], name: str
 
 
 def _probability_panel(
-    axes: Axes, answer: NDArray[Any], names: list[str], truth: int | None
+    axes: Axes, answer: NDArray[Any], names: list[str], truth: int | None, room: float
 ) -> None:
+    """Draw the probabilities as bars, of many classes the likeliest; `room` is in inches."""
     best = int(answer.argmax())
-    colours, verdict, mark = [QUIET] * len(answer), INK, ""
+    verdict, mark = INK, ""
     if truth is not None:
         verdict, mark = (RIGHT, RIGHT_MARK) if best == truth else (WRONG, WRONG_MARK)
-        colours[best], colours[truth] = verdict, RIGHT
-    axes.barh(np.arange(len(answer)), 100 * answer, color=colours, height=0.75)
-    axes.set_yticks(np.arange(len(answer)), names)
+    shown, label = list(range(len(answer))), "probability (%)"
+    if len(answer) > MOST_BARS:
+        shown, label = np.argsort(-answer, kind="stable")[:MOST_BARS].tolist(), "likeliest (%)"
+        if truth is not None and truth not in shown:
+            shown[-1] = truth
+    colours = [verdict if k == best else RIGHT if k == truth else QUIET for k in shown]
+    axes.barh(range(len(shown)), 100 * answer[shown], color=colours, height=0.75)
+    axes.set_yticks(range(len(shown)), [names[k] for k in shown])
+    longest = max((names[k] for k in shown), key=len)
+    axes.tick_params(axis="y", labelsize=fit(longest, 0.9, SMALL))
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    tidy(axes, f"answer: {names[best]} {mark}", "probability (%)", "", grid="x")
-    axes.set_title(axes.get_title(loc="left"), loc="left", color=verdict, fontsize=TEXT + 0.5)
+    heading = f"answer: {names[best]} {mark}"
+    if fit(heading, room, TEXT) < TEXT:
+        heading = f"answer:\n{names[best]} {mark}"
+    tidy(axes, heading, label, "", grid="x")
+    size = fit(max(heading.split("\n"), key=len), room, TEXT + 0.5)
+    axes.set_title(heading, loc="left", color=verdict, fontsize=size)
     value = 100 * float(answer[best])
     inside = value > 55
     axes.text(
         value + (-3 if inside else 3),
-        best,
+        shown.index(best),
         percent(answer[best]),
         ha="right" if inside else "left",
         va="center",
