@@ -372,7 +372,8 @@ def climb(options: argparse.Namespace) -> None:
         )
     label = ladder.label_of(options.data, options.validate)
     rows = standings.read_results(results)
-    print(standings.table(rows, label, options.only, options.seeds))
+    names = [n for n in options.only if not (options.validate and recipes.RECIPES[n].committee)]
+    print(standings.table(rows, label, names, options.seeds))
 
 
 def check_options(parser: argparse.ArgumentParser) -> None:
@@ -471,7 +472,8 @@ def search(options: argparse.Namespace) -> None:
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
-    print(f"train with it: {runs.called_as()} train {other}{as_options(best)}")
+    data = "" if options.data is None else f"--data {shlex.quote(options.data)} "
+    print(f"train with it: {runs.called_as()} train {data}{other}{as_options(best)}")
     print(f"search.csv and search.png are in {folder}")
 
 

@@ -42,5 +42,7 @@ class MaxNorm:
                 # One column for each unit, whatever shape its inputs have: (..., out) -> (in, out)
                 columns = W.reshape(-1, W.shape[-1])
                 lengths = np.sqrt(np.einsum("io,io->o", columns, columns))
+                # Too long to be measured: left as they are, for the Trainer to see the divergence
+                lengths[~np.isfinite(lengths)] = self.limit
                 # W_o = W_o limit / max(|W_o|, limit): exactly W_o where it is short enough
                 columns *= self.limit / np.maximum(lengths, self.limit)

@@ -8,6 +8,7 @@ on training images that were held out: it is the only judge that may choose amon
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import zlib
@@ -96,11 +97,14 @@ def climb(
     if not Path(results).absolute().parent.is_dir():
         raise InputError(f"{results}: expected a file in a folder that exists")
     place, label = Path(folder), label_of(data, validation)
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{place}: expected a folder for the runs: {error.strerror}") from error
-    with RunLock(place):
+    if not validation:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{place}: expected a folder for the runs: {error.strerror}"
+            ) from error
+    with contextlib.nullcontext() if validation else RunLock(place):
         for named in chosen:
             for seed in range(1 if named.committee else seeds or named.seeds):
                 if _is_finished(read_results(results), named, seed, label, seeds):

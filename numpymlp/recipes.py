@@ -94,6 +94,12 @@ class Recipe:
     sigma: float = 4.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.hidden, list | tuple):
+            raise InputError(f"hidden: expected sizes such as (128,), got {self.hidden!r:.80}")
+        sizes = tuple(check_positive_integer(size, "hidden, each size") for size in self.hidden)
+        object.__setattr__(self, "hidden", sizes)
+        if not isinstance(self.batch_norm, bool):
+            raise InputError(f"batch_norm: expected True or False, got {self.batch_norm!r:.80}")
         check_choice(self.optimizer, "optimizer", OPTIMIZERS)
         check_choice(self.schedule, "schedule", tuple(SCHEDULES))
         check_positive_integer(self.epochs, "epochs")
@@ -123,7 +129,7 @@ class Recipe:
         known = {field.name for field in dataclasses.fields(cls)}
         if set(settings) - known:
             raise InputError(f"recipe: unknown settings {sorted(set(settings) - known)}")
-        return cls(**{**settings, "hidden": tuple(settings["hidden"])})
+        return cls(**settings)
 
     def build_network(self, inputs: int, classes: int, seed: int) -> Network:
         """Build the network, its weights drawn from this seed."""

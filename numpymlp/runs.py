@@ -154,7 +154,7 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     # Hidden files, the lock and what a killed writer left, do not count.
     if not overwrite and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise InputError(
-            f"{folder} already holds files: choose another --output, or add --overwrite"
+            f"{folder} already holds files: choose another --output, or let train --overwrite it"
         )
 
 
@@ -327,8 +327,10 @@ def resume(
         trainer.checkpoint.load(trainer)
         whole = (run / METRICS).is_file() and (run / MODEL).is_file()
         if trainer.stopped not in ("", "interrupted") and whole:
-            say(f"{run} is finished: {trainer.epoch} epochs")
-            return read_json(run / METRICS, "the metrics of a run")
+            metrics = read_json(run / METRICS, "the metrics of a run")
+            if {"test_accuracy", "train_accuracy", "training_seconds", "seconds"} <= set(metrics):
+                say(f"{run} is finished: {trainer.epoch} epochs")
+                return metrics
         say(
             f"going on with {run}: {trainer.epoch} of {trainer.last_epoch} epochs are done"
             + (f", and {trainer.batch} batches" if trainer.batch else "")

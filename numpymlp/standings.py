@@ -214,7 +214,7 @@ def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
         blocks.append(
             f"{named.name:<10} {shape(named)}: {named.adds}\n"
             f"{'':<11}accuracy: {reached}\n"
-            f"{'':<11}published error: {named.published}, {named.source}\n"
+            f"{'':<11}published error on MNIST: {named.published}, {named.source}\n"
             f"{'':<11}settings: {settings_of(named)}"
         )
     return "\n".join(blocks)

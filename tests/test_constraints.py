@@ -36,6 +36,16 @@ def test_no_column_is_longer_than_the_limit_and_short_ones_stay_bit_for_bit(seed
         np.testing.assert_allclose(new * old_length, old * new_length, rtol=1e-9)  # same direction
 
 
+def test_weights_too_long_to_be_measured_are_not_hidden():
+    made = network(dtype=np.float32)
+    made.layers[3].W[:, 0] = [1e20, -2e20, 0, 0, 0]
+    kept = made.layers[3].W[:, 0].copy()
+    with np.errstate(over="ignore"):
+        MaxNorm(3.0)(made)
+    np.testing.assert_array_equal(made.layers[3].W[:, 0], kept)
+    assert np.linalg.norm(made.layers[3].W[:, 1]) <= 3.001
+
+
 @given(seed=st.integers(0, 50))
 def test_biases_and_batch_norm_are_left_alone(seed):
     made = network(seed, 10.0)

@@ -16,6 +16,7 @@ import pytest
 from numpymlp import Network, load_folder, load_mnist, plots
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
+from numpymlp.files import RunLock
 from numpymlp.interrupts import TrainingInterrupted
 from numpymlp.ladder import climb, committee_accuracy, label_of, run_folder, validate
 from numpymlp.recipes import RECIPES, NamedRecipe, Recipe, find
@@ -187,6 +188,14 @@ def test_changed_settings_and_other_data_are_other_runs(
     assert len(ladder(["plain"], data=shuffled)) == 6
 
 
+def test_validation_needs_no_folder_and_so_runs_beside_a_ladder(ladder, tmp_path):
+    with RunLock(tmp_path):
+        (row,) = ladder(["plain"], folder=tmp_path, seeds=1, validation=True)
+    assert row["data"].endswith(", validation")
+    ladder(["small"], folder=tmp_path / "new", seeds=1, validation=True)
+    assert not (tmp_path / "new").exists()
+
+
 def test_two_ladders_may_write_one_file_and_no_run_counts_twice(tmp_path):
     path = tmp_path / "ladder.csv"
     rows = [row(seed=seed, accuracy=0.9 + seed / 1000) for seed in range(40)]
@@ -237,8 +246,6 @@ def test_after_an_interruption_it_goes_on_and_comes_to_the_same_end(
 
 
 def test_two_at_a_time_in_one_folder_are_refused(ladder, tmp_path):
-    from numpymlp.files import RunLock
-
     (tmp_path / "runs").mkdir()
     with RunLock(tmp_path / "runs"), pytest.raises(InputError, match="in use"):
         ladder(["plain"])

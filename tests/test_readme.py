@@ -85,6 +85,8 @@ def test_the_tables_of_the_benchmark_are_made_from_its_results():
 
 def test_every_file_that_the_readme_links_to_exists():
     root = Path(__file__).parent.parent
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    found = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'src="([^"]+)"', README)
+    links = [link for link in found if "://" not in link]
+    assert any(link.endswith("course/00.png") for link in links)
     assert len(links) > 10
     assert [link for link in links if not (root / link).exists()] == []

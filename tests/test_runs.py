@@ -451,7 +451,7 @@ def finished(small, tmp_path_factory):
         (lambda run: (run / CONFIG).write_text("[]"), "is not the configuration of a run"),
         (lambda run: (run / CONFIG).write_text("{}"), "'data_fingerprint' is missing or wrong"),
         (lambda run: edit_config(run, epochs="six"), "epochs: expected a whole number"),
-        (lambda run: edit_config(run, hidden=5), "is missing or wrong"),
+        (lambda run: edit_config(run, hidden=5), "hidden: expected sizes such as (128,), got 5"),
         (lambda run: edit_config(run, hidden=[16]), "is from another training: its network is"),
         (lambda run: edit_config(run, optimizer="sgd"), "its optimizer is"),
         (lambda run: edit_config(run, seed=1), "its seed is 0, this one's is 1"),
@@ -471,6 +471,14 @@ def test_a_run_that_cannot_be_resumed_says_why(finished, tmp_path, capsys, chang
     errors = capsys.readouterr().err
     assert message in errors
     assert errors.count("\n") == 1
+
+
+def test_metrics_that_were_damaged_are_written_again(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    before = result(folder)
+    (folder / METRICS).write_text("{}")
+    assert main(["train", "--resume", str(folder), "--quiet", "--no-figures"]) == 0
+    assert result(folder) == before
 
 
 def edit_config(run, **changes):

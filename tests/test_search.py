@@ -197,6 +197,9 @@ def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
     # What it suggests can be pasted, and what was found is not overwritten by the next search.
     suggested = shlex.split(out.split("numpymlp ", 1)[1].split("\n")[0])
     assert build_parser().parse_args(suggested).recipe == "classic"
+    other = [*options[:3], str(tmp_path / "other")]
+    assert main(["search", *other, "--data", "my digits"]) == 0
+    assert "train --data 'my digits' --learning-rate" in capsys.readouterr().out
     assert main(["search", *options]) == 2
     assert "holds files" in capsys.readouterr().err
     assert (tmp_path / "found" / "search.csv").exists()

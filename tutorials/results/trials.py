@@ -10,8 +10,10 @@ result by a few hundredths, so the loss is the better judge.
 
 import csv
 import dataclasses
+import io
 from pathlib import Path
 
+from numpymlp.files import RunLock, atomic_write
 from numpymlp.ladder import validate
 from numpymlp.recipes import Recipe
 from numpymlp.standings import describe
@@ -94,19 +96,28 @@ def judge(recipe: Recipe) -> dict[str, str]:
     }
 
 
+def read() -> list[dict[str, str]]:
+    if not FILE.exists():
+        return []
+    with FILE.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def keep(row: dict[str, str]) -> None:
+    """Add a row; the file has it whole or is as it was, also where two processes write."""
+    with RunLock(FILE.parent, f".{FILE.name}.lock", wait=True):
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*read(), row])
+        with atomic_write(FILE) as file:
+            file.write(text.getvalue().encode())
+
+
 def main() -> None:
-    rows = []
-    if FILE.exists():
-        with FILE.open(newline="") as file:
-            rows = list(csv.DictReader(file))
     for recipe in TRIALS:
-        if describe(recipe) in [row["settings"] for row in rows]:
-            continue
-        rows.append(judge(recipe))
-        with FILE.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        if describe(recipe) not in [row["settings"] for row in read()]:
+            keep(judge(recipe))
 
 
 if __name__ == "__main__":
