@@ -213,7 +213,18 @@ def layers_to_config(layers: Sequence[Any]) -> list[dict[str, Any]]:
                     f"{label(layer)} cannot be saved: its shapes() gives {tuple(shapes[name])} for "
                     f"{name}, which has shape {np.shape(getattr(layer, name))}"
                 )
+        if _hides_arguments(layer, Layer):
+            raise InputError(
+                f"{label(layer)} cannot be saved: its class takes arguments, so it needs a "
+                f"config() that returns them"
+            )
     return [_to_config(layer, builtin_layers, Layer) for layer in layers]
+
+
+def _hides_arguments(part: Any, base: Any) -> bool:
+    """Tell whether a class takes arguments but has only the base's config(), which gives none."""
+    kind = type(part)
+    return kind.config is base.config and bool(inspect.signature(kind).parameters)
 
 
 def _to_config(part: Any, module: Any, base: Any) -> dict[str, Any]:
@@ -224,11 +235,6 @@ def _to_config(part: Any, module: Any, base: Any) -> dict[str, Any]:
         raise InputError(
             f"{what} cannot be saved: its class is called {kind.__name__} like one of numpymlp's, "
             f"and would be read as that; rename it"
-        )
-    if kind.config is base.config and inspect.signature(kind).parameters:
-        raise InputError(
-            f"{what} cannot be saved: its class takes arguments, so it needs a config() that "
-            f"returns them"
         )
     config = part.config()
     try:
@@ -279,9 +285,7 @@ def layers_from_config(
 
 def loss_to_config(loss: Loss | None) -> dict[str, Any] | None:
     """Write a loss as its type and the arguments that build it; None if it does not tell them."""
-    if loss is None or not hasattr(loss, "config"):
-        return None
-    if type(loss).config is Loss.config and inspect.signature(type(loss)).parameters:
+    if loss is None or not hasattr(loss, "config") or _hides_arguments(loss, Loss):
         return None
     return _to_config(loss, builtin_losses, Loss)
 

@@ -486,9 +486,6 @@ def test_activations_run_from_pixels_to_probabilities():
     assert right.axes[3].get_title(loc="left") == "answer: 1 ✓"
 
 
-# ---- landscape ----
-
-
 def test_of_many_classes_the_likeliest_are_drawn_and_the_truth():
     answer = np.arange(47) / np.arange(47).sum()
     figure = plots.activations(np.zeros((4, 4)), [np.ones(3)], answer, truth=5)
@@ -496,6 +493,9 @@ def test_of_many_classes_the_likeliest_are_drawn_and_the_truth():
     shown = [int(tick.get_text()) for tick in panel.get_yticklabels()]
     assert shown == [*range(46, 35, -1), 5]
     np.testing.assert_allclose([bar.get_width() for bar in panel.patches], 100 * answer[shown])
+
+
+# ---- landscape ----
 
 
 def test_paths_start_together_and_the_minimum_is_marked():
