@@ -460,7 +460,7 @@ def search(options: argparse.Namespace) -> None:
         from numpymlp.search import as_options, search, write_search
     except ModuleNotFoundError as error:
         raise InputError(
-            f"search needs scikit-learn: pip install 'numpymlp[sklearn]' ({error})"
+            f"search needs scikit-learn: in the clone, pip install -e '.[sklearn]' ({error})"
         ) from error
     recipe = recipes.find(options.recipe)
     _, ((x, y), _) = runs.load_data(options.data)

@@ -7,8 +7,6 @@ read `metrics` and `plots` for how each number and picture comes about.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
-from numpymlp.files import StorageError, atomic_write
+from numpymlp.files import StorageError, atomic_write, csv_text
 from numpymlp.layers import Dense, Dropout
 from numpymlp.network import Network
 from numpymlp.plots.style import names_of
@@ -254,12 +252,8 @@ def _as_pictures(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]
 def _csv_of(matrix: NDArray[Any], class_names: Sequence[str] | None) -> str:
     """Write a confusion matrix as CSV: a line for each true class, a column for each prediction."""
     names = names_of(class_names, len(matrix))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["true class", *(f"predicted {name}" for name in names)])
-    for name, row in zip(names, matrix.tolist(), strict=True):
-        writer.writerow([name, *row])
-    return text.getvalue()
+    rows = [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)]
+    return csv_text(["true class", *(f"predicted {name}" for name in names)], rows)
 
 
 def _write_figures(folder: Path, figures: Mapping[str, Figure | None]) -> None:

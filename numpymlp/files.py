@@ -8,13 +8,15 @@ and checkpoints with it: read that next.
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import glob
+import io
 import json
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
@@ -124,6 +126,24 @@ def _sync_folder(folder: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Write a table as CSV, a line for the names and one for each row; None is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(
+    path: str | os.PathLike[str], columns: Iterable[str], rows: Iterable[Iterable[Any]]
+) -> None:
+    """Write a table as CSV, whole or not at all."""
+    content = csv_text(columns, rows).encode()
+    with atomic_write(path) as file:
+        file.write(content)
 
 
 def json_bytes(value: Any) -> bytes:

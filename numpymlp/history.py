@@ -7,8 +7,6 @@ whole record every time, so that a resumed training decides as an undisturbed on
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpymlp.files import atomic_write
+from numpymlp.files import atomic_write, csv_text
 from numpymlp.validation import check_choice, check_positive_integer, check_range
 
 if TYPE_CHECKING:
@@ -64,12 +62,10 @@ class History:
 
     def to_csv(self) -> str:
         """Give the table as CSV, one line an epoch; None is left empty."""
-        text = io.StringIO()
-        if self.rows:
-            writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        return text.getvalue()
+        if not self.rows:
+            return ""
+        columns = list(self.rows[0])
+        return csv_text(columns, [[row[column] for column in columns] for row in self.rows])
 
     def save_csv(self, path: str | os.PathLike[str]) -> None:
         """Write `to_csv` to a file, whole or not at all."""

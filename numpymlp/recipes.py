@@ -122,6 +122,10 @@ class Recipe:
         # for that, so that a mistake is told before anything is begun.
         small = self._network([2] * (len(self.hidden) + 2), seed=0)
         self.build_trainer(small, seed=0)
+        for field in dataclasses.fields(self):  # 10 is 10.0, also in a file and in words
+            value = getattr(self, field.name)
+            if str(field.type).startswith("float") and value is not None:
+                object.__setattr__(self, field.name, float(value))
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:

@@ -2,14 +2,13 @@
 
 Many settings are drawn at random and trained for a moment; the better third is trained anew for
 three times as long, and so on: successive halving. The judge is the last sixth of the training
-images, never the test images. This room needs scikit-learn (`pip install 'numpymlp[sklearn]'`) and
-shows what `numpymlp.sklearn` is good for: all of it is scikit-learn's `HalvingRandomSearchCV`.
+images, never the test images. This room needs scikit-learn (`pip install -e '.[sklearn]'` in the
+clone) and shows what `numpymlp.sklearn` is good for: all of it is scikit-learn's
+`HalvingRandomSearchCV`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, Predef
 
 from numpymlp.data import five_sixths
 from numpymlp.divergence import TrainingDiverged
-from numpymlp.files import atomic_write
+from numpymlp.files import atomic_write, write_csv
 from numpymlp.recipes import LEARNING_RATES, Recipe
 from numpymlp.sklearn import MLPClassifier
 from numpymlp.validation import InputError, check_positive_integer, check_seed
@@ -198,12 +197,8 @@ def write_search(folder: Path, rows: list[Row], name: str = "search") -> None:
     """Write the rows as a table, `search.csv`, and as a picture, `search.png`."""
     from numpymlp import plots
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0])
-    writer.writerows([[_cell(value) for value in row.values()] for row in rows])
-    with atomic_write(folder / f"{name}.csv") as file:
-        file.write(text.getvalue().encode())
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    write_csv(folder / f"{name}.csv", rows[0], cells)
     with atomic_write(folder / f"{name}.png") as file:
         plots.search_results(rows).savefig(file, format="png")
 

@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from numpymlp.files import RunLock, atomic_write
+from numpymlp.files import RunLock, write_csv
 from numpymlp.recipes import LEARNING_RATES, RECIPES, NamedRecipe, Recipe
 from numpymlp.validation import InputError
 
@@ -44,9 +44,6 @@ def results_file(name: str = TEST, write: bool = False) -> Path:
 def describe(recipe: Recipe) -> str:
     """Write all settings that are on as one line, which two recipes share if they do the same."""
     settings = dataclasses.asdict(recipe)
-    for field in dataclasses.fields(recipe):
-        if str(field.type).startswith("float") and settings[field.name] is not None:
-            settings[field.name] = float(settings[field.name])  # 10 is 10.0
     settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
     settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
     if not recipe.elastic:
@@ -93,12 +90,7 @@ def append_result(path: str | os.PathLike[str], row: Row) -> None:
         rows = read_results(path)
         if key(row) in map(key, rows):
             return
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-        with atomic_write(path) as file:
-            file.write(text.getvalue().encode())
+        write_csv(path, COLUMNS, [[r[column] for column in COLUMNS] for r in [*rows, row]])
 
 
 def key(row: Row) -> tuple[str, str, str, str]:

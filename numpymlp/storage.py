@@ -230,7 +230,7 @@ class Archive:
             raise InputError(
                 f"{self._path} was written by a newer numpymlp: format version "
                 f"{_shorten(str(version))}, this one reads up to {FORMAT_VERSION}; "
-                f"upgrade with pip install -U numpymlp"
+                f"upgrade numpymlp"
             )
         return header
 

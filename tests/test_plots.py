@@ -299,7 +299,7 @@ def test_confusion_matrix_scales_to_the_mistakes():
 
 def test_confusion_matrix_of_a_faultless_classifier():
     figure = plots.confusion_matrix(np.diag([5, 6]))
-    assert figure.get_suptitle() == "Confusion matrix: 100.00 % of 11 samples are right"
+    assert figure.get_suptitle() == "Confusion matrix: 100 % of 11 samples are right"
 
 
 def test_scores_hang_from_one():

@@ -106,7 +106,7 @@ def test_without_scikit_learn_the_error_names_the_extra() -> None:
     code = "import sys; sys.modules['sklearn'] = None; import numpymlp.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "pip install 'numpymlp[sklearn]'" in done.stderr
+    assert "pip install -e '.[sklearn]'" in done.stderr
 
 
 def test_it_works_where_estimators_work() -> None:

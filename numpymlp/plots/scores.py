@@ -35,6 +35,7 @@ from numpymlp.plots.style import (
     headline,
     names_of,
     new_figure,
+    percent,
     tidy,
 )
 from numpymlp.validation import as_confusion_matrix
@@ -69,8 +70,7 @@ def confusion_matrix(
     )
     right = np.trace(counts) / counts.sum()
     figure = new_figure(4.95)
-    share = f"{100 * right:.2f} %" if right == 1 or right < 0.99995 else "> 99.99 %"
-    headline(figure, f"{title}: {share} of {counts.sum():,.0f} samples are right")
+    headline(figure, f"{title}: {percent(right, 2)} of {counts.sum():,.0f} samples are right")
     left, second = figure.subplots(1, 2)
     _matrix_panel(figure, left, counts, names, "Samples", "mistakes (samples)")
     _matrix_panel(

@@ -119,14 +119,14 @@ def fit(text: str, inches: float, size: float) -> float:
     return min(size, 72 * inches / (0.62 * max(1, len(text))))
 
 
-def percent(share: float) -> str:
+def percent(share: float, digits: int = 1) -> str:
     """Write a share so that neither certainty nor impossibility is claimed by rounding."""
-    value = 100 * float(share)
-    if value >= 99.95:
-        return "> 99.9 %" if value < 100 else "100 %"
-    if value < 0.05:
-        return "< 0.1 %" if value > 0 else "0 %"
-    return f"{value:.1f} %"
+    value, unit = 100 * float(share), 10.0**-digits
+    if value >= 100 - unit / 2:
+        return f"> {100 - unit:.{digits}f} %" if value < 100 else "100 %"
+    if value < unit / 2:
+        return f"< {unit:.{digits}f} %" if value > 0 else "0 %"
+    return f"{value:.{digits}f} %"
 
 
 def names_of(class_names: Sequence[str] | None, classes: int, *, exactly: bool = True) -> list[str]:

@@ -58,7 +58,8 @@ except ModuleNotFoundError as error:
     if error.name != "sklearn":
         raise
     raise ModuleNotFoundError(
-        "numpymlp.sklearn needs scikit-learn: pip install 'numpymlp[sklearn]'", name="sklearn"
+        "numpymlp.sklearn needs scikit-learn: in its clone, pip install -e '.[sklearn]'",
+        name="sklearn",
     ) from error
 
 from numpymlp.sklearn.estimators import MLPClassifier, MLPRegressor

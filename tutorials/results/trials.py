@@ -10,10 +10,9 @@ result by a few hundredths, so the loss is the better judge.
 
 import csv
 import dataclasses
-import io
 from pathlib import Path
 
-from numpymlp.files import RunLock, atomic_write
+from numpymlp.files import RunLock, write_csv
 from numpymlp.ladder import validate
 from numpymlp.recipes import Recipe
 from numpymlp.standings import describe
@@ -106,12 +105,7 @@ def read() -> list[dict[str, str]]:
 def keep(row: dict[str, str]) -> None:
     """Add a row; the file has it whole or is as it was, also where two processes write."""
     with RunLock(FILE.parent, f".{FILE.name}.lock", wait=True):
-        text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*read(), row])
-        with atomic_write(FILE) as file:
-            file.write(text.getvalue().encode())
+        write_csv(FILE, COLUMNS, [[r[column] for column in COLUMNS] for r in [*read(), row]])
 
 
 def main() -> None:

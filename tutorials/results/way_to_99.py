@@ -6,7 +6,6 @@ writes `way_to_99.csv` beside this file. Some ten minutes on one core. The test 
 the last line of each run: the test set is looked at once, after training.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpymlp import (
     train_validation_split,
 )
 from numpymlp.data import Distortion
+from numpymlp.files import write_csv
 
 EPOCHS = 40
 RUNS = {
@@ -43,10 +43,7 @@ def main() -> None:
             del row["seconds"]  # the machine's affair; the rest hardly depends on it
             lines.append({"run": name, **row, "test_accuracy": None})
         lines[-1]["test_accuracy"] = evaluate(network, loss, *test).accuracy
-    with Path(__file__).with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
+    write_csv(Path(__file__).with_suffix(".csv"), lines[0], [line.values() for line in lines])
 
 
 if __name__ == "__main__":
