@@ -4,7 +4,8 @@ With the same seed, data and settings, a training gives the same bits on the sam
 same number of threads and the same versions. What may change them, in the last digits first:
 
 - the BLAS library that multiplies the matrices, its version, and the processor that it finds: it
-  picks its routines, and with them the order of additions, by processor;
+  picks its routines, and with them the order of additions, by processor. They also decide the
+  speed; the variable ``OPENBLAS_CORETYPE`` forces OpenBLAS to those of another processor;
 - the number of threads among which BLAS divides a product: set ``OPENBLAS_NUM_THREADS=1`` before
   Python starts for results that do not depend on it;
 - the version of NumPy: its sums, exponentials and random streams may change between releases.
@@ -40,9 +41,23 @@ def environment() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": platform.machine(),
         "simd": list(built.get("SIMD Extensions", {}).get("found", [])),
-        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')} {_routines()}".strip(),
         "threads": blas_threads(),
     }
+
+
+def _routines() -> str:
+    """Name the processor whose routines BLAS picked, as in "(SkylakeX)", where it is known."""
+    names = sorted({pool["architecture"] for pool in _pools() if "architecture" in pool})
+    return f"({', '.join(names)})" if names else ""
+
+
+def _pools() -> list[dict[str, Any]]:
+    """Ask threadpoolctl, where it is installed, about every BLAS in this process."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        return []
+    pools = importlib.import_module("threadpoolctl").threadpool_info()
+    return [pool for pool in pools if pool["user_api"] == "blas"]
 
 
 def blas_threads() -> int:
@@ -51,11 +66,8 @@ def blas_threads() -> int:
     threadpoolctl asks the library itself, where it is installed; else the variables that BLAS
     reads when it starts, else the processors that this process may use.
     """
-    if importlib.util.find_spec("threadpoolctl") is not None:
-        pools = importlib.import_module("threadpoolctl").threadpool_info()
-        found = [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
-        if found:
-            return int(max(found))
+    if found := [pool["num_threads"] for pool in _pools()]:
+        return int(max(found))
     for name in THREAD_VARIABLES:
         if os.environ.get(name, "").isdecimal():
             return int(os.environ[name])

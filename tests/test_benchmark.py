@@ -1,6 +1,7 @@
 """The benchmark: nothing is timed before equality, peers take turns, the tables tell the truth."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -44,7 +45,7 @@ def measured(monkeypatch):
         }
         return {**results[task["task"]], "wall": number / 2}
 
-    monkeypatch.setattr(command, "_in_fresh_process", lambda threads: measure)
+    monkeypatch.setattr(command, "_timed", lambda threads: measure)
     monkeypatch.setattr(command, "prove_equality", lambda: [Case("Adam", "relu", 0.0, 2e-16)])
     monkeypatch.setattr(command, "_installed", lambda *peers: list(peers))
     return tasks
@@ -276,8 +277,22 @@ def test_the_products_are_those_of_an_epoch(monkeypatch) -> None:
     ids=lambda task: task["task"],
 )
 def test_a_worker_measures_in_a_process_of_its_own(task) -> None:
-    result = command._in_fresh_process(1)(task)
+    result = command._timed(1)(task)
     assert 0 < result["seconds"] < result["wall"]
+
+
+def test_the_blas_is_named_as_the_measurements_see_it() -> None:
+    code = "from numpymlp.benchmark.report import environment; print(environment(1)['blas'])"
+    free = {name: value for name, value in os.environ.items() if name not in worker.FIXED}
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables
+        ).stdout
+        # The plainest routines that there are for this kind of processor, not what it finds.
+        for variables in (free, {**free, "OPENBLAS_CORETYPE": "Prescott"})
+    }
+    assert len(seen) == 1
+    assert "(" in seen.pop()
 
 
 def test_a_worker_brings_in_only_the_library_it_measures() -> None:
@@ -289,7 +304,7 @@ def test_a_worker_brings_in_only_the_library_it_measures() -> None:
 
 def test_a_worker_that_fails_is_an_error_with_its_output() -> None:
     with pytest.raises(RuntimeError, match="KeyError"):
-        command._in_fresh_process(1)({"task": "epoch", "peer": "numpymlp", "seed": 0})
+        command._timed(1)({"task": "epoch", "peer": "numpymlp", "seed": 0})
 
 
 @pytest.mark.filterwarnings("ignore")

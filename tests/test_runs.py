@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from numpymlp import Network, load_mnist, runs
 from numpymlp.__main__ import main
@@ -585,6 +586,17 @@ def test_the_number_of_threads_is_that_of_the_library():
             env={**ENVIRONMENT, "OPENBLAS_NUM_THREADS": threads},
         ).stdout
         assert int(output) == min(int(threads), os.cpu_count())
+
+
+def test_the_routines_that_blas_picked_are_recorded():
+    names = sorted({pool["architecture"] for pool in threadpool_info() if "architecture" in pool})
+    assert names
+    assert environment()["blas"].endswith(f" ({', '.join(names)})")
+
+
+def test_without_threadpoolctl_the_routines_are_left_out(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "(" not in environment()["blas"]
 
 
 def test_without_threadpoolctl_the_variables_tell(monkeypatch):

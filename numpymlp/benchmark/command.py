@@ -8,9 +8,7 @@ alike. What is printed and written is the median with minimum and maximum; see `
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
+from numpymlp.benchmark.worker import in_fresh_process
 from numpymlp.files import atomic_write, read_json, write_json
 from numpymlp.validation import InputError, check_positive_integer
 
@@ -38,10 +37,6 @@ COLD = {"sizes": [784, 192, 10], "batch": 128, "rate": 7e-3, "epochs": 4}
 RESULTS = "benchmark.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 ROWS = ("epochs", "predictions", "cold", "accuracy")
-THREADS = (
-    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
-)  # fmt: skip
 NEEDS = {"torch": "torch", "jax": "jax"}
 
 Measure = Callable[[dict[str, Any]], dict[str, Any]]
@@ -107,7 +102,7 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     results = {**results, **_kept_rows(folder, results, plan.rows)}
     with _cores_limited_to(plan.threads):
         for row in plan.rows:
-            results[row] = MEASUREMENTS[row](plan, _in_fresh_process(plan.threads))
+            results[row] = MEASUREMENTS[row](plan, _timed(plan.threads))
     text = report.markdown(results)
     write_json(folder / RESULTS, results)
     with atomic_write(folder / "benchmark.md") as file:
@@ -196,19 +191,11 @@ def _in_turn(
     return samples
 
 
-def _in_fresh_process(threads: int) -> Measure:
-    environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
-    # Who fixes the processor's type for reproducible sums does not want that speed measured.
-    environment.pop("OPENBLAS_CORETYPE", None)
-
+def _timed(threads: int) -> Measure:
     def measure(task: dict[str, Any]) -> dict[str, Any]:
-        command = [sys.executable, "-m", "numpymlp.benchmark.worker", json.dumps(task)]
         started = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        result = in_fresh_process(task, threads)
         wall = time.perf_counter() - started
-        if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         numbers = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
         print(f"{report.title(task)}: {numbers}, wall {wall:.2f}", flush=True)
         return {**result, "wall": wall}

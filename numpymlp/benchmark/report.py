@@ -20,7 +20,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from numpymlp import __version__
-from numpymlp.benchmark.worker import GOAL
+from numpymlp.benchmark.worker import GOAL, in_fresh_process
 from numpymlp.plots.style import QUIET, RUN_COLOURS, SMALL, headline, new_figure, tidy
 
 Results = dict[str, Any]
@@ -55,7 +55,8 @@ def environment(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
-        "blas": _blas(),
+        # As the measurements see it, not as this process does.
+        "blas": in_fresh_process({"task": "blas"}, threads)["names"],
         "versions": versions,
         "source": _source(),
     }
@@ -75,19 +76,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _blas() -> list[str]:
-    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is to be seen
-    from threadpoolctl import threadpool_info
-
-    return sorted(
-        {
-            f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')})"
-            for pool in threadpool_info()
-            if pool["user_api"] == "blas"
-        }
-    )
 
 
 def title(task: dict[str, Any]) -> str:

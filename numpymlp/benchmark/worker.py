@@ -1,13 +1,15 @@
 """One measurement in a process of its own: read a task as JSON, do it, print the result as JSON.
 
-`command.py` starts ``python -m numpymlp.benchmark.worker`` anew for every number, so that no
-library finds another's threads, caches or memory.
+`in_fresh_process` starts ``python -m numpymlp.benchmark.worker`` anew for every number, so that no
+library finds another's threads, caches or memory. `command.py` says what is measured: read it next.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
+import subprocess
 import sys
 import time
 import warnings
@@ -22,6 +24,37 @@ from numpymlp.data import load_mnist
 from numpymlp.schedules import OneCycle
 
 GOAL = 0.98  # test accuracy of the cold run
+THREADS = (
+    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
+)  # fmt: skip
+# Who fixes the processor's type for reproducible sums does not want that speed measured.
+FIXED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def in_fresh_process(task: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Do a task in another process, with so many threads in every library; give its result."""
+    variables = {name: value for name, value in os.environ.items() if name not in FIXED}
+    variables.update(dict.fromkeys(THREADS, str(threads)))
+    command = [sys.executable, "-m", "numpymlp.benchmark.worker", json.dumps(task)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def blas(task: dict[str, Any]) -> dict[str, Any]:
+    """Name each BLAS of this process, its version, and the routines it picked: "names"."""
+    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is to be seen
+    from threadpoolctl import threadpool_info
+
+    names = {
+        f"{pool['internal_api']} {pool['version']} ({pool.get('architecture', '?')})"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas"
+    }
+    return {"names": sorted(names)}
 
 
 def epoch(task: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +172,7 @@ def _our_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
 
 
 ACCURACIES = {"sklearn32": _peer_default, "face": _face_default, "numpymlp": _our_default}
-TASKS = {"epoch": epoch, "predict": predict, "cold": cold, "accuracy": accuracy}
+TASKS = {"blas": blas, "epoch": epoch, "predict": predict, "cold": cold, "accuracy": accuracy}
 
 
 def main() -> None:
