@@ -107,6 +107,7 @@ def every_picture(answers):
         "mistakes": lambda: plots.mistakes(images, y_true, rows),
         "mistakes, names": lambda: plots.mistakes(images, y_true, rows, class_names=long_names),
         "pairs": lambda: plots.confused_pairs(images, y_true, rows),
+        "pairs, wide": lambda: plots.confused_pairs(np.repeat(images, 3, axis=2), y_true, rows),
         "pairs, names": lambda: plots.confused_pairs(images, y_true, rows, class_names=long_names),
         "confusion": lambda: plots.confusion_matrix(matrix),
         "confusion, names": lambda: plots.confusion_matrix(matrix, class_names=long_names),
@@ -120,6 +121,9 @@ def every_picture(answers):
         "curves, one epoch": lambda: plots.learning_curves(history(1)),
         "curves, long": lambda: plots.learning_curves(history(1000)),
         "curves, runs": lambda: plots.learning_curves({f"run {i}": history() for i in range(9)}),
+        "curves, title": lambda: plots.learning_curves(
+            history(), title="Learning curves of a network of three wide layers, and of its rate"
+        ),
         "weights": lambda: plots.first_layer_weights(weights()),
         "filmstrip": lambda: plots.weights_filmstrip([weights() * k for k in range(7)], range(7)),
         "activations": lambda: plots.activations(*one, truth=int(y_true[wrong])),
@@ -134,6 +138,9 @@ def every_picture(answers):
         ),
         "diagnostics": lambda: plots.training_diagnostics(
             steps, gradient_rms=layers, dead_share=layers, update_ratio=layers
+        ),
+        "diagnostics, one step": lambda: plots.training_diagnostics(
+            steps[:1], dead_share={name: column[:1] for name, column in layers.items()}
         ),
         "paths": lambda: plots.optimizer_paths(*surface()),
         "boundary": lambda: plots.decision_boundary(*boundary()),
@@ -515,6 +522,19 @@ def test_paths_start_together_and_the_minimum_is_marked():
     assert axes.get_ylim() == (-1, 1)
 
 
+def test_of_paths_that_start_apart_each_start_is_marked():
+    w0, w1, loss, ways = surface()
+    axes = plots.optimizer_paths(w0, w1, loss, {**ways, "apart": [[1, 0.5], [0, 0]]}).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["start", "start", "minimum"]
+    assert [line.get_xydata().tolist() for line in axes.lines[-3:-1]] == [[[-1.5, 0.8]], [[1, 0.5]]]
+
+
+def test_one_step_of_diagnostics_is_a_point():
+    figure = plots.training_diagnostics([7], dead_share={"Dense 1": [0.25]})
+    line = figure.axes[0].lines[0]
+    assert (line.get_marker(), line.get_xydata().tolist()) == ("o", [[7, 25]])
+
+
 def test_boundary_frames_count_the_points_on_the_wrong_side():
     x0, x1, pictures, points, labels = boundary()
     figure = plots.decision_boundary(
@@ -642,6 +662,10 @@ ROWS = np.array([[0.9, 0.1], [0.2, 0.8]])
             r"a path of shape \(steps \+ 1, 2\) for 'SGD', got \(3,\)",
         ),
         (lambda: plots.optimizer_paths(*surface()[:3], {}), "at least one path"),
+        (
+            lambda: plots.optimizer_paths(*surface()[:3], {"SGD": [[0, 0], [np.nan, 0]]}),
+            "finite weights in the path of 'SGD', got NaN",
+        ),
         (lambda: plots.boundary_grid([1.0, 2.0]), r"points: expected shape \(N, 2\), got \(2,\)"),
         (
             lambda: plots.decision_boundary([0, 1], [0, 1], [ROWS], [[0, 0]], [0]),

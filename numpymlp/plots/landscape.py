@@ -60,7 +60,7 @@ def optimizer_paths(
     loss : (B, A) numbers
         The loss at (w0[a], w1[b]) in row b and column a.
     paths : dict of (steps + 1, 2) numbers
-        Weights (w0, w1) from the start on, for each optimizer by name.
+        Weights (w0, w1) from the start on, for each optimizer by name; they may start apart.
     minimum : (w0, w1), optional
         Where the lowest loss is; otherwise the lowest grid point is marked.
     """
@@ -80,6 +80,11 @@ def optimizer_paths(
             raise InputError(
                 f"optimizer_paths: expected a path of shape (steps + 1, 2) for {name!r}, got "
                 f"{way.shape}"
+            )
+        if not np.isfinite(way).all():
+            raise InputError(
+                f"optimizer_paths: expected finite weights in the path of {name!r}, got NaN or "
+                f"infinity: where it diverged, draw the steps before"
             )
     if minimum is None:
         row, column = np.unravel_index(surface.argmin(), surface.shape)
@@ -120,9 +125,9 @@ def optimizer_paths(
         )
     halo = [withStroke(linewidth=3, foreground="white")]
     note: dict[str, Any] = {"fontsize": TEXT, "color": INK, "path_effects": halo, "zorder": 5}
-    start = next(iter(ways.values()))[0]
-    axes.plot(*start, "o", color="white", markeredgecolor=INK, markersize=9, zorder=4)
-    axes.annotate("start", start, xytext=(8, 6), textcoords="offset points", **note)
+    for start in np.unique([way[0] for way in ways.values()], axis=0):
+        axes.plot(*start, "o", color="white", markeredgecolor=INK, markersize=9, zorder=4)
+        axes.annotate("start", start, xytext=(8, 6), textcoords="offset points", **note)
     axes.plot(*minimum, "*", color="white", markeredgecolor=INK, markersize=15, zorder=4)
     axes.annotate("minimum", minimum, xytext=(9, 7), textcoords="offset points", **note)
     axes.set_xlim(x.min(), x.max())

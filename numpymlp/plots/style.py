@@ -43,9 +43,10 @@ def new_figure(height: float) -> Figure:
     return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout=layout)
 
 
-def headline(figure: Figure, title: str) -> None:
-    """Write the title of a figure made by `new_figure`."""
-    figure.suptitle(title, x=0.02, ha="left", fontsize=TITLE, fontweight="bold", color=INK)
+def headline(figure: Figure, title: str, room: float = WIDTH - 0.4) -> None:
+    """Write the title of a figure made by `new_figure`, smaller if it is longer than `room`."""
+    size = fit(title, room, TITLE)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=size, fontweight="bold", color=INK)
 
 
 def tidy(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: str = "") -> None:

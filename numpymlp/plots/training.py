@@ -27,6 +27,7 @@ from numpymlp.plots.style import (
     TEXT,
     TRAIN,
     VALIDATION,
+    WIDTH,
     headline,
     new_figure,
     tidy,
@@ -78,7 +79,7 @@ def learning_curves(
         )
     with_rate = "learning_rate" in found
     figure = new_figure(4.9 if with_rate else 3.8)
-    headline(figure, title)
+    headline(figure, title, room=WIDTH - 3.4)  # the legend of the dashes stands beside it
     layout: list[Any] = [[key for key, *_ in drawn], ["rate"] * len(drawn)]
     panels = figure.subplot_mosaic(
         layout if with_rate else layout[:1], height_ratios=[3.4, 1] if with_rate else [1]
@@ -166,6 +167,7 @@ def training_diagnostics(
             "training_diagnostics: expected at least one of gradient_rms, dead_share, update_ratio"
         )
     times = np.asarray(steps)
+    marker = "o" if len(times) == 1 else ""  # one step has no line
     layers = list(dict.fromkeys(layer for _, columns, _, _ in given for layer in columns))
     colours = dict(zip(layers, _depth_colours(len(layers)), strict=True))
     figure = new_figure(1.3 + 1.75 * len(given))
@@ -174,7 +176,7 @@ def training_diagnostics(
     for axes, (panel, columns, label, scale) in zip(rows, given, strict=True):
         tidy(axes, panel, "", label, grid="y")
         for layer, column in columns.items():
-            axes.plot(times, scale * column, color=colours[layer], linewidth=1.6)
+            axes.plot(times, scale * column, color=colours[layer], linewidth=1.6, marker=marker)
         if label == "dead units (%)":
             axes.set_ylim(0, max(10.0, 1.1 * axes.dataLim.y1))
         elif any((column > 0).any() for column in columns.values()):
@@ -193,7 +195,8 @@ def training_diagnostics(
                 color=INK,
             )
     rows[-1].set_xlabel(step_name, fontsize=TEXT, color=INK)
-    rows[-1].set_xlim(times.min(), times.max())
+    if len(times) > 1:
+        rows[-1].set_xlim(times.min(), times.max())
     handles = [Line2D([], [], color=colours[layer], linewidth=3, label=layer) for layer in layers]
     figure.legend(
         handles=handles,
