@@ -5,13 +5,9 @@ Read the rooms in this order: `data`, `layers`, `initializers`, `losses`, `netwo
 `plots`. The others stand beside one of these, and say of which.
 """
 
-from numpymlp.checkpoints import Checkpoint
-from numpymlp.constraints import MaxNorm
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
-from numpymlp.divergence import TrainingDiverged
 from numpymlp.gradient_check import check_gradients, check_layer, check_loss
 from numpymlp.gradient_report import GradientReport
-from numpymlp.history import EarlyStopping, History
 from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.losses import (
     L2Penalty,
@@ -24,8 +20,12 @@ from numpymlp.losses import (
 from numpymlp.network import Network, mlp
 from numpymlp.optimizers import SGD, Adam, AdamW
 from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
-from numpymlp.scoring import evaluate
-from numpymlp.training import Trainer, minibatches
+from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.constraints import MaxNorm
+from numpymlp.training.divergence import TrainingDiverged
+from numpymlp.training.history import EarlyStopping, History
+from numpymlp.training.scoring import evaluate
+from numpymlp.training.trainer import Trainer, minibatches
 from numpymlp.validation import InputError
 
 __version__ = "0.1.0"

@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from numpymlp import __version__, recipes
-from numpymlp.divergence import TrainingDiverged
-from numpymlp.files import RunLock, StorageError
+from numpymlp import __version__
+from numpymlp.experiments import recipes
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.network import ACTIVATIONS
-from numpymlp.recipes import Recipe
+from numpymlp.storage.files import RunLock, StorageError
+from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.validation import InputError, check_positive_integer
 
 
@@ -198,7 +199,7 @@ def train_options(parser: argparse.ArgumentParser) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Train a network on MNIST and keep the run in a folder."""
-    from numpymlp import runs
+    from numpymlp.experiments import runs
 
     show: dict[str, Any] = {
         "figures": not options.no_figures,
@@ -260,7 +261,7 @@ def evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Judge a saved network on the test images: report, confusion matrix, figures."""
-    from numpymlp import runs
+    from numpymlp.experiments import runs
 
     report, folder = runs.evaluate_run(options.run, options.data)
     print(report)
@@ -275,8 +276,8 @@ def predict_options(parser: argparse.ArgumentParser) -> None:
 
 def predict(options: argparse.Namespace) -> None:
     """Read digits from image files of any size, dark on light or light on dark."""
-    from numpymlp import runs
     from numpymlp.data.images import read_digit_image
+    from numpymlp.experiments import runs
 
     network = runs.load_run(options.model)
     for path in options.images:
@@ -300,7 +301,8 @@ def recipes_options(parser: argparse.ArgumentParser) -> None:
 
 def list_recipes(options: argparse.Namespace) -> None:
     """List the named recipes: network, settings, what each reached, what was published."""
-    from numpymlp import ladder, standings
+    from numpymlp.experiments import ladder
+    from numpymlp.experiments import results as standings
 
     _check_there(options.results)
     results = options.results or standings.results_file()
@@ -351,7 +353,8 @@ def ladder_options(parser: argparse.ArgumentParser) -> None:
 
 def climb(options: argparse.Namespace) -> None:
     """Train every recipe over its seeds; called again, go on where it stopped."""
-    from numpymlp import ladder, standings
+    from numpymlp.experiments import ladder
+    from numpymlp.experiments import results as standings
 
     name = standings.VALIDATION if options.validate else standings.TEST
     results = options.results or standings.results_file(name, write=not options.table)
@@ -421,7 +424,7 @@ def check_options(parser: argparse.ArgumentParser) -> None:
 
 def check(options: argparse.Namespace) -> None:
     """Compare backpropagation with finite differences for an architecture of your choice."""
-    from numpymlp.self_check import check_architecture
+    from numpymlp.commands.self_check import check_architecture
 
     settings = {name: value for name, value in vars(options).items() if name != "function"}
     network, loss, report = check_architecture(**settings)
@@ -454,10 +457,10 @@ def search_options(parser: argparse.ArgumentParser) -> None:
 
 def search(options: argparse.Namespace) -> None:
     """Search for better settings by successive halving, with scikit-learn."""
-    from numpymlp import runs
+    from numpymlp.experiments import runs
 
     try:
-        from numpymlp.search import as_options, search, write_search
+        from numpymlp.experiments.search import as_options, search, write_search
     except ModuleNotFoundError as error:
         raise InputError(
             f"search needs scikit-learn: in the clone, pip install -e '.[sklearn]' ({error})"

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpymlp import architecture
 from numpymlp.initializers import glorot_uniform, he_normal
 from numpymlp.layers import (
     BatchNorm,
@@ -32,6 +31,7 @@ from numpymlp.layers import (
     sigmoid,
 )
 from numpymlp.losses import Loss, softmax
+from numpymlp.storage import models as architecture
 from numpymlp.validation import (
     InputError,
     check_answers,

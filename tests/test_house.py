@@ -12,7 +12,7 @@ import numpymlp
 PACKAGE = Path(numpymlp.__file__).parent
 ROOT = PACKAGE.parent
 CORE = (
-    "layers", "losses", "initializers", "network", "optimizers", "schedules", "training",
+    "layers", "losses", "initializers", "network", "optimizers", "schedules", "training/trainer",
 )  # fmt: skip
 
 # What each room of the core may import from this package.

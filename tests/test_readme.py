@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from numpymlp import standings
 from numpymlp.__main__ import build_parser
 from numpymlp.benchmark import report
-from numpymlp.files import read_json
+from numpymlp.experiments import results as standings
+from numpymlp.storage.files import read_json
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)

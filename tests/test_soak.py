@@ -27,7 +27,7 @@ from numpymlp import (
     Trainer,
     evaluate,
 )
-from numpymlp.files import RunLock
+from numpymlp.storage.files import RunLock
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 MEMORY = Path("/proc/self/statm")

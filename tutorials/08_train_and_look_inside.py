@@ -352,5 +352,5 @@ print("all checks passed")
 #
 # ## Read next
 #
-# In the package: `numpymlp/training.py`, where the four lines stand inside the `Trainer`, then
+# In the package: `numpymlp/training/trainer.py`, where the four lines stand inside the `Trainer`, then
 # `numpymlp/metrics/` and `numpymlp/plots/`. In the course: `09_when_it_goes_wrong.py`.

@@ -20,7 +20,7 @@ from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
-from numpymlp.files import atomic_write, read_json, write_json
+from numpymlp.storage.files import atomic_write, read_json, write_json
 from numpymlp.validation import InputError, check_positive_integer
 
 SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (

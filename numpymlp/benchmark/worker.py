@@ -163,7 +163,7 @@ def _face_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
 
 
 def _our_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
-    from numpymlp.recipes import Recipe
+    from numpymlp.experiments.recipes import Recipe
 
     recipe = Recipe()
     network = recipe.build_network(train[0].shape[1], 10, seed)

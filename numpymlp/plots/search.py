@@ -1,6 +1,6 @@
 """The picture of a search: what each setting alone has to do with accuracy.
 
-A setting that matters shows a ridge, one that does not a cloud. See `numpymlp.search`.
+A setting that matters shows a ridge, one that does not a cloud. See `numpymlp.experiments.search`.
 """
 
 from __future__ import annotations

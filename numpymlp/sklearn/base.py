@@ -25,12 +25,10 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from numpymlp.divergence import TrainingDiverged
 from numpymlp.layers import BatchNorm, Dense, Dropout
 from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import ACTIVATIONS, BATCH, Network
 from numpymlp.optimizers import SGD, Adam, Optimizer
-from numpymlp.samples import Samples
 from numpymlp.schedules import Schedule
 from numpymlp.sklearn.epochs import Convergence, Epochs
 from numpymlp.sklearn.solvers import (
@@ -43,7 +41,9 @@ from numpymlp.sklearn.solvers import (
     given_order,
     minimize_lbfgs,
 )
-from numpymlp.training import Trainer
+from numpymlp.training.divergence import TrainingDiverged
+from numpymlp.training.samples import Samples
+from numpymlp.training.trainer import Trainer
 from numpymlp.validation import check_answers
 
 LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}

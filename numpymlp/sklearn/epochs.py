@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.samples import Samples
 from numpymlp.sklearn.solvers import Objective
-from numpymlp.training import Trainer
+from numpymlp.training.samples import Samples
+from numpymlp.training.trainer import Trainer
 
 ADAPTIVE_PATIENCE = 2  # epochs without progress before an adaptive learning rate is divided
 SMALLEST_RATE = 1e-6  # below this it is not divided any more

@@ -26,10 +26,10 @@ from sklearn.utils.validation import validate_data
 
 from numpymlp.layers import sigmoid
 from numpymlp.losses import Loss, SigmoidCrossEntropy, SoftmaxCrossEntropy, log_softmax, softmax
-from numpymlp.samples import Samples
 from numpymlp.schedules import Schedule
 from numpymlp.sklearn.base import BaseMLP, all_or_nothing
 from numpymlp.sklearn.solvers import REGRESSION_LOSSES
+from numpymlp.training.samples import Samples
 
 
 def _is_stochastic(estimator: Any) -> bool:

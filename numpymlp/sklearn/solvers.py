@@ -18,8 +18,8 @@ import scipy.special
 
 from numpymlp.losses import L2Penalty, Loss, MeanSquaredError
 from numpymlp.network import Network
-from numpymlp.samples import Samples
 from numpymlp.schedules import Cosine, OneCycle, Schedule, StepDecay
+from numpymlp.training.samples import Samples
 
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "step_decay": StepDecay,

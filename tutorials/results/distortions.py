@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from numpymlp import load_mnist, plots
-from numpymlp.recipes import find
+from numpymlp.experiments.recipes import find
 
 
 def main() -> None:

@@ -13,10 +13,10 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from numpymlp.files import RunLock, write_csv
-from numpymlp.ladder import validate
-from numpymlp.recipes import Recipe
-from numpymlp.standings import describe
+from numpymlp.experiments.ladder import validate
+from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.results import describe
+from numpymlp.storage.files import RunLock, write_csv
 
 FILE = Path(__file__).with_suffix(".csv")
 COLUMNS = ("settings", "held_out_accuracy", "held_out_loss", "running_train_loss", "seconds")

@@ -21,7 +21,7 @@ from numpymlp import (
     train_validation_split,
 )
 from numpymlp.data import Distortion
-from numpymlp.files import write_csv
+from numpymlp.storage.files import write_csv
 
 EPOCHS = 40
 RUNS = {

@@ -1,0 +1,1 @@
+"""The commands of `numpymlp`, one module each."""

@@ -1,0 +1,1 @@
+"""Experiments: recipes, run folders, the ladder of results, search and reports."""

@@ -1,0 +1,209 @@
+"""Search: how good settings are found, with scikit-learn's own tools.
+
+Many settings are drawn at random and trained for a moment; the better third is trained anew for
+three times as long, and so on: successive halving. The judge is the last sixth of the training
+images, never the test images. This room needs scikit-learn (`pip install -e '.[sklearn]'` in the
+clone) and shows what `numpymlp.sklearn` is good for: all of it is scikit-learn's
+`HalvingRandomSearchCV`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.stats import loguniform, uniform
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
+from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, PredefinedSplit
+
+from numpymlp.data import five_sixths
+from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
+from numpymlp.sklearn import MLPClassifier
+from numpymlp.storage.files import atomic_write, write_csv
+from numpymlp.training.divergence import TrainingDiverged
+from numpymlp.validation import InputError, check_positive_integer, check_seed
+
+# What is drawn, by the names that scikit-learn users know.
+SETTINGS: dict[str, Any] = {
+    "learning_rate_init": loguniform(5e-4, 5e-2),
+    "batch_size": [32, 64, 128, 256, 512],
+    "hidden_layer_sizes": [(64,), (128,), (192,), (256,), (384,), (128, 64), (256, 128)],
+    "dropout": uniform(0, 0.4),
+    "alpha": loguniform(1e-7, 1e-3),
+}
+# What `numpymlp train` calls them. The search leaves alpha as it is, so that it is train's L2.
+OPTIONS = {
+    "learning_rate_init": "--learning-rate", "batch_size": "--batch-size",
+    "hidden_layer_sizes": "--hidden", "dropout": "--dropout", "alpha": "--l2",
+}  # fmt: skip
+# What a recipe may have that no parameter of the estimator stands for.
+NOT_THERE = (
+    "validation", "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
+    "shift", "rotation", "scaling", "shear", "elastic",
+)  # fmt: skip
+FACTOR = 3  # of the settings, one in three is trained again, for three times as long
+
+Row = dict[str, Any]
+
+
+class Candidate(MLPClassifier):
+    """The estimator, but where training diverges it is judged by its last good weights.
+
+    One drawn setting that leads nowhere is a result too, and no reason to lose the others.
+    """
+
+    def _train(self, *arguments: Any, **options: Any) -> None:
+        try:
+            super()._train(*arguments, **options)
+        except ValueError as error:
+            if not isinstance(error.__cause__, TrainingDiverged):
+                raise
+
+
+def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
+    """Build the scikit-learn estimator that trains as a recipe says.
+
+    Its first weights are those that scikit-learn draws, not the recipe's.
+
+    Raises
+    ------
+    InputError
+        If the recipe has something that scikit-learn's parameters and ours have no name for.
+    """
+    plain = Recipe()
+    unknown = [name for name in NOT_THERE if getattr(recipe, name) != getattr(plain, name)]
+    if unknown or recipe.optimizer != "adam":
+        raise InputError(
+            f"search expected a recipe that numpymlp.sklearn can express, got one with "
+            f"{', '.join(unknown) or 'optimizer ' + recipe.optimizer}: try classic or default"
+        )
+    schedules = {"constant": None, "step": "step_decay", "cosine": "cosine"}
+    return Candidate(
+        recipe.hidden,
+        recipe.activation,
+        alpha=recipe.l2,
+        l2_scaling="none",
+        batch_size=recipe.batch_size,
+        learning_rate_init=recipe.learning_rate or LEARNING_RATES["adam"],
+        schedule=schedules.get(recipe.schedule, "one_cycle"),
+        max_iter=recipe.epochs,
+        dropout=recipe.dropout,
+        batch_norm=recipe.batch_norm,
+        # All epochs are made, whatever the loss does: the schedule is laid out for them.
+        n_iter_no_change=np.inf,
+        random_state=seed,
+    )
+
+
+def search(
+    recipe: Recipe,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    candidates: int = 27,
+    jobs: int = 1,
+    seed: int = 0,
+    settings: dict[str, Any] = SETTINGS,
+) -> list[Row]:
+    """Draw settings, and train the better ones longer and longer, from the beginning each time.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Decides all that is not drawn; its epochs are the most that are trained, or a little
+        less: the last round has three times the epochs of the one before.
+    x : ndarray (N, in)
+    y : ndarray (N,)
+        Training data. The first five sixths train, the last sixth judges.
+    candidates : int, default 27
+        How many settings are drawn, each once; all of them, where there are no more.
+    jobs : int, default 1
+        Processes. With more than one, set ``OPENBLAS_NUM_THREADS=1``.
+    seed : int, default 0
+        Decides which settings are drawn, and every training.
+    settings : dict, default SETTINGS
+        Parameters of `numpymlp.sklearn.MLPClassifier`, with a list or a distribution of each.
+
+    Returns
+    -------
+    list of dict
+        One row for each training: round, epochs, the settings, accuracy on the last sixth. The
+        last round's best comes first.
+    """
+    check_positive_integer(candidates, "candidates")
+    check_seed(seed)
+    if jobs == 0 or not isinstance(jobs, int):
+        raise InputError(f"jobs: expected a number of processes, or -1 for all cores, got {jobs}")
+    fold = np.where(np.arange(len(x)) < five_sixths(y), -1, 0)
+    if all(isinstance(values, list) for values in settings.values()):
+        candidates = min(candidates, len(ParameterGrid(settings)))
+    rounds = 1
+    while FACTOR**rounds <= min(candidates, recipe.epochs):
+        rounds += 1
+    found = HalvingRandomSearchCV(
+        estimator(recipe, seed),
+        settings,
+        n_candidates=candidates,
+        factor=FACTOR,
+        resource="max_iter",
+        min_resources=max(1, recipe.epochs // FACTOR ** (rounds - 1)),
+        max_resources=recipe.epochs,
+        cv=PredefinedSplit(fold),
+        refit=False,
+        n_jobs=jobs,
+        random_state=seed,
+        error_score="raise",
+        return_train_score=False,
+    )
+    with warnings.catch_warnings():
+        # That a training ends before it converges is what successive halving is about.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        # Ctrl-C only cuts an estimator's fit short; here it has to end the search.
+        warnings.filterwarnings("error", message="Training interrupted")
+        try:
+            found.fit(x, y)
+        except UserWarning as warning:
+            if "Training interrupted" not in str(warning):
+                raise
+            raise KeyboardInterrupt from warning
+    results = found.cv_results_
+    rows = [
+        {
+            "round": int(results["iter"][i]) + 1,
+            "epochs": int(results["n_resources"][i]),
+            **{name: results["params"][i][name] for name in settings},
+            "validation_accuracy": float(results["mean_test_score"][i]),
+        }
+        for i in range(len(results["iter"]))
+    ]
+    return sorted(rows, key=lambda row: (-row["round"], -row["validation_accuracy"]))
+
+
+def as_options(row: Row) -> str:
+    """Write the settings of a row as options of ``numpymlp train``."""
+    parts = []
+    for name, value in row.items():
+        if name in OPTIONS:
+            sizes = isinstance(value, tuple)
+            text = ",".join(map(str, value)) or "none" if sizes else f"{value:.4g}"
+            parts.append(f"{OPTIONS[name]} {text}")
+    return " ".join(parts)
+
+
+def write_search(folder: Path, rows: list[Row], name: str = "search") -> None:
+    """Write the rows as a table, `search.csv`, and as a picture, `search.png`."""
+    from numpymlp import plots
+
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    write_csv(folder / f"{name}.csv", rows[0], cells)
+    with atomic_write(folder / f"{name}.png") as file:
+        plots.search_results(rows).savefig(file, format="png")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value)) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

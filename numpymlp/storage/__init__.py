@@ -1,0 +1,1 @@
+"""Storage: files that appear whole or not at all, archives, and model files."""

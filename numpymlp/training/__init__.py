@@ -1,0 +1,1 @@
+"""Training: the loop over mini-batches and everything that it calls."""

@@ -1,0 +1,295 @@
+"""Checkpoints: all that a training is, in one file, so that another process can go on with it.
+
+A Trainer that is given a `Checkpoint` writes it before the first step, after every epoch and when
+it is interrupted. Loaded into a Trainer that was built in the same way, it goes on as if nothing
+had happened, bit for bit. The file is written by `storage.py`: whole or not at all, no pickle.
+`runs.py` keeps one in each run folder; read that next.
+
+    trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
+    trainer.fit(x, y, epochs=10)             # killed in epoch 5
+
+    trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
+    trainer.checkpoint.load(trainer)
+    trainer.fit(x, y)                        # the other epochs
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from numpymlp.storage.archive import open_archive, write_archive
+from numpymlp.training.history import COLUMNS
+from numpymlp.training.scoring import Mean, Running
+from numpymlp.validation import InputError, check_positive
+
+if TYPE_CHECKING:
+    from numpymlp.training.trainer import Trainer
+
+
+# The types of array that a checkpoint may hold, by the names that it gives them.
+NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bBhHiIqQefd"}
+# What a Trainer counts; its history and the optimizer's state follow from no count.
+COUNTERS = ("epoch", "batch", "step", "first_epoch", "last_epoch", "samples", "stopped")
+STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
+# Of the state inside: 2 since Adam's m and v are sums, 3 since the learning rate and the last good
+# weights are in it. An older state would go on with wrong steps.
+FORMAT = 3
+
+
+class Snapshot(NamedTuple):
+    """A network's learned state at the end of an epoch: a copy of two arrays."""
+
+    epoch: int
+    parameters: np.ndarray
+    buffers: np.ndarray
+
+
+class Checkpoint:
+    """A file that holds the state of a training, and how often it is written.
+
+    Parameters
+    ----------
+    path : path-like
+        An existing file is replaced as soon as training begins.
+    minutes : float > 0, optional
+        Write after so many minutes, in the middle of an epoch too, instead of after each epoch.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
+        self.path = path
+        self.seconds = None
+        if minutes is not None:
+            self.seconds = 60 * check_positive(minutes, "minutes")
+        self._written = -np.inf
+
+    def save(self, trainer: Trainer) -> None:
+        """Write the state of a training between two steps.
+
+        Raises
+        ------
+        StorageError
+            If the disk is full or the folder is not writable; the former checkpoint is intact.
+        """
+        header, arrays = state_of(trainer)
+        header["setup"] = setup(trainer)
+        header["arrays"] = {
+            name: [list(array.shape), array.dtype.newbyteorder("<").str]
+            for name, array in arrays.items()
+        }
+        write_archive(self.path, "checkpoint", header, arrays)
+        self._written = time.monotonic()
+
+    def after_step(self, trainer: Trainer) -> None:
+        """Write, if minutes were asked for and are over."""
+        if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
+            self.save(trainer)
+
+    def after_epoch(self, trainer: Trainer) -> None:
+        """Write, if no minutes were asked for or training has come to its end."""
+        if self.seconds is None or trainer.stopped:
+            self.save(trainer)
+
+    def load(self, trainer: Trainer) -> None:
+        """Bring a Trainer to where the file left off; `fit` without a number of epochs goes on.
+
+        Raises
+        ------
+        InputError
+            If the file is no whole checkpoint, or that of a training that was set up differently;
+            the Trainer is then as it was.
+        """
+        with open_archive(self.path, "checkpoint") as archive:
+            header = archive.header
+            _check_setup(self.path, header.get("setup"), setup(trainer))
+            _check_state(self.path, header)
+            arrays = archive.read(_expected(self.path, header, trainer))
+        before = trainer.state()
+        try:
+            trainer.restore(header, arrays)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            trainer.restore(*before)
+            raise InputError(
+                f"{os.fspath(self.path)} is altered: the state in it does not fit: {error}"
+            ) from error
+
+
+def state_of(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Give all that `restore_state` needs: numbers for a JSON header, and arrays (not copied)."""
+    network, optimizer = trainer.network, trainer.optimizer.state()
+    vectors = {name: value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
+    arrays = {"parameters": network.parameters, "buffers": network.buffers}
+    arrays |= {f"optimizer.{name}": vector for name, vector in vectors.items()}
+    best, last = trainer.best, trainer.last if trainer.batch else None
+    for name, snapshot in (("best", best), ("last", last)):
+        if snapshot is not None:
+            arrays[f"{name}.parameters"] = snapshot.parameters
+            arrays[f"{name}.buffers"] = snapshot.buffers
+    header = {
+        **{name: getattr(trainer, name) for name in COUNTERS},
+        "running": [(mean.total, mean.weight) for mean in trainer.running],
+        "history": trainer.history.rows,
+        "random_states": network.random_states,
+        "optimizer": {name: optimizer[name] for name in optimizer.keys() - vectors.keys()},
+        "learning_rate": float(trainer.optimizer.learning_rate),
+        "best_epoch": None if best is None else best.epoch,
+    }
+    return header, arrays
+
+
+def restore_state(
+    trainer: Trainer, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Bring a Trainer that was built in the same way to the state that `state_of` gave."""
+    network = trainer.network
+    for name in COUNTERS:
+        setattr(trainer, name, header[name])
+    losses, accuracies = header["running"]
+    trainer.running = Running(Mean(*losses), Mean(*accuracies))
+    trainer.history.rows = [dict(row) for row in header["history"]]
+    network.parameters, network.buffers = arrays["parameters"], arrays["buffers"]
+    network.random_states = header["random_states"]
+    vectors = {
+        name.removeprefix("optimizer."): array
+        for name, array in arrays.items()
+        if name.startswith("optimizer.")
+    }
+    trainer.optimizer.restore({**header["optimizer"], **vectors})
+    trainer.optimizer.learning_rate = header["learning_rate"]
+    epochs = {"best": header["best_epoch"], "last": trainer.epoch if trainer.batch else None}
+    trainer.best, trainer.last = (
+        None
+        if epoch is None
+        else Snapshot(epoch, arrays[f"{name}.parameters"], arrays[f"{name}.buffers"])
+        for name, epoch in epochs.items()
+    )
+
+
+def setup(trainer: Trainer) -> dict[str, Any]:
+    """Describe how a Trainer was built: what must be the same for its bits to be the same."""
+    return {
+        "format": FORMAT,
+        "network": [_settings(layer) for layer in trainer.network.layers],
+        "output": trainer.network.output,
+        "dtype": trainer.network.dtype.name,
+        "loss": _settings(trainer.loss),
+        "optimizer": {**_settings(trainer.optimizer), "learning_rate": float(trainer.first_rate)},
+        "schedule": _settings(trainer.schedule),
+        "penalty": _settings(trainer.penalty),
+        "constraint": _settings(trainer.constraint),
+        "early_stopping": _settings(trainer.early_stopping),
+        "augmentation": _settings(trainer.augment),
+        "order": _settings(trainer.order),
+        "batch_size": trainer.batch_size,
+        "seed": trainer.seed,
+    }
+
+
+def _settings(part: Any) -> Any:
+    """Name a part of a training with its numbers; what it has learned meanwhile is left out.
+
+    What a function has caught from around it (a closure) cannot be seen.
+    """
+    if part is None:
+        return None
+    if isinstance(part, functools.partial):  # a name would not tell with which numbers
+        given = {**{str(n): v for n, v in enumerate(part.args)}, **part.keywords}
+        settings = _settings(SimpleNamespace(**given))
+        return {**settings, "type": "partial", "of": _settings(part.func)}
+    changing = {*getattr(part, "state_names", ()), "kept"}
+    settings = {}
+    for name, value in sorted(getattr(part, "__dict__", {}).items()):
+        # As JSON gives it back: numbers of NumPy become Python's, tuples lists. A tuple is a
+        # setting in a dataclass; a layer may keep the shape of its last batch in one.
+        plain = value.item() if isinstance(value, np.generic) else value
+        several = list(plain) if isinstance(plain, tuple) and dataclasses.is_dataclass(part) else []
+        if name in changing:
+            continue
+        if isinstance(plain, bool | int | float | str):
+            settings[name] = plain
+        elif several and all(isinstance(each, bool | int | float | str) for each in several):
+            settings[name] = several
+    return {"type": getattr(part, "__name__", type(part).__name__), **settings}
+
+
+def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{os.fspath(path)} is altered: it does not say how its training was set up"
+        )
+    for name, value in expected.items():
+        if found.get(name) != value:
+            raise InputError(
+                f"{os.fspath(path)} is from another training: its {name} is "
+                f"{found.get(name)!r:.200}, this one's is {value!r:.200}; build the Trainer as it "
+                f"was, or begin a new training"
+            )
+
+
+def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> None:
+    """Raise unless the state in a header is made of what `state_of` writes."""
+    epoch, best = header.get("epoch"), header.get("best_epoch")
+    history, running = header.get("history"), header.get("running")
+    fits = {
+        **{name: _is_count(header.get(name)) for name in COUNTERS if name != "stopped"},
+        "stopped": header.get("stopped") in STOPPED,
+        "best_epoch": best is None or _is_count(best),
+        "learning_rate": _is_number(header.get("learning_rate")),
+        "running": isinstance(running, list)
+        and len(running) == 2
+        and all(isinstance(pair, list) and len(pair) == 2 for pair in running)
+        and all(_is_number(value) for pair in running for value in pair),
+        "history": isinstance(history, list)
+        and len(history) == epoch
+        and all(isinstance(row, dict) and tuple(row) == COLUMNS for row in history)
+        and all(_is_number(v) or v is None for row in history for v in row.values()),
+        "optimizer": isinstance(header.get("optimizer"), dict)
+        and all(_is_number(value) or value is None for value in header["optimizer"].values()),
+    }
+    wrong = [name for name, right in fits.items() if not right]
+    if wrong:
+        raise InputError(
+            f"{os.fspath(path)} is altered: the state in it does not fit: {', '.join(wrong)}"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+
+
+def _expected(
+    path: str | os.PathLike[str], header: Mapping[str, Any], trainer: Trainer
+) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Tell which arrays the file must hold: vectors as long as the network's."""
+    network = trainer.network
+    sizes = {"parameters": network.parameters.size, "buffers": network.buffers.size}
+    names = {"parameters", "buffers"}
+    if header.get("best_epoch") is not None:
+        names |= {"best.parameters", "best.buffers"}
+    if header.get("batch"):
+        names |= {"last.parameters", "last.buffers"}
+    try:
+        arrays = {
+            name: (tuple(int(n) for n in shape), NUMBERS[dtype])
+            for name, (shape, dtype) in dict(header["arrays"]).items()
+        }
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"{os.fspath(path)} is altered: it does not say what it holds") from error
+    own = {name for name in arrays if not name.startswith("optimizer.")}
+    fits = own == names and all(
+        arrays[name] == ((sizes[name.split(".")[-1]],), network.dtype) for name in names
+    )
+    if not fits:
+        raise InputError(f"{os.fspath(path)} does not hold the vectors of {network!r}")
+    return arrays

@@ -1,0 +1,344 @@
+"""The command line: what it prints, what it writes, and the one line that each mistake gets."""
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from numpymlp import InputError, Network, load_mnist
+from numpymlp.__main__ import COMMANDS, main
+from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.runs import find_model, new_run_folder
+
+
+def write_idx(path, array):
+    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The first 2,000 training and 500 test images of MNIST, as a folder of IDX files."""
+    folder = tmp_path_factory.mktemp("small-mnist")
+    for (x, y), n, prefix in zip(load_mnist(), (2000, 500), ("train", "t10k"), strict=True):
+        write_idx(folder / f"{prefix}-images-idx3-ubyte", (x[:n] * 255).reshape(n, 28, 28).round())
+        write_idx(folder / f"{prefix}-labels-idx1-ubyte", y[:n])
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):
+    """A finished run on the small data."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    arguments = ["train", "--data", small, "--output", str(folder), "--epochs", "8", "--quiet"]
+    assert main([*arguments, "--batch-size", "64", "--no-figures"]) == 0
+    return folder
+
+
+# ---- train ----
+
+
+def test_train_prints_data_network_check_progress_accuracy_and_folder(small, tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert main(["train", "--data", small, "--epochs", "2", "--output", str(folder)]) == 0
+    out = capsys.readouterr().out
+    expected = [
+        r"2,000 training and 500 test images, 10 classes",
+        r"Dense\(784 -> 192\) +\(N, 192\) +150,720",
+        r"total +152,650",
+        r"gradients checked: relative error \de-\d\d",
+        r"epoch 1/2 .*train \(running mean\): loss",
+        r"epoch 2/2 ",
+        r"test accuracy \d\d\.\d\d%",
+        rf"saved to {folder}",
+    ]
+    positions = [re.search(pattern, out) for pattern in expected]
+    assert all(positions), [p for p, m in zip(expected, positions, strict=True) if not m]
+    starts = [match.start() for match in positions]
+    assert starts == sorted(starts)
+    assert float(re.search(r"relative error (\S+)", out)[1]) < 1e-6
+
+
+def test_a_run_folder_holds_model_history_and_metrics(run):
+    metrics = json.loads((run / "metrics.json").read_text())
+    for name in ("test_accuracy", "train_accuracy", "test_loss", "seconds", "seed", "parameters"):
+        assert isinstance(metrics[name], int | float), name
+    for name in ("numpymlp", "numpy", "python"):
+        assert re.match(r"\d+\.\d+", metrics[name]), name
+    assert (metrics["epochs"], metrics["parameters"], metrics["seed"]) == (8, 152_650, 0)
+    assert metrics["test_accuracy"] > 0.85
+    assert len((run / "history.csv").read_text().splitlines()) == 9
+    with np.load(run / "model.npz", allow_pickle=False) as arrays:
+        assert arrays["parameters"].shape == (152_650,)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(small, tmp_path):
+    def parameters(name, seed):
+        folder = str(tmp_path / name)
+        options = ["--data", small, "--epochs", "1", "--seed", str(seed), "--quiet"]
+        assert main(["train", "--output", folder, "--no-figures", *options]) == 0
+        return Network.load(find_model(folder)).parameters
+
+    first, second, other = parameters("a", 1), parameters("b", 1), parameters("c", 2)
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
+
+
+def test_every_option_of_the_network_and_the_training_has_its_effect(small, tmp_path, capsys):
+    folder = tmp_path / "run"
+    options = (
+        "--hidden 32,16 --activation leaky_relu --batch-norm --dropout 0.2 --input-dropout 0.1 "
+        "--optimizer adamw --weight-decay 0.05 --learning-rate 0.003 --schedule cosine "
+        "--batch-size 50 --epochs 2 --label-smoothing 0.1 --l2 1e-5 --validation 0.2 "
+        "--early-stopping 3 --seed 5"
+    )
+    arguments = ["train", "--data", small, "--output", str(folder), "--no-figures"]
+    assert main([*arguments, *options.split()]) == 0
+    out = capsys.readouterr().out
+    assert "Dropout(0.1)" in out
+    assert "validation: loss" in out
+    network = Network.load(folder / "model.npz")
+    assert [repr(layer) for layer in network.layers] == [
+        "Dropout(0.1)",
+        "Dense(784 -> 32)", "BatchNorm(32)", "LeakyReLU(0.01)", "Dropout(0.2)",
+        "Dense(32 -> 16)", "BatchNorm(16)", "LeakyReLU(0.01)", "Dropout(0.2)",
+        "Dense(16 -> 10)",
+    ]  # fmt: skip
+    assert network.loss.label_smoothing == 0.1
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["optimizer"], config["weight_decay"], config["l2"]) == ("adamw", 0.05, 1e-5)
+    assert (config["learning_rate"], config["schedule"], config["seed"]) == (0.003, "cosine", 5)
+
+
+def test_a_wrong_gradient_stops_training_before_it_begins(small, tmp_path, capsys, monkeypatch):
+    from numpymlp.layers import ReLU
+
+    monkeypatch.setattr(ReLU, "backward", lambda self, dy: dy)
+    arguments = ["train", "--data", small, "--output", str(tmp_path / "run"), "--epochs", "1"]
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert "gradients are wrong" in captured.err
+    assert "epoch 1" not in captured.out
+    assert main([*arguments, "--no-check", "--overwrite", "--no-figures"]) == 0
+
+
+def test_a_run_is_not_overwritten_without_being_told_to(run, small, capsys):
+    before = (run / "model.npz").read_bytes()
+    arguments = ["train", "--data", small, "--output", str(run), "--epochs", "1", "--quiet"]
+    assert main(arguments) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (run / "model.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["--validation 1.5", "--batch-norm --batch-size 1999"])
+def test_what_is_refused_later_does_not_cost_the_old_run_either(run, small, option):
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    arguments = ["train", "--data", small, "--output", str(run), "--overwrite", "--quiet"]
+    assert main([*arguments, *option.split()]) == 2
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_a_run_without_a_name_is_named_by_date_and_time(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = new_run_folder(None)
+    assert folder.is_dir()
+    assert re.fullmatch(r"runs/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder.as_posix())
+
+
+def test_divergence_is_one_line_and_status_1(small, tmp_path, capsys):
+    arguments = ["train", "--data", small, "--output", str(tmp_path / "run"), "--epochs", "2"]
+    assert main([*arguments, "--optimizer", "sgd", "--learning-rate", "1e30", "--quiet"]) == 1
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "learning rate" in err
+
+
+# ---- evaluate, predict ----
+
+
+def test_evaluate_prints_the_accuracy_again_from_folder_and_from_file(run, small, capsys):
+    accuracy = json.loads((run / "metrics.json").read_text())["test_accuracy"]
+    for target in (run, run / "model.npz"):
+        assert main(["evaluate", str(target), "--data", small]) == 0
+        assert f"{accuracy:.2%}" in capsys.readouterr().out
+
+
+def test_evaluate_takes_the_data_of_the_training_where_none_is_named(run, small, capsys):
+    assert main(["evaluate", str(run)]) == 0
+    assert f"{small}, test images: 500 samples" in capsys.readouterr().out
+
+
+def test_evaluate_keeps_the_report_on_other_data_in_a_folder_of_its_own(
+    run, small, tmp_path, capsys
+):
+    shutil.copytree(small, tmp_path / "other")
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    assert not list(run.glob("other-*"))  # it is the data of the training, whatever its name
+    labels = tmp_path / "other" / "t10k-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    (report,) = run.glob("other-*/report.txt")
+    assert report.read_text() in capsys.readouterr().out
+    # Data of the same name but another content do not take its place.
+    labels.write_bytes(labels.read_bytes()[:8] + bytes(len(labels.read_bytes()) - 8))
+    assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
+    assert len(list(run.glob("other-*/report.txt"))) == 2
+
+
+def test_evaluate_takes_mnist_for_a_model_alone(run, tmp_path, capsys):
+    shutil.copy(run / "model.npz", tmp_path)
+    assert main(["evaluate", str(tmp_path / "model.npz")]) == 0
+    assert "MNIST, test images: 10,000 samples" in capsys.readouterr().out
+
+
+def test_predict_reads_image_files(run, tmp_path, capsys):
+    from PIL import Image
+
+    (_, (x, y)) = load_mnist()
+    network = Network.load(find_model(run))
+    sure = network.predict_proba(x[:200]).max(axis=1).argmax()
+    digit = (255 - 255 * x[sure].reshape(28, 28)).astype(np.uint8)  # dark on light
+    path = tmp_path / "digit.png"
+    Image.fromarray(np.kron(digit, np.ones((5, 5), np.uint8))).save(path)
+    assert main(["predict", str(run), str(path), str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(f"{path}: {y[sure]}  ({y[sure]}: ")
+
+
+# ---- mistakes ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        (["train", "--hiden", "3"], "--hiden"),
+        (["train", "--hidden", "12,x"], "256,128"),
+        (["train", "--epochs", "0"], "epochs: expected a whole number of at least 1, got 0"),
+        (["train", "--dropout", "1.5"], "[0, 1)"),
+        (["train", "--weight-decay", "0.1"], "adamw"),
+        (["train", "--early-stopping", "3"], "validation=0.1"),
+        (["train", "--data", "nowhere"], "nowhere"),
+        (["evaluate", "nowhere"], "nowhere"),
+        (["evaluate", "."], "model.npz"),
+        (["predict", "nowhere", "image.png"], "nowhere"),
+        (["train", "--validation", "2"], "validation: expected a number in (0, 1), got 2.0"),
+        (["train", "--learning-rate", "-1"], "learning_rate: expected a number in (0, inf)"),
+        (["train", "--hidden", "none", "--dropout", "0.2"], "expected hidden layers"),
+        (["train", "--sigma", "3"], "--sigma expected --elastic"),
+        (["train", "--hidden", "99999999999"], "not enough memory"),
+        (["check", "--hidden", "99999999999"], "not enough memory"),
+        (["check", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
+        (["search", "--seed", "-1"], "seed: expected a whole number"),
+        (["search", "--jobs", "0"], "jobs: expected a number of processes"),
+        (["recipes", "--results", "typo.csv"], "there is no typo.csv"),
+        (["ladder", "--table", "--results", "typo.csv"], "there is no typo.csv"),
+        (["ladder", "--table", "--seeds", "0"], "--seeds: expected a whole number"),
+        (["ladder", "--folder", "a file/runs"], "expected a folder for the runs"),
+    ],
+)
+def test_a_mistake_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
+    (tmp_path / "a file").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "numpymlp", *arguments],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    # What never began leaves no empty folder behind.
+    assert not list(tmp_path.glob("runs/*"))
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_image_is_one_line_and_status_2(run, tmp_path, capsys):
+    (tmp_path / "text.png").write_text("no image")
+    assert main(["predict", str(run), str(tmp_path / "text.png")]) == 2
+    assert "text.png" in capsys.readouterr().err
+
+
+def test_a_reader_who_has_enough_is_no_fault():
+    command = f"{sys.executable} -m numpymlp recipes | true"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+# ---- recipes ----
+
+
+def test_a_recipe_survives_json():
+    recipe = Recipe(hidden=(3, 4), dropout=0.1)
+    settings = json.loads(json.dumps(recipe.__dict__))
+    assert Recipe.from_dict(settings) == recipe
+    with pytest.raises(InputError, match="colour"):
+        Recipe.from_dict({**settings, "colour": 1})
+
+
+@pytest.mark.parametrize("hidden", [128, "12", (0,), (2.5,), (None,)])
+def test_hidden_layers_are_a_row_of_sizes(hidden):
+    with pytest.raises(InputError, match="hidden"):
+        Recipe(hidden=hidden)
+    assert Recipe(hidden=[5]) == Recipe(hidden=(5,)) == Recipe.from_dict({"hidden": [5]})
+
+
+def test_dropout_on_the_input_leaves_the_first_weights_as_they_were():
+    plain = Recipe().build_network(784, 10, seed=3)
+    dropping = Recipe(input_dropout=0.2).build_network(784, 10, seed=3)
+    np.testing.assert_array_equal(plain.parameters, dropping.parameters)
+
+
+# ---- the package ----
+
+
+def test_import_takes_numpy_and_the_standard_library_alone():
+    program = (
+        "import sys, numpy; before = set(sys.modules); import numpymlp; "
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
+        "print(sorted(new - set(sys.stdlib_module_names) - {'numpymlp', 'numpy'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    # NumPy's random generators bring Cython's own two along.
+    rest = [name for name in eval(done.stdout) if "cython" not in name]
+    assert rest == []
+
+
+def test_ctrl_c_outside_of_training_says_so(capsys, monkeypatch):
+    def interrupt(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "recipes", (interrupt, COMMANDS["recipes"][1]))
+    assert main(["recipes"]) == 130
+    assert capsys.readouterr().err == "numpymlp: interrupted\n"
+
+
+def test_what_the_system_refuses_is_one_line(capsys, monkeypatch):
+    def refuse(options):
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setitem(COMMANDS, "recipes", (refuse, COMMANDS["recipes"][1]))
+    assert main(["recipes"]) == 2
+    assert "the system refused: [Errno 13] Permission denied" in capsys.readouterr().err
+
+
+def test_a_terminal_without_the_signs_gets_others_in_their_place():
+    done = subprocess.run(
+        [sys.executable, "-m", "numpymlp", "recipes"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b" ? " in done.stdout
+
+
+@pytest.mark.parametrize("loss", ["sigmoid", "squared-error"])
+def test_one_output_unit_can_be_checked(loss, capsys):
+    assert main(["check", "--loss", loss, "--outputs", "1"]) == 0
+    assert "Dense(4 -> 1)" in capsys.readouterr().out

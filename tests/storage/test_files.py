@@ -1,0 +1,324 @@
+import contextlib
+import errno
+import json
+import os
+import random
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from numpymlp.storage.archive import write_archive
+from numpymlp.storage.files import RunLock, StorageError, atomic_write, write_json
+from numpymlp.validation import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(code: str, *arguments: object, **options) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# ---- whole or not at all ----
+
+
+def test_a_file_appears_when_it_is_whole_and_not_before(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"former")
+    with atomic_write(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"former"
+    assert path.read_bytes() == b"new"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, FileNotFoundError])
+def test_an_error_while_writing_leaves_the_former_file(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"former")
+
+    def write_half():
+        with atomic_write(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_bytes() == b"former"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_an_error_of_the_disk_leaves_the_former_file(tmp_path, monkeypatch, call):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"former")
+    monkeypatch.setattr(os, call, broken)
+    with (
+        pytest.raises(StorageError, match=r"a.txt could not be written: Input.*former file is int"),
+        atomic_write(path) as file,
+    ):
+        file.write(b"new")
+    assert path.read_bytes() == b"former"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor):
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        calls.append((f"sync {kind}", os.fstat(descriptor).st_size if kind == "file" else None))
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        calls.append(("rename", os.path.dirname(source) == os.path.dirname(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    with atomic_write(tmp_path / "a.txt") as file:
+        file.write(b"12345")
+    assert calls == [("sync file", 5), ("rename", True), ("sync folder", None)]
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_json(tmp_path / "a.json", {})
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o640
+
+
+def test_a_file_that_others_may_not_read_stays_so(tmp_path):
+    write_json(tmp_path / "a.json", {})
+    (tmp_path / "a.json").chmod(0o600)
+    write_json(tmp_path / "a.json", {"new": 1})
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o600
+
+
+def test_a_symbolic_link_stays_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real/file")
+    for content in (b"new", b"again"):  # the link dangles at first
+        with atomic_write(tmp_path / "link") as file:
+            file.write(content)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "real" / "file").read_bytes() == content
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in {
+        tmp_path / "no" / "a.txt": "could not be written: its folder does not exist; nothing was",
+        tmp_path: "is there and is not a regular file",
+        tmp_path / "pipe": "is there and is not a regular file",
+        Path("/dev/null"): "is there and is not a regular file",
+        tmp_path / "pipe" / "a.txt": "could not be written: Not a directory",
+    }.items():
+        with pytest.raises(StorageError, match=message), atomic_write(path):
+            pytest.fail("nothing may be written")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_names_as_long_as_the_file_system_allows(tmp_path):
+    for name in ("x" * 255, "é" * 127):
+        with atomic_write(tmp_path / name) as file:
+            file.write(b"1")
+        assert (tmp_path / name).read_bytes() == b"1"
+
+
+def test_json_is_readable_and_finite(tmp_path):
+    write_json(tmp_path / "a.json", {"name": "Größe", "loss": 0.1})
+    assert (tmp_path / "a.json").read_text("utf-8").splitlines()[1] == '  "name": "Größe",'
+    assert json.loads((tmp_path / "a.json").read_bytes())["loss"] == 0.1
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert json.loads((tmp_path / "a.json").read_bytes())["loss"] == 0.1
+
+
+# ---- a full disk ----
+
+FULL_DISK = """
+    import resource, signal, sys
+    import numpy as np
+    from numpymlp.storage.files import StorageError, write_json
+    from numpymlp.storage.archive import write_archive
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the limit is an error, as a full disk is
+    path, limit = sys.argv[1], int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        if path.endswith(".json"):
+            write_json(path, ["x" * 100] * 2000)
+        else:
+            write_archive(path, "model", {}, {"w": np.ones(25_000)})
+    except StorageError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 1, 70, 4096, 100_000, 199_999, 200_200])
+@pytest.mark.parametrize("name", ["a.npz", "a.json"])
+def test_a_full_disk_gives_one_error_and_leaves_the_former_file(tmp_path, name, limit):
+    path = tmp_path / name
+    path.write_bytes(b"former")
+    output, errors = start(FULL_DISK, path, limit).communicate(timeout=60)
+    assert errors == ""
+    assert output == (
+        f"{path} could not be written: no room on the disk (File too large); "
+        f"free some space or choose another folder; the former file is intact\n"
+    )
+    assert path.read_bytes() == b"former"
+    assert names(tmp_path) == [name]
+
+
+def test_a_disk_with_room_is_not_called_full(tmp_path):
+    output, errors = start(FULL_DISK, tmp_path / "a.npz", 300_000).communicate(timeout=60)
+    assert (output, errors) == ("", "")
+    assert np.load(tmp_path / "a.npz")["w"].sum() == 25_000
+
+
+# ---- kills ----
+
+WRITER = """
+    import sys
+    import numpy as np
+    from numpymlp.storage.archive import write_archive
+
+    for value in range(1, 1_000_000):
+        write_archive(sys.argv[1], "model", {"value": value}, {"w": np.full(200_000, float(value))})
+        print(value, flush=True)
+"""
+
+
+def kill_writer(folder: Path, wait: float) -> None:
+    path = folder / "a.npz"
+    writer = start(WRITER, path)
+    assert writer.stdout is not None
+    last = int(writer.stdout.readline())
+    time.sleep(wait)
+    writer.kill()
+    last = max([last, *map(int, writer.stdout.read().split())])
+    writer.communicate()
+    with np.load(path) as file:
+        value = json.loads(bytes(file["header"]))["value"]
+        assert (file["w"] == value).all()
+    assert value in (last, last + 1)
+    left = set(names(folder)) - {"a.npz"}
+    assert all(name.startswith(".a.npz.") and name.endswith(".tmp") for name in left)
+
+
+def test_a_kill_while_writing_leaves_a_whole_file(tmp_path):
+    chance = random.Random(0)
+    for _ in range(3):
+        kill_writer(tmp_path, chance.uniform(0, 0.05))
+
+
+@pytest.mark.slow
+def test_forty_kills_while_writing_leave_a_whole_file(tmp_path):
+    chance = random.Random(1)
+    for _ in range(40):
+        kill_writer(tmp_path, chance.uniform(0, 0.1))
+    assert len(names(tmp_path)) > 5, "no kill came during a write: the test proves nothing"
+
+
+# ---- one process in a folder ----
+
+HOLDER = """
+    import sys, time
+    from numpymlp.storage.files import RunLock
+
+    with RunLock(sys.argv[1]):
+        print("held", flush=True)
+        time.sleep(60)
+"""
+
+
+@contextlib.contextmanager
+def holder(folder: Path):
+    process = start(HOLDER, folder)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_second_process_is_told_at_once_and_changes_nothing(tmp_path):
+    with holder(tmp_path):
+        before = [(path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir()]
+        began = time.monotonic()
+        with pytest.raises(InputError, match="is in use: another process trains there"):
+            RunLock(tmp_path).__enter__()
+        assert time.monotonic() - began < 1
+        assert [(path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir()] == before
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_lock_ends_with_its_process(tmp_path, end):
+    with holder(tmp_path) as process:
+        process.send_signal(end)
+        process.wait()
+        with RunLock(tmp_path):
+            pass
+
+
+def test_a_lock_can_be_taken_again_and_excludes_its_own_process(tmp_path):
+    lock = RunLock(tmp_path)
+    for _ in range(2):
+        with lock, pytest.raises(InputError, match="is in use"), RunLock(tmp_path):
+            pass
+
+
+def test_a_failed_attempt_leaves_no_descriptor_open(tmp_path):
+    with RunLock(tmp_path):
+        before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+        for _ in range(3):
+            with contextlib.suppress(InputError), RunLock(tmp_path):
+                pass
+        after = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    assert after == before
+
+
+def test_a_folder_that_is_missing_cannot_be_locked(tmp_path):
+    with pytest.raises(StorageError, match="no cannot be locked: No such file"):
+        RunLock(tmp_path / "no").__enter__()
+
+
+def test_writing_keeps_no_file_open_and_no_temporary_file(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(64, soft), hard))
+    try:
+        for value in range(200):
+            write_archive(tmp_path / "a.npz", "model", {}, {"w": np.full(3, float(value))})
+            with contextlib.suppress(ZeroDivisionError), atomic_write(tmp_path / "b"):
+                _ = 1 / 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert names(tmp_path) == ["a.npz"]

@@ -1,0 +1,529 @@
+"""Going on with a training in another process, bit for bit; damaged and foreign checkpoints."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mutations import mutated_archive, mutated_bytes
+
+from numpymlp import (
+    SGD,
+    Adam,
+    AdamW,
+    BatchNorm,
+    Cosine,
+    Dense,
+    Dropout,
+    EarlyStopping,
+    InputError,
+    L2Penalty,
+    MeanSquaredError,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    Trainer,
+    TrainingDiverged,
+)
+from numpymlp.data import Distortion
+from numpymlp.storage.archive import open_archive
+from numpymlp.storage.files import StorageError
+from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.constraints import MaxNorm
+
+ROOT = Path(__file__).parents[2]
+
+
+def data():
+    rng = np.random.default_rng(5)
+    y = np.arange(300) % 3
+    return (rng.normal(0, 1, (300, 6)) + y[:, None]).astype(np.float32), y
+
+
+def noise(x, rng):
+    return x + rng.normal(0, 0.1, x.shape)
+
+
+def build(path=None, minutes=None, loss=None, **options):
+    """A Trainer with all that has a state: dropout, batch norm, Adam, augmentation, stopping."""
+    network = Network(
+        [Dense(6, 16), BatchNorm(16), ReLU(), Dropout(0.3), Dense(16, 3)],
+        rng=np.random.default_rng(0),
+    )
+    settings = {
+        "schedule": Cosine(),
+        "penalty": L2Penalty(1e-3),
+        "augment": noise,
+        "early_stopping": EarlyStopping(3, min_delta=0.01),
+        "batch_size": 32,
+        "verbose": 0,
+    }
+    checkpoint = None if path is None else Checkpoint(path, minutes)
+    optimizer = options.pop("optimizer", Adam(0.02))
+    loss = SoftmaxCrossEntropy(0.1) if loss is None else loss
+    return Trainer(network, loss, optimizer, checkpoint=checkpoint, **(settings | options))
+
+
+def fit(trainer, epochs=None):
+    return trainer.fit(*data(), epochs, validation=0.2)
+
+
+def bits(trainer):
+    """Everything that a training is, but for times, to be compared exactly."""
+    header, arrays = trainer.state()
+    header["history"] = [{**row, "seconds": None} for row in header["history"]]
+    return json.dumps(header, sort_keys=True), {n: a.tobytes() for n, a in arrays.items()}
+
+
+def in_each_step(trainer, action):
+    """Let `action` be called within each update, after the weights have changed."""
+    step = trainer.optimizer.step
+
+    def wrapped(*arguments):
+        step(*arguments)
+        action()
+
+    trainer.optimizer.step = wrapped
+    return trainer
+
+
+def at_step(trainer, n, action):
+    """Let `action` be called within the n-th update."""
+    return in_each_step(trainer, lambda: action() if trainer.step == n - 1 else None)
+
+
+# ---- in real processes ----
+
+PROGRAM = """
+    import json, os, signal, sys
+    sys.path.insert(0, sys.argv[1])
+    from test_checkpoints import at_step, bits, build, fit
+    from numpymlp import Constant
+
+    task, path = sys.argv[2], sys.argv[3]
+    options = {"schedule": Constant()} if "constant" in task else {}
+    trainer = build(path, **options)
+    if task.startswith("SIG"):
+        # Eight batches an epoch: the 36th is the fourth of the fifth epoch.
+        at_step(trainer, 36, lambda: os.kill(os.getpid(), getattr(signal, task)))
+    if task.startswith("go on"):
+        trainer.checkpoint.load(trainer)
+        print("goes on at", trainer.epoch, trainer.batch)
+    fit(trainer, {"go on": None, "go on, constant": 6, "four, constant": 4}.get(task, 10))
+    header, arrays = bits(trainer)
+    print(header)
+    print(json.dumps({name: value.hex() for name, value in arrays.items()}))
+"""
+
+
+def process(task, path):
+    program = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(Path(__file__).parents[1])]
+    result = subprocess.run(
+        [*program, task, str(path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"},
+    )
+    assert result.stderr == ""
+    return result.returncode, result.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Ten epochs in one go, in a process of their own."""
+    status, lines = process("whole", tmp_path_factory.mktemp("whole") / "checkpoint.npz")
+    assert status == 0
+    assert json.loads(lines[0])["epoch"] == 10
+    return lines
+
+
+def test_two_processes_give_the_same_bits(whole, tmp_path):
+    assert process("again", tmp_path / "checkpoint.npz") == (0, whole)
+
+
+def test_a_training_killed_in_epoch_5_goes_on_in_another_process_with_the_same_bits(
+    whole, tmp_path
+):
+    path = tmp_path / "checkpoint.npz"
+    assert process("SIGKILL", path) == (-signal.SIGKILL, [])
+    status, lines = process("go on", path)
+    assert lines[0] == "goes on at 4 0"
+    assert (status, lines[1:]) == (0, whole)
+
+
+def test_a_training_interrupted_in_epoch_5_goes_on_in_the_middle_of_it(whole, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    status, lines = process("SIGINT", path)
+    assert status == 0
+    assert json.loads(lines[0])["stopped"] == "interrupted"
+    status, lines = process("go on", path)
+    assert lines[0] == "goes on at 4 4"
+    assert (status, lines[1:]) == (0, whole)
+
+
+def test_four_epochs_and_six_more_are_ten(tmp_path):
+    _, ten = process("ten, constant", tmp_path / "a.npz")
+    process("four, constant", tmp_path / "b.npz")
+    status, lines = process("go on, constant", tmp_path / "b.npz")
+    assert lines[0] == "goes on at 4 0"
+    assert (status, lines[1:]) == (0, ten)
+
+
+# ---- when it is written ----
+
+
+def test_checkpoint_0_is_there_before_the_first_step_and_one_follows_each_epoch(tmp_path):
+    path, seen = tmp_path / "checkpoint.npz", []
+
+    def look():
+        with open_archive(path, "checkpoint") as archive:
+            seen.append(archive.header["epoch"])
+
+    fit(in_each_step(build(path), look), 3)
+    assert seen == [0] * 8 + [1] * 8 + [2] * 8
+    with open_archive(path, "checkpoint") as archive:
+        assert archive.header["epoch"] == 3
+        assert archive.header["stopped"] == "epochs"
+
+
+def test_minutes_write_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
+    path, seen, clock = tmp_path / "checkpoint.npz", [], [0.0]
+    monkeypatch.setattr("numpymlp.training.checkpoint.time.monotonic", lambda: clock[0])
+
+    def look():
+        clock[0] += 25.0
+        with open_archive(path, "checkpoint") as archive:
+            seen.append(archive.header["step"])
+
+    trainer = in_each_step(build(path, minutes=1), look)
+    fit(trainer, 2)
+    # 25 seconds a step: due after every third one, whatever epochs there are
+    assert seen == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9, 12, 12, 12, 15]
+    with open_archive(path, "checkpoint") as archive:
+        assert archive.header["step"] == 16
+    plain = build()
+    fit(plain, 2)
+    assert bits(plain) == bits(trainer)
+
+
+def test_early_stopping_is_decided_from_the_whole_history_and_not_again(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+
+    def restless(path=None, **options):
+        return build(path, optimizer=Adam(0.3), schedule=None, penalty=None, **options)
+
+    whole = restless()
+    fit(whole, 40)
+    assert whole.stopped == "early stopping"
+    first = restless(path, callbacks=[stop_request_at(whole.epoch - 2)])
+    fit(first, 40)
+    assert (first.stopped, first.epoch) == ("interrupted", whole.epoch - 2)
+    second = restless(path)
+    second.checkpoint.load(second)
+    fit(second)
+    assert bits(second) == bits(whole)
+    third = restless(path)
+    third.checkpoint.load(third)
+    fit(third)
+    assert third.step == whole.step
+    assert bits(third) == bits(whole)
+
+
+def stop_request_at(epoch):
+    def callback(trainer):
+        trainer.stop_requested = trainer.epoch == epoch
+
+    return callback
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_goes_on_too(tmp_path, momentum):
+    path = tmp_path / "checkpoint.npz"
+    whole, first, second = (build(path, optimizer=SGD(0.1, momentum)) for _ in range(3))
+    fit(whole, 4)
+    first.callbacks.append(stop_request_at(1))
+    fit(first, 4)
+    second.checkpoint.load(second)
+    fit(second)
+    assert bits(second) == bits(whole)
+
+
+def test_every_bit_generator_goes_on(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM):
+        whole, first, second = build(), build(path), build(path)
+        for trainer in (whole, first, second):
+            trainer.network.layers[3].rng = np.random.Generator(kind(3))
+        fit(whole, 2)
+        first.callbacks.append(stop_request_at(1))
+        fit(first, 2)
+        second.network.layers[3].rng = np.random.Generator(kind(4))
+        second.checkpoint.load(second)
+        fit(second)
+        np.testing.assert_array_equal(second.network.parameters, whole.network.parameters)
+
+
+def test_fit_without_epochs_needs_something_to_go_on_with():
+    with pytest.raises(InputError, match="there is no training to go on with"):
+        fit(build())
+
+
+# ---- what does not fit ----
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    fit(build(path), 2)
+    return path
+
+
+def refused(trainer, path, message):
+    trainer.fit(*data(), 1, validation=0.2)
+    before = bits(trainer)
+    with pytest.raises(InputError, match=message) as caught:
+        Checkpoint(path).load(trainer)
+    assert str(path) in str(caught.value)
+    assert bits(trainer) == before
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """An augmentation of one's own, with what JSON cannot hold."""
+
+    ways: tuple = (np.zeros(6, np.float32), np.ones(6, np.float32))
+
+    def __call__(self, x, rng):
+        return x + self.ways[rng.integers(2)]
+
+
+def test_lists_and_tuples_of_arrays_are_no_settings(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    trainer = build(path, augment=Nudge())
+    trainer.network.layers[2].seen = [np.zeros(2)]
+    trainer.fit(*data(), 1, validation=0.2)
+    again = build(path, augment=Nudge())
+    Checkpoint(path).load(again)
+    assert bits(again) == bits(trainer)
+
+
+def test_settings_that_are_numbers_of_numpy_or_tuples_count_too(tmp_path):
+    options = {"constraint": MaxNorm(np.float32(3)), "augment": Distortion(image_shape=(2, 3))}
+    path = tmp_path / "checkpoint.npz"
+    build(path, **options).fit(*data(), 1, validation=0.2)
+    again = build(path, **{**options, "constraint": MaxNorm(3)})
+    Checkpoint(path).load(again)
+    assert again.epoch == 1
+    for changed in (
+        {"constraint": MaxNorm(np.float32(4))},
+        {"augment": Distortion(image_shape=(3, 2))},
+    ):
+        with pytest.raises(InputError, match="from another training: its"):
+            Checkpoint(path).load(build(path, **{**options, **changed}))
+
+
+def test_a_partial_function_counts_with_its_arguments(tmp_path):
+    def way(strength):
+        return {"augment": partial(scaled, strength=strength)}
+
+    path = tmp_path / "checkpoint.npz"
+    build(path, **way(0.1)).fit(*data(), 1, validation=0.2)
+    again = build(path, **way(0.1))
+    Checkpoint(path).load(again)
+    assert again.epoch == 1
+    with pytest.raises(InputError, match=r"'strength': 0\.1.*'strength': 5\.0"):
+        Checkpoint(path).load(build(path, **way(5.0)))
+
+
+def scaled(x, rng, strength):
+    return x * (1 + strength * rng.random())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"optimizer": Adam(0.01)}, "from another training: its optimizer is .*0.02.*0.01"),
+        ({"optimizer": SGD(0.02)}, "its optimizer is .*Adam.*SGD"),
+        ({"schedule": None}, "its schedule is .*Cosine.* None"),
+        ({"penalty": None}, "its penalty is"),
+        ({"augment": None}, "its augmentation is .*noise"),
+        ({"early_stopping": None}, "its early_stopping is"),
+        ({"batch_size": 16}, "its batch_size is 32, this one's is 16"),
+        ({"seed": 1}, "its seed is 0, this one's is 1"),
+        ({"loss": SoftmaxCrossEntropy()}, "its loss is"),
+    ],
+)
+def test_a_trainer_that_was_built_otherwise_is_told_the_difference(saved, options, message):
+    refused(build(**options), saved, message)
+
+
+def test_another_network_is_told(saved):
+    network = Network([Dense(6, 3)], rng=np.random.default_rng(0))
+    trainer = Trainer(network, SoftmaxCrossEntropy(0.1), Adam(0.02), verbose=0)
+    refused(trainer, saved, "its network is")
+
+
+def test_other_data_in_the_middle_of_an_epoch_are_refused(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    trainer = build(path)
+    at_step(trainer, 3, lambda: setattr(trainer, "stop_requested", True))
+    fit(trainer, 2)
+    again = build(path)
+    again.checkpoint.load(again)
+    x, y = data()
+    with pytest.raises(InputError, match=r"expected the 240 training samples .* got 160"):
+        again.fit(x[:200], y[:200], validation=0.2)
+
+
+def test_a_folder_that_is_missing_is_told_before_the_first_step(tmp_path):
+    trainer = build(tmp_path / "no" / "checkpoint.npz")
+    with pytest.raises(StorageError, match="its folder does not exist"):
+        fit(trainer, 1)
+    assert trainer.step == 0
+
+
+def edit(path, change):
+    """Change the header of a checkpoint; all checksums fit again."""
+    from mutations import npy_bytes
+    from test_storage import pack, unpack
+
+    members = unpack(path)
+    header = json.loads(members["header.npy"][128:])
+    change(header)
+    pack(path, {**members, "header.npy": npy_bytes(json.dumps(header))})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h.pop("setup"), "does not say how its training was set up"),
+        (lambda h: h.pop("arrays"), "does not say what it holds"),
+        (lambda h: h["arrays"].update(parameters=[[5], "<f4"]), "does not hold the vectors of"),
+        (lambda h: h["arrays"].update(parameters=[[10**15], "<f4"]), "does not hold the vectors"),
+        (lambda h: h["arrays"].update(parameters=[[195], "O"]), "does not say what it holds"),
+        (lambda h: h["arrays"].update({"optimizer.m": [[10**15], "<f4"]}), "does not fit"),
+        (lambda h: h["arrays"].update({"optimizer.x": [[1], "<f4"]}), "does not hold the arrays"),
+        (lambda h: h.update(best_epoch=None), "does not hold the vectors of"),
+        (lambda h: h.pop("epoch"), "fit: epoch"),
+        (lambda h: h.update(epoch="four"), "epoch"),
+        (lambda h: h.update(step=-1), "step"),
+        (lambda h: h.update(stopped=[]), "stopped"),
+        (lambda h: h.update(running=[1, 2]), "does not fit"),
+        (lambda h: h.update(running=[["a", 0.0], [0.0, 0.0]]), "does not fit"),
+        (lambda h: h.update(history=[1]), "does not fit"),
+        (lambda h: h["history"][0].pop("validation_loss"), "fit: history"),
+        (lambda h: h["history"].pop(), "history"),
+        (lambda h: h.update(random_states=[]), "does not fit"),
+        (lambda h: h["random_states"][0].update(bit_generator="MT19937"), "does not fit"),
+        (lambda h: h["random_states"][0]["state"].update(state=-1), "does not fit"),
+        (lambda h: h["optimizer"].pop("t"), "'t'"),
+        (lambda h: h["optimizer"].update(t="x"), "optimizer"),
+    ],
+)
+def test_an_altered_state_is_refused_and_changes_nothing(saved, change, message):
+    edit(saved, change)
+    refused(build(), saved, message)
+
+
+def fuzz(path, count, seed):
+    good, rng, valid = path.read_bytes(), np.random.default_rng(seed), 0
+    trainer = build()
+    for _ in range(count):
+        mutate = mutated_archive if rng.random() < 0.7 else mutated_bytes
+        path.write_bytes(mutate(rng, good))
+        try:
+            Checkpoint(path).load(trainer)
+            valid += 1
+        except InputError as error:
+            message = str(error)
+        else:
+            continue
+        assert str(path) in message
+    return valid
+
+
+def test_mutated_checkpoints_are_refused_or_valid(saved):
+    assert 0 < fuzz(saved, 500, seed=0) < 250
+
+
+@pytest.mark.slow
+def test_ten_thousand_mutated_checkpoints_are_refused_or_valid(saved):
+    assert 0 < fuzz(saved, 10_000, seed=1) < 5_000
+
+
+def test_adamw_and_regression_go_on(tmp_path):
+    path, (x, _) = tmp_path / "checkpoint.npz", data()
+
+    def regression(epochs, load=False, stop=None):
+        network = Network(
+            [Dense(6, 8), ReLU(), Dense(8, 6)], output="identity", rng=np.random.default_rng(1)
+        )
+        trainer = Trainer(
+            network,
+            MeanSquaredError(),
+            AdamW(network.decay_mask, 0.01),
+            callbacks=[] if stop is None else [stop_request_at(stop)],
+            checkpoint=Checkpoint(path),
+            verbose=0,
+        )
+        if load:
+            trainer.checkpoint.load(trainer)
+        trainer.fit(x, x, epochs)
+        return trainer
+
+    whole = regression(5)
+    regression(5, stop=2)
+    assert bits(regression(None, load=True)) == bits(whole)
+
+
+def test_a_learning_rate_that_a_callback_changed_is_kept(tmp_path):
+    def halve(trainer):
+        trainer.optimizer.learning_rate /= 2
+
+    whole = build(callbacks=[halve])
+    fit(whole, 6)
+    first = build(tmp_path / "c.npz", callbacks=[halve])
+    at_step(first, 30, lambda: setattr(first, "stop_requested", True))
+    fit(first, 6)
+    again = build(tmp_path / "c.npz", callbacks=[halve])
+    again.checkpoint.load(again)
+    assert again.optimizer.learning_rate == first.optimizer.learning_rate < 0.02
+    fit(again)
+    assert bits(again) == bits(whole)
+
+
+def test_after_going_on_in_the_middle_of_an_epoch_divergence_gives_the_same_weights(tmp_path):
+    class Breaking(SoftmaxCrossEntropy):
+        stop = 16
+
+        def forward(self, logits, targets, sample_weight=None):
+            trainer.stop_requested = trainer.step == self.stop
+            value = super().forward(logits, targets, sample_weight)
+            return np.nan if trainer.step == 18 else value
+
+    def start(path):
+        loss = Breaking()
+        return loss, build(path, loss=loss, early_stopping=None)
+
+    loss, trainer = start(tmp_path / "whole.npz")
+    loss.stop = None
+    with pytest.raises(TrainingDiverged, match="weights of epoch 1 back"):
+        trainer.fit(*data(), 4)
+    expected = trainer.network.parameters.copy()
+
+    loss, trainer = start(tmp_path / "parts.npz")
+    trainer.fit(*data(), 4)
+    assert (trainer.stopped, trainer.batch) == ("interrupted", 7)
+    loss, trainer = start(tmp_path / "parts.npz")
+    trainer.checkpoint.load(trainer)
+    loss.stop = None
+    with pytest.raises(TrainingDiverged, match="weights of epoch 1 back"):
+        trainer.fit(*data())
+    np.testing.assert_array_equal(trainer.network.parameters, expected)
