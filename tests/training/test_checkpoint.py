@@ -103,8 +103,8 @@ def at_step(trainer, n, action):
 
 PROGRAM = """
     import json, os, signal, sys
-    sys.path.insert(0, sys.argv[1])
-    from test_checkpoints import at_step, bits, build, fit
+    sys.path[:0] = [sys.argv[1], os.path.dirname(sys.argv[1])]
+    from test_checkpoint import at_step, bits, build, fit
     from numpymlp import Constant
 
     task, path = sys.argv[2], sys.argv[3]
@@ -124,7 +124,7 @@ PROGRAM = """
 
 
 def process(task, path):
-    program = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(Path(__file__).parents[1])]
+    program = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(Path(__file__).parent)]
     result = subprocess.run(
         [*program, task, str(path)],
         capture_output=True,
