@@ -1,31 +1,37 @@
 """A multi-layer perceptron in pure NumPy, to read, run and trust.
 
-Read the rooms in this order: `data`, `layers`, `initializers`, `losses`, `network`,
-`gradient_check`, `optimizers`, `schedules`, `samples`, `scoring`, `history`, `training`, `metrics`,
-`plots`. The others stand beside one of these, and say of which.
+Read the modules of the textbook in this order: `layers`, `initializers`, `losses`, `network`,
+`models`, `gradient_check`, `optimizers`, `schedules`. Then `training`, whose `trainer` has the
+loop. The other sub-packages are the machinery around them.
 """
 
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
 from numpymlp.gradient_check import check_gradients, check_layer, check_loss
 from numpymlp.gradient_report import GradientReport
-from numpymlp.layers import BatchNorm, Dense, Dropout, Layer, LeakyReLU, ReLU, Sigmoid, Tanh
+from numpymlp.layer_protocol import Layer, buffer, parameter
+from numpymlp.layers import BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.losses import (
     L2Penalty,
+    Loss,
     MeanSquaredError,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     log_softmax,
     softmax,
 )
-from numpymlp.network import Network, mlp
+from numpymlp.models import mlp
+from numpymlp.network import Network, loss_and_gradient
 from numpymlp.optimizers import SGD, Adam, AdamW
 from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
+from numpymlp.storage.models import load, load_loss, save
+from numpymlp.training.callbacks import Callback, EarlyStopping
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.training.divergence import TrainingDiverged
-from numpymlp.training.history import EarlyStopping, History
+from numpymlp.training.history import History
+from numpymlp.training.minibatches import minibatches
 from numpymlp.training.scoring import evaluate
-from numpymlp.training.trainer import Trainer, minibatches
+from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError
 
 __version__ = "0.1.0"
@@ -35,6 +41,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "BatchNorm",
+    "Callback",
     "Checkpoint",
     "Constant",
     "Cosine",
@@ -47,6 +54,7 @@ __all__ = [
     "L2Penalty",
     "Layer",
     "LeakyReLU",
+    "Loss",
     "MaxNorm",
     "MeanSquaredError",
     "Network",
@@ -59,16 +67,22 @@ __all__ = [
     "Tanh",
     "Trainer",
     "TrainingDiverged",
+    "buffer",
     "check_gradients",
     "check_layer",
     "check_loss",
     "evaluate",
+    "load",
     "load_folder",
+    "load_loss",
     "load_mnist",
     "log_softmax",
+    "loss_and_gradient",
     "minibatches",
     "mlp",
+    "parameter",
     "read_idx",
+    "save",
     "softmax",
     "split_indices",
     "train_validation_split",

@@ -1,10 +1,10 @@
 """The gradient check: backpropagation against the definition of a derivative.
 
-To all that comes after the layers, a loss is a function of one vector. Its slope along a direction
-d is (L(p + h d) - L(p - h d)) / 2h: two forward passes and no calculus. The gradient says what that
+A loss is a function of one vector p. Its slope along a direction d is
+(L(p + h d) - L(p - h d)) / 2h: two forward passes and no calculus. The gradient says what that
 slope should be; where the two disagree, some `backward` is wrong. `check_gradients` compares them
-for a network, `check_layer` and `check_loss` for a part alone. Built step by step in
-`tutorials/06_gradient_checking.py`. Read `optimizers.py` next.
+for a network, `check_layer` and `check_loss` for a part alone. `tutorials/06_gradient_checking.py`
+builds one step by step. Read `optimizers.py` next.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpymlp.gradient_report import Comparison, GradientReport, Row
-from numpymlp.losses import L2Penalty
-from numpymlp.network import Network
+from numpymlp.layer_protocol import Layer
+from numpymlp.losses import L2Penalty, Loss
+from numpymlp.network import Network, loss_and_gradient, loss_value
 from numpymlp.validation import (
     InputError,
-    check_batch,
     check_choice,
     check_finite,
     check_logits,
@@ -31,7 +31,7 @@ from numpymlp.validation import (
 
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
 ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a loss of 1, in the difference of two losses
-DRAWS = 20  # of a direction at most, until one crosses no kink
+DRAWS = 20  # at most so many directions, until one crosses no kink
 
 
 def check_gradients(
@@ -50,14 +50,14 @@ def check_gradients(
 ) -> GradientReport:
     """Compare backpropagation with central differences, in float64 and on copies.
 
-    Of the network nothing changes: not parameters, gradients, buffers nor random states.
+    The network stays as it is: parameters, gradients, buffers and random states.
 
     Parameters
     ----------
     network : Network
         Of either dtype: a float64 copy is checked.
     loss : Loss
-        Any object with `forward(logits, targets)` and `backward()`.
+        Any object with `forward(logits, y)` and `backward()`.
     x : ndarray of shape (N, in)
         A small batch; with batch norm at least four rows.
     y : ndarray of shape (N,) or (N, out)
@@ -66,7 +66,7 @@ def check_gradients(
         Added to the loss, as the Trainer does.
     mode : {"entries", "direction"}, default "entries"
         "entries" moves one number at a time and says which gradient is wrong. "direction" moves
-        all at once along a random direction of length 1: a handful of evaluations, whatever the
+        all numbers at once along a random direction of length 1: a few evaluations, whatever the
         size of the network.
     training : bool, default True
         Whether dropout drops and batch norm uses the batch; both sides see the same masks.
@@ -85,36 +85,36 @@ def check_gradients(
     Raises
     ------
     InputError
-        For whatever training would refuse too: shapes, dtypes, labels, NaN.
+        For what training would refuse too: shapes, dtypes, labels, NaN.
 
     Notes
     -----
     An entry's error is |backprop - difference| relative to the larger of the two, or to a
     thousandth of the largest gradient of the whole check if that is more. Relative to itself alone,
-    an entry that ought to be 0, such as a bias before batch norm, is wrong by 100 % in correct
-    code: its finite difference is pure rounding. (Nor is it measured against less than the rounding
-    of the loss lets a step resolve.) The limit is 1e-7. A direction's error is relative to the
+    an entry whose true value is 0, such as a bias before batch norm, would be wrong by 100 % in
+    correct code: its finite difference is rounding. The scale is never less than the rounding of
+    the loss allows a step to resolve. The limit is 1e-7. A direction's error is relative to the
     slope, or to a typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
 
-    At ReLU's kink there is no derivative to compare with. A step that takes a unit across it is
-    recognised (`kink_side` of the layer tells), left out and counted; an array of which nothing
-    could be compared fails. Layers without `kink_side` count as smooth.
+    At ReLU's kink there is no derivative to compare with. A step that takes a unit across it
+    (`kink_side` of the layer tells) is left out and counted; an array of which nothing could be
+    compared fails. Layers without `kink_side` count as smooth.
 
     Examples
     --------
-    A layer of one's own needs no base class, and is checked as any other:
+    A custom layer is checked like any other:
 
-    >>> class Scale:
-    ...     parameter_names = ("factor",)
+    >>> from numpymlp import Dense, Layer, SoftmaxCrossEntropy, parameter
+    >>> class Scale(Layer):
+    ...     factor, dfactor = parameter()
     ...     def __init__(self, features):
     ...         self.factor = np.ones(features)
     ...     def forward(self, x, training=False):
-    ...         self.x = x
+    ...         self.cache = x
     ...         return x * self.factor
-    ...     def backward(self, dy):
-    ...         self.dfactor = (dy * self.x).sum(axis=0)
+    ...     def backward(self, dy, input_gradient=True):
+    ...         self.dfactor = (dy * self.cache).sum(axis=0)
     ...         return dy * self.factor
-    >>> from numpymlp import Dense, SoftmaxCrossEntropy
     >>> rng = np.random.default_rng(0)
     >>> network = Network([Dense(4, 3), Scale(3)], rng=rng)
     >>> x, y = rng.normal(size=(5, 4)), rng.integers(0, 3, size=5)
@@ -139,18 +139,18 @@ def check_gradients(
 
 
 def check_layer(
-    layer: Any,
+    layer: Layer,
     x: np.ndarray,
     *,
     training: bool = True,
     max_entries: int | None = 200,
     rng: np.random.Generator | None = None,
 ) -> GradientReport:
-    """Check the gradients of a single layer, for a random gradient arriving from above.
+    """Check the gradients of a single layer, for a random upstream gradient.
 
     Parameters
     ----------
-    layer : Layer, or any object with `forward` and `backward`
+    layer : Layer
         With its parameters, if it has any.
     x : ndarray of shape (N, in)
     training, max_entries, rng
@@ -158,8 +158,8 @@ def check_layer(
 
     Notes
     -----
-    The gradient from above is random because one of ones hides faults: the outputs of a softmax
-    sum to 1, so that the gradient of their plain sum is 0, with a right `backward` or a wrong one.
+    The upstream gradient is random because one of ones hides faults: the outputs of a softmax sum
+    to 1, so that the gradient of their plain sum is 0, with a right `backward` or a wrong one.
     """
     rng = np.random.default_rng(0) if rng is None else check_rng(rng)
     network = Network([copy.deepcopy(layer)], rng=rng, dtype=np.float64)
@@ -171,7 +171,7 @@ def check_layer(
 def check_loss(
     loss: Any,
     logits: np.ndarray,
-    targets: np.ndarray,
+    y: np.ndarray,
     sample_weight: np.ndarray | None = None,
     *,
     max_entries: int | None = 200,
@@ -181,9 +181,9 @@ def check_loss(
 
     Parameters
     ----------
-    loss : Loss, or any object with `forward(logits, targets)` and `backward()`
+    loss : Loss, or any object with `forward(logits, y)` and `backward()`
     logits : ndarray of shape (N, K)
-    targets : ndarray of shape (N,) or (N, K)
+    y : ndarray of shape (N,) or (N, K)
     sample_weight : ndarray of shape (N,), optional
     max_entries, rng
         As for `check_gradients`.
@@ -194,7 +194,7 @@ def check_loss(
         network,
         loss,
         logits,
-        targets,
+        y,
         sample_weight=sample_weight,
         max_entries=max_entries,
         rng=rng,
@@ -230,10 +230,8 @@ class _LossOfOneVector:
     ) -> None:
         self.network, self.training = network.copy(dtype=np.float64), training
         self.loss, self.penalty = copy.deepcopy(loss), copy.deepcopy(penalty)
-        batch = check_batch(x, network.input_shape, network.reader)
-        self.x = check_finite(batch, "x").astype(np.float64)
-        y = check_finite(np.asarray(y), "y")
-        self.targets = (y,) if sample_weight is None else (y, sample_weight)
+        self.x = check_finite(network.check_batch(x), "x").astype(np.float64)
+        self.y, self.sample_weight = check_finite(np.asarray(y), "y"), sample_weight
         self.kinked = [layer for layer in self.network.layers if hasattr(layer, "kink_side")]
         self.random_states = self.network.random_states
         self.buffers = self.network.buffers.copy()
@@ -257,47 +255,49 @@ class _LossOfOneVector:
         self.gradient = self._backpropagate()
 
     def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
-        """Give the loss, and for every unit on which side of its kink it is."""
+        """Return the loss, and for every unit on which side of its kink it is."""
+        logits = self.network.forward(self._place(point), self.training)
+        value = loss_value(self.loss, logits, self.y, self.sample_weight)
+        if self.penalty is not None:
+            value += self.penalty.forward(self.network.parameters, self.network.decay_mask)
+        sides = [layer.kink_side().ravel() for layer in self.kinked]
+        return value, np.concatenate(sides) if sides else np.empty(0, bool)
+
+    def _place(self, point: np.ndarray) -> np.ndarray:
+        """Put a point's parameters into the network, and return its input."""
         network, size = self.network, self.network.parameters.size
         network.random_states, network.buffers = self.random_states, self.buffers
         network.parameters = point[:size]
-        x = point[size:].reshape(self.x.shape) if self.input_gradient else self.x
-        value = self.loss.forward(network.forward(x.copy(), self.training), *self.targets)
-        if self.penalty is not None:
-            value += self.penalty.forward(network.parameters, network.decay_mask)
-        sides = [layer.kink_side().ravel() for layer in self.kinked]
-        return value, np.concatenate(sides) if sides else np.empty(0, bool)
+        return (point[size:].reshape(self.x.shape) if self.input_gradient else self.x).copy()
 
     def _backpropagate(self) -> np.ndarray:
         network = self.network
         # What backward fails to write, or only adds to, stays NaN and so is found.
         network.gradients[:] = np.nan
-        self(self.point)
-        network.backward(self.loss.backward())
+        x = self._place(self.point)
+        loss_and_gradient(
+            network, self.loss, x, self.y, self.sample_weight, self.penalty, self.training
+        )
         gradient = network.gradients.copy()
-        if self.penalty is not None:
-            gradient += self.penalty.backward()
         if not self.input_gradient:
             return gradient
-        # A pass of its own: the one above, like training's, ends at the first layer that learns.
+        # A second pass: the one above, like training's, ends at the first layer that learns.
         self(self.point)
         dx = network.backward(self.loss.backward(), input_gradient=True)
         return np.append(gradient, np.asarray(dx))
 
     def slope(self, direction: np.ndarray, step: float) -> float | None:
-        """Give the central difference along a direction; None where it crosses a kink."""
+        """Return the central difference along a direction; None where it crosses a kink."""
         above, sides_above = self(self.point + step * direction)
         below, sides_below = self(self.point - step * direction)
         crossed = (sides_above != self.sides).any() or (sides_below != self.sides).any()
         return None if crossed else (above - below) / (2 * step)
 
     def dead_units(self) -> int:
-        """Count the units with a kink that put out 0 for every sample."""
-        self.network.random_states, self.network.buffers = self.random_states, self.buffers
-        outputs = self.network.activations(self.x, self.training)
+        """Count the units with a kink whose output is 0 for every sample."""
         return sum(
             int((output == 0).all(axis=0).sum())
-            for layer, output in zip(self.network.layers, outputs, strict=True)
+            for layer, output in self.network.walk(self._place(self.point), self.training)
             if layer in self.kinked
         )
 
@@ -305,7 +305,7 @@ class _LossOfOneVector:
 def _check_entries(
     f: _LossOfOneVector, rng: np.random.Generator, max_entries: int | None
 ) -> list[Row]:
-    """Move one number at a time; a row for each array."""
+    """Move one number at a time; return a row for each array."""
     largest = float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
     floor = 1e-3 * largest
     rows = []
@@ -336,7 +336,7 @@ def _check_direction(f: _LossOfOneVector, rng: np.random.Generator) -> Row:
         found = _compare(f, "direction", direction, analytic, floor, DIRECTION_LIMIT)
         if found is not None:
             break
-        # The point itself may lie on a kink, as where biases are 0 and a sample is: go beside it.
+        # The point itself may lie on a kink, as a zero sample with zero biases does: go beside it.
         f.move_to(f.point + 1e-3 * direction)
     return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT)
 
@@ -349,12 +349,12 @@ def _compare(
     floor: float,
     limit: float,
 ) -> Comparison | None:
-    """Find the finite difference that agrees best; None if every step crosses a kink."""
+    """Return the finite difference that agrees best; None if every step crosses a kink."""
     best = None
     for numeric, h in _slopes(f, direction):
         if numeric is None:
             continue
-        # Below this size even a right slope can err by more than the limit.
+        # Below this size, rounding alone can exceed the limit.
         resolved = ROUNDING * abs(f.value) / h / limit
         error = _relative_error(analytic, numeric, max(floor, resolved))
         if best is None or abs(analytic - numeric) < abs(best.analytic - best.numeric):
@@ -365,11 +365,11 @@ def _compare(
 
 
 def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[tuple[float | None, float]]:
-    """Give central differences with their steps: the plain one, then finer ones for doubtful cases.
+    """Yield central differences with their steps: the plain one, then finer ones if it disagrees.
 
     A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
-    steps together cancel c h^2 (Richardson), so that long ones will do, where rounding is small;
-    short ones are for what bends sharply, and for kinks nearby.
+    steps together cancel c h^2 (Richardson extrapolation), so that long steps, whose rounding is
+    small, are accurate; short ones are for sharp bends and nearby kinks.
     """
     yield f.slope(direction, 1e-5), 1e-5
     for h in (1e-3, 1e-4, 1e-5, 1e-6):
@@ -384,28 +384,28 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
     return abs(analytic - numeric) / scale if scale > 0 else 0.0
 
 
-class _Identity:
-    """Passes everything through, so that a loss alone is a network."""
+class _Identity(Layer):
+    """Returns its input, so that a loss alone is a network."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return x
 
-    def backward(self, dy: np.ndarray) -> np.ndarray:
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
         return dy
 
 
-class _RandomSum:
+class _RandomSum(Loss):
     """The outputs times random numbers, summed: the loss whose `dy` is these numbers."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.dy: np.ndarray | None = None
 
-    def forward(self, outputs: np.ndarray, targets: np.ndarray) -> float:
-        if self.dy is None:
-            self.dy = self.rng.standard_normal(outputs.shape)
-        return float((self.dy * outputs).sum())
+    def forward(
+        self, logits: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> float:
+        if self.cache is None:
+            self.cache = self.rng.standard_normal(logits.shape)
+        return float((self.cache * logits).sum())
 
     def backward(self) -> np.ndarray:
-        assert self.dy is not None  # forward comes first
-        return self.dy
+        return self.cache

@@ -1,10 +1,10 @@
 """The losses: one number that says how wrong a batch of outputs is, and its gradient.
 
-A loss takes the logits, what the last layer puts out before any softmax or sigmoid, because only
-there can the logarithm be computed without overflow. `forward` gives the mean loss of the batch,
-`backward` the gradient with respect to the logits: the `dy` with which `layers.py` goes on.
-Softmax and cross-entropy are derived step by step in `tutorials/03_softmax.py`. Read `network.py`
-next.
+A loss takes the logits, the outputs of the last layer before any softmax or sigmoid, because only
+there can the logarithm be computed without overflow. `forward` returns the mean loss of the batch,
+`backward` the gradient with respect to the logits: the `dy` that enters the last layer. An output
+head turns the same logits into probabilities and decisions. `tutorials/03_softmax.py` derives
+softmax and cross-entropy. Read `network.py` next.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ import numpy as np
 
 from numpymlp.layers import sigmoid
 from numpymlp.validation import (
+    InputError,
+    check_binary_targets,
+    check_cache,
     check_class_targets,
-    check_kept,
     check_logits,
     check_range,
     check_real_targets,
     check_same_shape,
     check_sample_weight,
-    check_unit_interval,
 )
+
+Weights = np.ndarray | None  # (N,): how much each sample counts; None: all alike
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Give the logarithm of the softmax, row by row, finite unless logits differ by 1e38.
+    """Compute the logarithm of the softmax, row by row, finite unless logits differ by 1e38.
 
     log p_k = z_k - log(sum_j exp(z_j)). Subtracting the row's maximum first changes nothing in
     exact arithmetic and keeps every exponential at or below 1 ("log-sum-exp").
@@ -43,8 +46,7 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
         Log probabilities, at most 0.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p: np.ndarray = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_p
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -60,40 +62,110 @@ def softmax(logits: np.ndarray) -> np.ndarray:
         Probabilities in [0, 1]; each row sums to 1.
     """
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return p
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
-    """Write integer labels (N,) as rows (N, classes) with a single 1 each."""
+    """Return integer labels (N,) as rows (N, classes) with a single 1 each."""
     rows = np.zeros((len(labels), classes), dtype)
     rows[np.arange(len(labels)), labels] = 1
     return rows
 
 
-class Loss:
-    """What the losses share: the weights of the samples, and a name to save.
+# ---- output heads: from logits to probabilities, decisions and right or wrong ----
 
-    The loss of a batch is ``sum(w_i * l_i) / sum(w_i)``, the plain mean where no weights are
-    given. A batch of total weight 0 has loss 0 and gradient 0.
+
+class SoftmaxHead:
+    """One class of K: the largest logit decides."""
+
+    name = "softmax"
+    check_targets = staticmethod(check_class_targets)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return softmax(logits)
+
+    def decide(self, logits: np.ndarray) -> np.ndarray:
+        return logits.argmax(axis=1)
+
+    def correct(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        """Return which decisions (N,) are right; soft targets count as their likeliest class."""
+        return logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
+
+
+class SigmoidHead:
+    """K answers of yes or no: 1 where the logit is above 0."""
+
+    name = "sigmoid"
+    check_targets = staticmethod(check_binary_targets)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return sigmoid(logits)
+
+    def decide(self, logits: np.ndarray) -> np.ndarray:
+        return _flat_if_single((logits > 0).astype(np.int64))
+
+    def correct(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        """Return for which samples (N,) all K answers are right."""
+        return ((logits > 0) == (y.reshape(logits.shape) > 0.5)).all(axis=1)
+
+
+class IdentityHead:
+    """K values: a regression has no probabilities, and no answer that is right or wrong."""
+
+    name = "identity"
+    check_targets = staticmethod(check_real_targets)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        raise InputError(
+            "predict_proba expected output='softmax' or 'sigmoid', got 'identity': a regression "
+            "has values, no probabilities; use predict"
+        )
+
+    def decide(self, logits: np.ndarray) -> np.ndarray:
+        return _flat_if_single(logits)
+
+    def correct(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+        return None
+
+
+Head = SoftmaxHead | SigmoidHead | IdentityHead
+HEADS: dict[str, Head] = {h.name: h for h in (SoftmaxHead(), SigmoidHead(), IdentityHead())}
+
+
+def _flat_if_single(answers: np.ndarray) -> np.ndarray:
+    return answers[:, 0] if answers.shape[1] == 1 else answers
+
+
+# ---- losses ----
+
+
+class Loss:
+    """The base class of all losses.
+
+    The loss of a batch is ``sum(w_i * l_i) / sum(w_i)``, the plain mean where no sample weights
+    are given. A batch of total weight 0 has loss 0 and gradient 0.
+
+    Attributes
+    ----------
+    heads : tuple of str
+        Names of the output heads that the loss can train.
     """
 
-    kept: Any = None
+    heads: tuple[str, ...] = tuple(HEADS)
+    cache: Any = None
 
-    def forward(
-        self, logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
-        raise NotImplementedError(f"{type(self).__name__} must define forward(logits, targets)")
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
+        raise NotImplementedError(f"{type(self).__name__} must define forward(logits, y)")
 
     def backward(self) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define backward()")
 
     def for_evaluation(self) -> Loss:
-        """Give the loss to report on held-out data: without what only training adds."""
+        """Return the loss to report on held-out data, without what only training adds."""
         return self
 
     def config(self) -> dict[str, Any]:
-        """Give the arguments that build this loss again, as JSON can hold them."""
+        """Return the arguments that build this loss again, as JSON can hold them."""
         return {}
 
     def __repr__(self) -> str:
@@ -102,15 +174,15 @@ class Loss:
 
 
 class SoftmaxCrossEntropy(Loss):
-    """Minus the log probability of the right class, from logits: for one class of K.
+    """Minus the log probability of the right class, from logits, for one class of K.
 
-    l_i = -sum_k t_ik log p_ik, where t_i is the target as a row of probabilities.
+    l_i = -sum_k y_ik log p_ik, where y_i is the target as a row of probabilities.
 
     Parameters
     ----------
     label_smoothing : float in [0, 1), default 0
-        Trains towards (1 - e) t + e / K instead of t, so that the network is never asked to be
-        infinitely sure. Source: Szegedy et al., "Rethinking the Inception architecture" (2015),
+        Train towards (1 - e) y + e / K instead of y, so that the network is never asked for a
+        probability of 1. Source: Szegedy et al., "Rethinking the Inception architecture" (2015),
         section 7.
 
     Notes
@@ -118,31 +190,31 @@ class SoftmaxCrossEntropy(Loss):
     Targets are integers (N,) from 0 to K - 1, or rows of probabilities (N, K) that sum to 1.
     """
 
+    heads = ("softmax",)
+
     def __init__(self, label_smoothing: float = 0.0) -> None:
         self.label_smoothing = check_range(
             label_smoothing, "label_smoothing", 0, 1, right_open=True
         )
 
-    def forward(
-        self, logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         logits = check_logits(logits)
-        t, classes = check_class_targets(targets, logits), logits.shape[1]
-        if t.ndim == 1:
-            t = one_hot(t, classes, logits.dtype)
+        y, classes = check_class_targets(y, logits), logits.shape[1]
+        if y.ndim == 1:
+            y = one_hot(y, classes, logits.dtype)
         if self.label_smoothing:
-            t = (1 - self.label_smoothing) * t + self.label_smoothing / classes
-        w = _normalized(check_sample_weight(sample_weight, len(logits)), logits)
+            # y = (1 - e) y + e / K
+            y = (1 - self.label_smoothing) * y + self.label_smoothing / classes
+        w = normalized_weight(sample_weight, logits)
         log_p = log_softmax(logits)
-        self.kept = log_p, t, w
-        # l_i = -sum_k t_ik log p_ik    (N, K) -> (N,);  L = sum_i w_i l_i
-        return float(w @ -(t * log_p).sum(axis=1))
+        self.cache = log_p, y, w
+        # l_i = -sum_k y_ik log p_ik    (N, K) -> (N,);  L = sum_i w_i l_i
+        return float(w @ -(y * log_p).sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        log_p, t, w = check_kept(self.kept)
-        # dL/dlogits = w_i (p - t)    (N, K): softmax and logarithm together leave a difference
-        dlogits: np.ndarray = w[:, None] * (np.exp(log_p) - t)
-        return dlogits
+        log_p, y, w = check_cache(self.cache)
+        # dL/dlogits = w_i (p - y)    (N, K): softmax and logarithm together leave a difference
+        return w[:, None] * (np.exp(log_p) - y)
 
     def for_evaluation(self) -> Loss:
         twin = copy.copy(self)
@@ -156,64 +228,64 @@ class SoftmaxCrossEntropy(Loss):
 class SigmoidCrossEntropy(Loss):
     """Binary cross-entropy from logits, summed over the outputs: each output is a yes or no.
 
-    l_i = sum_k -t log p - (1 - t) log(1 - p) with p = sigmoid(z). Written with logits z this is
-    max(z, 0) - z t + log(1 + exp(-|z|)), which overflows nowhere.
+    l_i = sum_k -y log p - (1 - y) log(1 - p) with p = sigmoid(z). Written with logits z this is
+    max(z, 0) - z y + log(1 + exp(-|z|)), which never overflows.
 
     Notes
     -----
     Targets lie in [0, 1] and have the shape of the logits (N, K); with one output also (N,).
     """
 
-    def forward(
-        self, logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    heads = ("sigmoid",)
+
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         logits = check_logits(logits)
-        t = check_unit_interval(check_real_targets(targets, logits))
-        w = _normalized(check_sample_weight(sample_weight, len(logits)), logits)
-        self.kept = logits, t, w
-        losses = np.maximum(logits, 0) - logits * t + np.log1p(np.exp(-np.abs(logits)))
+        y = check_binary_targets(y, logits)
+        w = normalized_weight(sample_weight, logits)
+        self.cache = logits, y, w
+        # l_ik = max(z, 0) - z y + log(1 + exp(-|z|))    (N, K)
+        losses = np.maximum(logits, 0) - logits * y + np.log1p(np.exp(-np.abs(logits)))
         # l_i = sum_k l_ik    (N, K) -> (N,);  L = sum_i w_i l_i
         return float(w @ losses.sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        logits, t, w = check_kept(self.kept)
-        # dL/dlogits = w_i (p - t)    (N, K)
-        dlogits: np.ndarray = w[:, None] * (sigmoid(logits) - t)
-        return dlogits
+        logits, y, w = check_cache(self.cache)
+        # dL/dlogits = w_i (p - y)    (N, K)
+        return w[:, None] * (sigmoid(logits) - y)
 
 
 class MeanSquaredError(Loss):
-    """Half the squared distance between output and target: l_i = sum_k (y_ik - t_ik)^2 / 2.
+    """Half the squared distance between output and target: l_i = sum_k (z_ik - y_ik)^2 / 2.
 
     The half makes the gradient the plain difference. `metrics.mean_squared_error` is the ordinary
     mean over all numbers, without it.
 
     Notes
     -----
-    Targets have the shape of the outputs (N, K); with one output also (N,).
+    Targets have the shape of the outputs (N, K); with one output also (N,). With
+    ``output="softmax"`` the targets are one-hot rows and the largest output decides.
     """
 
-    def forward(
-        self, logits: np.ndarray, targets: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    heads = ("identity", "softmax")
+
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         outputs = check_logits(logits)
-        difference = outputs - check_real_targets(targets, outputs)
-        w = _normalized(check_sample_weight(sample_weight, len(outputs)), outputs)
-        self.kept = difference, w
-        # l_i = sum_k (y - t)^2 / 2    (N, K) -> (N,);  L = sum_i w_i l_i
+        difference = outputs - check_real_targets(y, outputs)
+        w = normalized_weight(sample_weight, outputs)
+        self.cache = difference, w
+        # l_i = sum_k (z_ik - y_ik)^2 / 2    (N, K) -> (N,);  L = sum_i w_i l_i
         return float(w @ (difference * difference).sum(axis=1) / 2)
 
     def backward(self) -> np.ndarray:
-        difference, w = check_kept(self.kept)
-        # dL/dy = w_i (y - t)    (N, K)
-        dy: np.ndarray = w[:, None] * difference
-        return dy
+        difference, w = check_cache(self.cache)
+        # dL/dz = w_i (z - y)    (N, K)
+        return w[:, None] * difference
 
 
 class L2Penalty:
     """A price on large weights, added to the loss: ``strength / 2 * sum(mask * parameters**2)``.
 
-    It does not depend on the batch size. For weight decay that is no gradient, see
+    It does not depend on the batch size. Weight decay apart from the gradient is
     `optimizers.AdamW`.
 
     Parameters
@@ -229,30 +301,29 @@ class L2Penalty:
         network.gradients += penalty.backward()
     """
 
-    kept: Any = None
+    cache: Any = None
 
     def __init__(self, strength: float) -> None:
         self.strength = check_range(strength, "L2Penalty strength", 0, np.inf, right_open=True)
 
     def forward(self, parameters: np.ndarray, mask: np.ndarray) -> float:
         check_same_shape("parameters", parameters, "mask", mask)
-        decayed = mask * parameters
-        self.kept = decayed
+        # L = strength / 2 sum(mask parameters^2)
+        self.cache = decayed = mask * parameters
         return float(0.5 * self.strength * (decayed @ parameters))
 
     def backward(self) -> np.ndarray:
-        decayed = check_kept(self.kept)
         # dL/dparameters = strength mask parameters
-        gradient: np.ndarray = self.strength * decayed
-        return gradient
+        return self.strength * check_cache(self.cache)
 
     def __repr__(self) -> str:
         return f"L2Penalty({self.strength:g})"
 
 
-def _normalized(sample_weight: np.ndarray | None, logits: np.ndarray) -> np.ndarray:
-    """Scale the weights of a batch so that they sum to 1; all zeros stay zeros.    (N,)."""
+def normalized_weight(sample_weight: np.ndarray | None, logits: np.ndarray) -> np.ndarray:
+    """Scale the weights of a batch (N,) so that they sum to 1; all zeros stay zeros."""
     if sample_weight is None:
         return np.full(len(logits), 1 / len(logits), logits.dtype)
-    w = sample_weight / (sample_weight.max() or 1.0)  # first, so that the sum cannot overflow
+    weight = check_sample_weight(sample_weight, len(logits))
+    w = weight / (weight.max() or 1.0)  # first, so that the sum cannot overflow
     return (w / (w.sum() or 1.0)).astype(logits.dtype)

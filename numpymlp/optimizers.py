@@ -1,31 +1,31 @@
 """The optimizers: how a gradient becomes a step.
 
-They stand in the order of rising complexity: SGD, with momentum, with Nesterov's look ahead; Adam;
-AdamW. Each is the formula of its paper on two vectors, all parameters and all gradients of the
-network, changed in place: p the parameters, g their gradient, a the learning rate at this step,
-mu the momentum and v the velocity; in Adam m and v are fading sums of g and of its square.
-Derived step by step in `tutorials/07_optimizers.py`. `schedules.py` moves the learning rate; read
-it next.
+They stand in the order of rising complexity: SGD, with momentum, with Nesterov momentum; Adam;
+AdamW. Each is the formula of its paper on two vectors, all parameters p and all gradients g of the
+network, changed in place; a is the learning rate at this step, mu the momentum, v the velocity.
+`tutorials/07_optimizers.py` derives them step by step. Read `schedules.py` next, which moves the
+learning rate.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from numpymlp.validation import (
-    check_optimizer_vectors,
-    check_positive,
-    check_range,
-    check_vector,
-)
-from numpymlp.vectors import blocks, clear_tiny
+from numpymlp.validation import check_positive, check_range, check_vector, check_vectors
+
+# Blocks of this many numbers stay in the processor's cache from one pass to the next.
+BLOCK = 1 << 16
+# Steps from one `clear_tiny` to the next: 0.9**100 is 3e-5, so that a number of 1e-30 or more in
+# float32 has not become subnormal before the next one.
+CLEAR = 100
 
 
 class Optimizer:
-    """What the optimizers share: a learning rate, and vectors as long as the parameters.
+    """The base class of all optimizers.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class Optimizer:
     Attributes
     ----------
     state_names : tuple of str
-        The attributes that a checkpoint has to keep; vectors of shape (P,) or numbers.
+        The attributes that a checkpoint saves: vectors of shape (P,) or numbers.
     t : int
-        How many steps were taken.
+        Number of steps taken.
     """
 
     state_names: tuple[str, ...] = ()
@@ -47,7 +47,7 @@ class Optimizer:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the settings."""
+        """Clear everything but the settings: for a new network."""
         for name in self.state_names:
             setattr(self, name, None)
         self.t = 0
@@ -60,19 +60,19 @@ class Optimizer:
         parameters, gradients : ndarray of shape (P,)
             Both float32, or both float64.
         factor : float, default 1.0
-            What the schedule multiplies the learning rate by at this step.
+            The schedule's factor on the learning rate at this step.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step(parameters, gradients)")
 
     def state(self) -> dict[str, Any]:
-        """Give copies of all that `restore` needs to go on as if nothing had happened."""
+        """Return copies of all that `restore` needs to continue with the same steps."""
         return {
             name: value.copy() if isinstance(value, np.ndarray) else value
             for name, value in ((name, getattr(self, name)) for name in self.state_names)
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what `state` gave."""
+        """Continue from what `state` returned."""
         for name in self.state_names:
             value = state[name]
             setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
@@ -85,13 +85,13 @@ class SGD(Optimizer):
     ----------
     learning_rate : float > 0
     momentum : float in [0, 1), default 0
-        How much of the last step is kept. With 0: ``p = p - a g``. Otherwise
+        Share of the last step that is repeated. With 0: ``p = p - a g``. Otherwise
         ``v = mu v - a g`` and ``p = p + v``.
     nesterov : bool, default False
-        Take the gradient's step from where momentum will have led: ``p = p + mu v - a g``
-        with the new v. Source: Sutskever, Martens, Dahl, Hinton, "On the importance of
-        initialization and momentum in deep learning" (2013), section 2, in the form for which
-        gradient and parameters belong to the same point.
+        Step from the point that momentum leads to: ``p = p + mu v - a g`` with the new v.
+        Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum
+        in deep learning" (2013), section 2, in the form in which gradient and parameters belong to
+        the same point.
     """
 
     state_names = ("v", "t")
@@ -105,7 +105,7 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_optimizer_vectors(parameters, gradients, self.v)
+        check_vectors(parameters, gradients, self.v)
         a, mu = self.learning_rate * factor, self.momentum
         if self.v is None:
             self.v = np.zeros_like(parameters)
@@ -174,7 +174,7 @@ class Adam(Optimizer):
         self.epsilon = check_range(epsilon, "Adam epsilon", 1e-30, np.inf, right_open=True)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_optimizer_vectors(parameters, gradients, self.m)
+        check_vectors(parameters, gradients, self.m)
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
         self.t += 1
@@ -207,7 +207,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam, with weights that shrink a little at every step, apart from the gradient.
+    """Adam with weights that shrink a little at every step, apart from the gradient.
 
     ``p -= a weight_decay mask p`` goes before Adam's own step. An L2 penalty would go through
     Adam's division, and shrink weights with large gradients less; this decay is in proportion to
@@ -216,34 +216,76 @@ class AdamW(Adam):
 
     Parameters
     ----------
-    decay_mask : ndarray of shape (P,)
-        1 where a parameter decays, else 0: `Network.decay_mask`, which spares biases and batch
-        norm.
     learning_rate : float > 0, default 1e-3
     weight_decay : float >= 0, default 1e-2
+    mask : ndarray of shape (P,), optional
+        1 where a parameter decays, else 0. `Network.decay_mask` spares biases and batch norm;
+        without a mask every parameter decays.
     **adam
         Further arguments of `Adam`.
     """
 
     def __init__(
         self,
-        decay_mask: np.ndarray,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
+        mask: np.ndarray | None = None,
         **adam: float,
     ) -> None:
         super().__init__(learning_rate, **adam)
-        self.decay_mask = check_vector(decay_mask, "AdamW decay_mask", "network.decay_mask")
         self.weight_decay = check_range(
             weight_decay, "AdamW weight_decay", 0, np.inf, right_open=True
         )
+        self.mask = None if mask is None else check_vector(mask, "AdamW mask", "network.decay_mask")
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_optimizer_vectors(parameters, gradients, self.decay_mask)
+        check_vectors(parameters, gradients, self.mask)
         a = self.learning_rate * factor
-        for p, mask, scratch in blocks(parameters, self.decay_mask):
+        mask = np.ones_like(parameters) if self.mask is None else self.mask
+        for p, mask_p, scratch in blocks(parameters, mask):
             # p = p - a weight_decay mask p
-            np.multiply(p, mask, out=scratch)
+            np.multiply(p, mask_p, out=scratch)
             scratch *= a * self.weight_decay
             p -= scratch
         super().step(parameters, gradients, factor)
+
+
+# ---- long vectors: short blocks, and no numbers that are too small for the processor ----
+
+
+def blocks(*vectors: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Walk along vectors of one length in blocks, with one scratch block beside them.
+
+    Yields
+    ------
+    tuple of ndarray
+        A view of each vector, and a scratch array of the same length and dtype, whose content
+        means nothing.
+    """
+    length = len(vectors[0])
+    scratch = np.empty(min(BLOCK, length), vectors[0].dtype)
+    for start in range(0, length, BLOCK):
+        stop = min(start + BLOCK, length)
+        yield (*(vector[start:stop] for vector in vectors), scratch[: stop - start])
+
+
+def clear_tiny(step: int, *vectors: np.ndarray) -> None:
+    """Every `CLEAR` steps, set to 0 in place the numbers that will soon be subnormal.
+
+    A running mean shrinks step by step where the gradient stays 0, as it does for the weights of a
+    pixel that is blank in almost every image. Below 1e-38 in float32 its numbers are subnormal,
+    and many processors take longer for each: on one, an epoch of 784-128-10 in batches of 32 took
+    half as long again. Multiplying by 0.9 never brings them to 0, since the smallest of them is
+    rounded back to itself. `tutorials/10_against_scikit_learn.py` measures it.
+
+    Parameters
+    ----------
+    step : int
+        The number of the step, counted from 1.
+    *vectors : ndarray of shape (P,)
+        Cleared below 1e8 times the smallest normal number, 1e-30 in float32: far below any gradient
+        that teaches, and below the square of Adam's usual epsilon.
+    """
+    if step % CLEAR == 0:
+        for vector in vectors:
+            vector[np.abs(vector) < 1e8 * np.finfo(vector.dtype).tiny] = 0

@@ -11,15 +11,12 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-# Inputs beyond this are not what a network is made for: pixels as they come, prices, years.
-LARGE = 100.0
 
 
 class InputError(ValueError):
@@ -146,35 +143,9 @@ def check_initial(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
         finite = " with NaN or infinity" if array.shape == shape and array.dtype.kind == "f" else ""
         raise InputError(
             f"{name}: expected finite floats of shape {shape} from initializer(shape, rng), got "
-            f"{_describe(array)}{finite}"
+            f"{describe(array)}{finite}"
         )
     return array
-
-
-def check_factor(factor: Any) -> float:
-    """Return what a schedule gave as a plain Python float of at least 0."""
-    if not isinstance(factor, int | float | np.number) or not 0 <= factor < math.inf:
-        raise InputError(
-            f"schedule: expected schedule(step, total_steps) to give a finite factor of at least "
-            f"0, got {factor!r:.80}"
-        )
-    return float(factor)
-
-
-def check_order(order: Any, rows: int) -> NDArray[Any]:
-    """Return the positions of an epoch's samples."""
-    positions = as_array(order, "order")
-    if positions.shape != (rows,) or positions.dtype.kind not in "iu":
-        raise InputError(
-            f"order: expected order(epoch, rows) to give {rows} positions, got "
-            f"{_describe(positions)}"
-        )
-    if rows and not (positions.min() >= 0 and positions.max() < rows):
-        raise InputError(
-            f"order: expected positions from 0 to {rows - 1}, got {positions.min()} to "
-            f"{positions.max()}"
-        )
-    return positions
 
 
 def as_array(value: Any, name: str) -> NDArray[Any]:
@@ -196,10 +167,13 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
 # ---- a batch on its way through network and loss: checks that cost next to nothing ----
 
 
-def check_batch(x: ArrayLike, expected: tuple[int, ...] | None, who: str) -> NDArray[Any]:
+def check_batch(
+    x: ArrayLike, expected: tuple[int | EllipsisType, ...] | None, who: str
+) -> NDArray[Any]:
     """Return a batch as an array of numbers (N, ...) whose samples have the expected shape.
 
-    `who` is the layer that will read it; `expected` is None where any shape will do.
+    `who` is the layer that will read it. `expected` may begin with ``...``, which stands for any
+    axes; None is any shape.
     """
     batch = as_array(x, who)
     if batch.dtype.kind not in "fiub":
@@ -207,13 +181,15 @@ def check_batch(x: ArrayLike, expected: tuple[int, ...] | None, who: str) -> NDA
             f"{who} expected numbers, got dtype {batch.dtype}: convert with x.astype(np.float32); "
             f"an object array often means rows of different lengths"
         )
-    if expected is None:
-        if batch.ndim < 2:
+    if expected is None or ... in expected:
+        end = () if expected is None else expected[1:]
+        if batch.ndim < 2 or batch.shape[batch.ndim - len(end) :] != end:
+            sizes = f"..., {', '.join(map(str, end))}" if end else "features"
             raise InputError(
-                f"{who} expected x of shape (N, features), got {batch.shape}: a single sample "
-                f"needs x[None, :]"
+                f"{who} expected x of shape (N, {sizes}), got {batch.shape}: a single sample needs "
+                f"x[None, :]"
             )
-    elif batch.ndim != len(expected) + 1 or batch.shape[1:] != expected:
+    elif batch.shape[1:] != expected or batch.ndim == 0:
         shape = ", ".join(str(size) for size in ("N", *expected))
         raise InputError(
             f"{who} expected x of shape ({shape}), got {batch.shape}{_cause(batch, expected)}"
@@ -223,7 +199,7 @@ def check_batch(x: ArrayLike, expected: tuple[int, ...] | None, who: str) -> NDA
     return batch
 
 
-def _cause(batch: NDArray[Any], expected: tuple[int, ...]) -> str:
+def _cause(batch: NDArray[Any], expected: tuple[Any, ...]) -> str:
     features = math.prod(expected)
     if batch.shape == expected:
         return ": a single sample needs x[None, :]"
@@ -240,7 +216,7 @@ def check_logits(logits: NDArray[Any]) -> NDArray[Any]:
     """Raise unless the outputs that a loss gets are floats of shape (N, K)."""
     if not isinstance(logits, np.ndarray) or logits.ndim != 2 or logits.dtype.kind != "f":
         raise InputError(
-            f"a loss expected logits as a float array of shape (N, K), got {_describe(logits)}: "
+            f"a loss expected logits as a float array of shape (N, K), got {describe(logits)}: "
             f"pass what network.forward(x) returned, logits first, targets second"
         )
     if logits.size == 0:
@@ -278,7 +254,7 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
         return soft
     raise InputError(
         f"expected integer labels of shape ({rows},) or probabilities of shape ({rows}, {classes}) "
-        f"for logits {logits.shape}, got {_describe(y)}{_label_cause(y, rows)}"
+        f"for logits {logits.shape}, got {describe(y)}{_label_cause(y, rows)}"
     )
 
 
@@ -313,30 +289,28 @@ def check_real_targets(targets: ArrayLike, outputs: NDArray[Any]) -> NDArray[Any
             cause = ": does the last layer have one output for each target of a sample?"
         raise InputError(
             f"expected targets of shape {outputs.shape}, that of the outputs, "
-            f"got {_describe(y)}{cause}"
+            f"got {describe(y)}{cause}"
         )
     return y.astype(outputs.dtype)
 
 
-def check_unit_interval(targets: NDArray[Any]) -> NDArray[Any]:
-    """Raise unless all targets of a sigmoid lie in [0, 1]."""
-    if not (targets.min() >= 0 and targets.max() <= 1):
+def check_binary_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any]:
+    """Return the targets of a sigmoid: in [0, 1], in the shape of the logits."""
+    y = check_real_targets(targets, logits)
+    if not (y.min() >= 0 and y.max() <= 1):
         raise InputError(
-            f"SigmoidCrossEntropy expected targets in [0, 1], got {targets.min():g} to "
-            f"{targets.max():g}: labels are 0 and 1, not -1 and 1; other values need "
-            f"MeanSquaredError"
+            f"SigmoidCrossEntropy expected targets in [0, 1], got {y.min():g} to {y.max():g}: "
+            f"labels are 0 and 1, not -1 and 1; other values need MeanSquaredError"
         )
-    return targets
+    return y
 
 
-def check_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[Any] | None:
-    """Return the weights of the samples as floats (N,), none negative, or None."""
-    if sample_weight is None:
-        return None
+def check_sample_weight(sample_weight: ArrayLike, rows: int) -> NDArray[np.float64]:
+    """Return the weights of the samples as floats (N,), none negative."""
     weight = as_array(sample_weight, "sample_weight")
     if weight.shape != (rows,) or weight.dtype.kind not in "fiub":
         raise InputError(
-            f"sample_weight: expected {rows} numbers, one for each sample, got {_describe(weight)}"
+            f"sample_weight: expected {rows} numbers, one for each sample, got {describe(weight)}"
         )
     if not (weight.min() >= 0 and weight.max() < np.inf):
         raise InputError(
@@ -357,16 +331,16 @@ def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArra
     if gradient.shape != expected or gradient.dtype.kind != "f":
         raise InputError(
             f"backward expected dy as floats of shape {expected}, that of the last output, got "
-            f"{_describe(gradient)}: pass loss.backward() of the loss that saw this output"
+            f"{describe(gradient)}: pass loss.backward() of the loss that saw this output"
         )
     return gradient
 
 
-def check_kept(kept: Any) -> Any:
-    """Return what a loss kept in its forward pass."""
-    if kept is None:
+def check_cache(cache: Any) -> Any:
+    """Return what the forward pass of a loss left for backward."""
+    if cache is None:
         raise InputError("backward expected a forward pass before it: call forward first")
-    return kept
+    return cache
 
 
 def check_same_shape(name_a: str, a: Any, name_b: str, b: Any) -> None:
@@ -383,7 +357,7 @@ def check_answers(logits: NDArray[Any], batch: NDArray[Any], start: int) -> NDAr
     `start` is the number of the first row of the batch in the data that it is from.
     """
     if not np.isfinite(logits).all():
-        row = _first_bad_row(logits)
+        row = first_bad_row(logits)
         cause = (
             "x holds NaN, infinity or numbers too large in that row"
             if not np.isfinite(batch[row].astype(logits.dtype)).all()
@@ -396,23 +370,20 @@ def check_answers(logits: NDArray[Any], batch: NDArray[Any], start: int) -> NDAr
 
 
 def check_vector(value: Any, name: str, example: str) -> NDArray[Any]:
-    """Return a float vector."""
-    if not isinstance(value, np.ndarray) or value.ndim != 1 or value.dtype.kind != "f":
-        raise InputError(f"{name}: expected {example}, got {_describe(value)}")
+    """Return a vector (P,) of float32 or float64."""
+    right = isinstance(value, np.ndarray) and value.ndim == 1
+    if not right or value.dtype not in (np.float32, np.float64):
+        raise InputError(
+            f"{name}: expected a vector (P,) of float32 or float64, got {describe(value)}: pass "
+            f"{example}"
+        )
     return value
 
 
-def check_optimizer_vectors(
-    parameters: NDArray[Any], gradients: NDArray[Any], state: NDArray[Any] | None
-) -> None:
-    """Raise unless parameters and gradients are like vectors, and no others than before."""
-    for name, vector in (("parameters", parameters), ("gradients", gradients)):
-        right = isinstance(vector, np.ndarray) and vector.ndim == 1
-        if not right or vector.dtype not in (np.float32, np.float64):
-            raise InputError(
-                f"step expected {name} as a vector (P,) of float32 or float64, got "
-                f"{_describe(vector)}: pass network.parameters, network.gradients"
-            )
+def check_vectors(parameters: Any, gradients: Any, state: NDArray[Any] | None) -> None:
+    """Raise unless parameters and gradients are like vectors, and as long as the state."""
+    check_vector(parameters, "step: parameters", "network.parameters")
+    check_vector(gradients, "step: gradients", "network.gradients")
     if parameters.shape != gradients.shape or parameters.dtype != gradients.dtype:
         raise InputError(
             f"step expected gradients like the parameters {parameters.shape} {parameters.dtype}, "
@@ -425,7 +396,8 @@ def check_optimizer_vectors(
         )
 
 
-def _describe(value: Any) -> str:
+def describe(value: Any) -> str:
+    """Return shape and dtype of an array, or the type of anything else, for a message."""
     if not isinstance(value, np.ndarray):
         return f"{type(value).__name__}"
     return f"shape {value.shape} of {value.dtype}"
@@ -434,246 +406,20 @@ def _describe(value: Any) -> str:
 # ---- whole data sets: looked through once, where they enter ----
 
 
-def check_training_data(
-    network: Any, x: ArrayLike, y: ArrayLike, name: str = "training"
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return samples and targets as arrays that this network can be trained or judged on.
-
-    Looks at every number once: finite, scaled, labels in range. Warns of pixels from 0 to 255.
-    """
-    samples = check_batch(x, network.input_shape, f"{name} data: {network.reader}")
-    if not np.isfinite(network.parameters).all() or not np.isfinite(network.buffers).all():
-        raise InputError(
-            f"{name}: expected a network with finite parameters, got NaN or infinity in them: "
-            f"has a training diverged? Load good weights, or build the network anew"
-        )
-    targets = as_array(y, "targets")
-    if targets.ndim == 0 or len(targets) != len(samples):
-        rows = 0 if targets.ndim == 0 else len(targets)
-        raise InputError(
-            f"{name} data: expected one target for each sample, got {len(samples)} samples and "
-            f"{rows} targets"
-        )
-    # The minimum and the maximum are NaN or infinite if any number is.
-    low, high = float(samples.min()), float(samples.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError(
-            f"{name} data: expected finite numbers, got NaN or infinity in x, first in row "
-            f"{_first_bad_row(samples)}: fill or drop missing values first"
-        )
-    _check_scale(low, high, network, name)
-    if name == "training" and len(samples) > 1 and low == high:
-        raise InputError(
-            f"{name} data: every number in x is {low:g}: there is nothing to learn from"
-        )
-    if targets.dtype.kind == "f" and not np.isfinite(targets).all():
-        raise InputError(
-            f"{name} data: expected finite targets, got NaN or infinity, first in row "
-            f"{_first_bad_row(targets.reshape(len(targets), -1))}"
-        )
-    outputs = network.output_shape
-    if outputs is not None and len(outputs) == 1:
-        stand_in = np.empty((len(targets), outputs[0]), np.float32)
-        if network.output == "softmax":
-            check_class_targets(targets, stand_in)
-            if name == "training" and len(targets) > 1 and (targets == targets[0]).all():
-                warnings.warn(
-                    f"training data: every label is {targets[0]}: there is nothing to tell apart; "
-                    f"were sorted data cut off?",
-                    UserWarning,
-                    stacklevel=3,
-                )
-        elif network.output == "sigmoid":
-            check_unit_interval(check_real_targets(targets, stand_in))
-        else:
-            check_real_targets(targets, stand_in)
-    return samples, targets
-
-
-def _check_scale(low: float, high: float, network: Any, name: str) -> None:
-    """Warn of inputs that are not scaled; refuse those that the network's dtype cannot hold."""
-    largest = max(abs(low), abs(high))
-    if largest > float(np.finfo(network.dtype).max):
-        raise InputError(
-            f"{name} data: expected numbers that {network.dtype} can hold, got {largest:.3g} in x: "
-            f"scale the features first"
-        )
-    if largest > LARGE:
-        warnings.warn(
-            f"{name} data: the inputs go from {low:g} to {high:g}; a network learns badly from "
-            f"numbers that large. Pixels: x = x.astype(np.float32) / 255. Other features: "
-            f"x = (x - x.mean(axis=0)) / x.std(axis=0)",
-            UserWarning,
-            stacklevel=4,
-        )
-
-
-def check_finite_loss(loss: float) -> None:
-    """Raise if a network was judged by numbers that are none."""
-    if not math.isfinite(loss):
-        raise InputError(
-            f"expected a network with finite outputs, got a loss of {loss}: its parameters are "
-            f"huge, or the inputs are; has a training diverged?"
-        )
-
-
 def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Raise if there is NaN or infinity among these numbers, one sample a row."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise InputError(
             f"{name}: expected finite numbers, got NaN or infinity, first in row "
-            f"{_first_bad_row(array)}: fill or drop missing values first"
+            f"{first_bad_row(array)}: fill or drop missing values first"
         )
     return array
 
 
-def _first_bad_row(array: NDArray[Any]) -> int:
+def first_bad_row(array: NDArray[Any]) -> int:
+    """Return the first row with NaN or infinity in it."""
     flat = array.reshape(len(array), -1)
     return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
-
-
-def check_parts(trainer: Any) -> None:
-    """Raise unless a Trainer was given what it needs, and its parts fit each other."""
-    network, loss, stopping = trainer.network, trainer.loss, trainer.early_stopping
-    for part, name, methods, example in (
-        (network, "network", ("forward", "backward", "parameters"), "a Network"),
-        (loss, "loss", ("forward", "backward"), "a loss such as SoftmaxCrossEntropy()"),
-        (trainer.optimizer, "optimizer", ("step", "learning_rate"), "an optimizer such as Adam()"),
-        (
-            trainer.penalty,
-            "penalty",
-            ("forward", "backward"),
-            "an L2Penalty such as L2Penalty(1e-4)",
-        ),
-        (stopping, "early_stopping", ("patience", "monitor"), "EarlyStopping(patience=5)"),
-        (trainer.checkpoint, "checkpoint", ("save", "load"), 'Checkpoint("run.npz")'),
-    ):
-        required = name in ("network", "loss", "optimizer")
-        if isinstance(part, type):
-            raise InputError(f"{name}: expected {example}, got the class {part.__name__}: add ()")
-        if (required or part is not None) and not all(hasattr(part, m) for m in methods):
-            raise InputError(f"{name}: expected {example}, got {part!r:.80}")
-    for call, name, example in (
-        (trainer.schedule, "schedule", "a schedule such as Cosine()"),
-        (trainer.augment, "augment", "augment(x, rng)"),
-        (trainer.order, "order", "order(epoch, rows)"),
-        (trainer.constraint, "constraint", "a constraint such as MaxNorm(3)"),
-        *((call, "callbacks", "callback(trainer)") for call in trainer.callbacks),
-    ):
-        if call is not None:
-            check_callable(call, name, example)
-    output, kinds = network.output, {kind.__name__ for kind in type(loss).__mro__}
-    for kind, wanted in (
-        ("SoftmaxCrossEntropy", "softmax"),
-        ("SigmoidCrossEntropy", "sigmoid"),
-    ):
-        if kind in kinds and output != wanted:
-            raise InputError(
-                f"loss: {kind} expected a network with output={wanted!r}, got {output!r}: its "
-                f"predictions would not be what the loss trains"
-            )
-    if "MeanSquaredError" in kinds and output == "sigmoid":
-        raise InputError(
-            "loss: MeanSquaredError would train the logits towards 0 and 1, but output='sigmoid' "
-            "answers 1 where they are above 0: take SigmoidCrossEntropy; or end the network with a "
-            "Sigmoid layer and output='identity', and round what it predicts"
-        )
-    if trainer.checkpoint is not None and not hasattr(trainer.optimizer, "restore"):
-        raise InputError(
-            f"checkpoint: expected an optimizer with state(), restore(state) and state_names, got "
-            f"{trainer.optimizer!r:.80}: derive its class from numpymlp.optimizers.Optimizer"
-        )
-    if stopping is not None and output == "identity" and stopping.monitor != "validation_loss":
-        raise InputError(
-            f"early_stopping: expected monitor='validation_loss' for values, got "
-            f"{stopping.monitor!r}: only classes have an accuracy"
-        )
-
-
-def check_held_out(early_stopping: Any, held_out: Any) -> None:
-    """Raise if early stopping has nothing to judge the epochs by."""
-    if early_stopping is not None and held_out is None:
-        raise InputError(
-            "early_stopping expected validation data: pass validation=0.1, or (x, y), to fit"
-        )
-
-
-def check_validation_pair(validation: Any) -> tuple[Any, Any]:
-    """Return validation data as samples and targets."""
-    if isinstance(validation, np.ndarray) or len(validation) != 2:
-        what = "an array" if isinstance(validation, np.ndarray) else f"{len(validation)} things"
-        raise InputError(
-            f"validation: expected (x, y) or a share such as 0.1, got {what}: samples and their "
-            f"targets stand together in a tuple"
-        )
-    return validation[0], validation[1]
-
-
-def check_fit_weights(
-    sample_weight: ArrayLike | None, class_weight: Any, y: NDArray[Any]
-) -> NDArray[Any] | None:
-    """Return the weight of each training sample (N,), of its own and of its class, or None."""
-    weight = check_sample_weight(sample_weight, len(y))
-    if class_weight is not None:
-        by_class = check_class_weight(class_weight, y)
-        weight = by_class if weight is None else weight * by_class
-    if weight is not None and not weight.any():
-        raise InputError(
-            "sample_weight: expected a weight above 0 somewhere, got only 0: nothing would be "
-            "learned"
-        )
-    return weight
-
-
-def check_batches(network: Any, rows: int, batch_size: int, begun: int | None) -> int:
-    """Return the number of training samples if every batch of them is large enough.
-
-    `begun` is the number with which an epoch under way was begun, or None.
-    """
-    if begun is not None and rows != begun:
-        raise InputError(
-            f"fit expected the {begun} training samples with which the epoch under way was begun, "
-            f"got {rows}: give it the same data and the same validation share"
-        )
-    smallest = max(getattr(layer, "minimum_batch", 1) for layer in network.layers)
-    left_over = rows % batch_size or min(batch_size, rows)
-    if left_over < smallest:
-        raise InputError(
-            f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
-            f"batches of {batch_size} leave {left_over} at the end: choose another batch_size"
-        )
-    return rows
-
-
-def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the weight of each sample (N,) by its class."""
-    if y.ndim != 1 or y.dtype.kind not in "iub":
-        raise InputError(
-            f"class_weight: expected integer labels (N,), got {_describe(y)}: use sample_weight"
-        )
-    classes, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        by_class = len(y) / (len(classes) * counts)
-    elif isinstance(class_weight, Mapping):
-        unknown = [label for label in class_weight if label not in classes.tolist()]
-        if unknown:
-            raise InputError(
-                f"class_weight: expected classes among {classes.tolist()}, got {unknown}"
-            )
-        by_class = np.array(
-            [
-                check_range(class_weight.get(label, 1.0), f"class_weight[{label}]", 0, math.inf)
-                for label in classes.tolist()
-            ]
-        )
-    else:
-        raise InputError(
-            f"class_weight: expected a dict of class to weight, or 'balanced', got "
-            f"{class_weight!r:.80}"
-        )
-    weight = check_sample_weight(by_class[inverse], len(y))
-    assert weight is not None  # None comes out only where None went in
-    return weight
 
 
 # ---- metrics and plots: labels, probabilities, values, weights ----
@@ -782,12 +528,12 @@ def as_labels_and_probabilities(
     return labels, rows
 
 
-def as_sample_weight(
-    sample_weight: ArrayLike | None, samples: int
-) -> NDArray[np.floating[Any]] | None:
-    """Return one weight of at least 0 for each sample, (N,) floats, or None for equal weights."""
-    weight = check_sample_weight(sample_weight, samples)
-    if weight is not None and not weight.any():
+def as_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
+    """Return one weight of at least 0 for each sample, (N,), not all 0, or None for equal ones."""
+    if sample_weight is None:
+        return None
+    weight = check_sample_weight(sample_weight, rows)
+    if not weight.any():
         raise InputError("sample_weight: expected a weight above 0 somewhere, got only 0")
     return weight
 
@@ -868,7 +614,7 @@ def as_confusion_matrix(matrix: ArrayLike) -> NDArray[Any]:
     square = counts.ndim == 2 and counts.shape[0] == counts.shape[1] >= 2
     if not square or counts.dtype.kind not in "iuf":
         raise InputError(
-            f"matrix: expected counts of shape (K, K) for K >= 2 classes, got {_describe(counts)}: "
+            f"matrix: expected counts of shape (K, K) for K >= 2 classes, got {describe(counts)}: "
             "metrics.confusion_matrix(y_true, y_pred, classes) makes one"
         )
     if not (np.isfinite(counts).all() and counts.min() >= 0 and counts.sum() > 0):
@@ -905,7 +651,7 @@ def as_pixel_weights(
     if weights.ndim != 2 or 0 in weights.shape or weights.dtype.kind != "f":
         raise InputError(
             f"W: expected float weights of shape (pixels, units), as Dense.W, got "
-            f"{_describe(weights)}"
+            f"{describe(weights)}"
         )
     if not np.isfinite(weights).all():
         raise InputError("W: expected finite weights, got NaN or infinity: has training diverged?")

@@ -1,66 +1,54 @@
-"""Checkpoints: all that a training is, in one file, so that another process can go on with it.
+"""Checkpoints: the whole state of a training run in one file, so that another process can continue.
 
-A Trainer that is given a `Checkpoint` writes it before the first step, after every epoch and when
-it is interrupted. Loaded into a Trainer that was built in the same way, it goes on as if nothing
-had happened, bit for bit. The file is written by `storage.py`: whole or not at all, no pickle.
-`runs.py` keeps one in each run folder; read that next.
+A Trainer with a `Checkpoint` writes it before the first step, after every epoch and when it is
+interrupted. Loaded into a Trainer that was built in the same way, training continues bit for bit as
+if it had not stopped. The file is an archive of `storage`: whole or not at all, no pickle.
 
     trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
     trainer.fit(x, y, epochs=10)             # killed in epoch 5
 
     trainer = Trainer(network, loss, optimizer, checkpoint=Checkpoint("checkpoint.npz"))
     trainer.checkpoint.load(trainer)
-    trainer.fit(x, y)                        # the other epochs
+    trainer.fit(x, y)                        # the remaining epochs
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import os
 import time
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from numpymlp.storage.archive import open_archive, write_archive
+from numpymlp.training.callbacks import Callback
 from numpymlp.training.history import COLUMNS
 from numpymlp.training.scoring import Mean, Running
+from numpymlp.training.state import Snapshot
 from numpymlp.validation import InputError, check_positive
-
-if TYPE_CHECKING:
-    from numpymlp.training.trainer import Trainer
-
 
 # The types of array that a checkpoint may hold, by the names that it gives them.
 NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bBhHiIqQefd"}
-# What a Trainer counts; its history and the optimizer's state follow from no count.
-COUNTERS = ("epoch", "batch", "step", "first_epoch", "last_epoch", "samples", "stopped")
+# The fields of `TrainingState` that are whole numbers, and those that are a number or None.
+COUNTERS = ("epoch", "batch", "step", "last_epoch", "samples", "idle_epochs")
+VALUES = ("best_value", "progress_value")
 STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
-# Of the state inside: 2 since Adam's m and v are sums, 3 since the learning rate and the last good
-# weights are in it. An older state would go on with wrong steps.
-FORMAT = 3
 
 
-class Snapshot(NamedTuple):
-    """A network's learned state at the end of an epoch: a copy of two arrays."""
-
-    epoch: int
-    parameters: np.ndarray
-    buffers: np.ndarray
-
-
-class Checkpoint:
-    """A file that holds the state of a training, and how often it is written.
+class Checkpoint(Callback):
+    """A file with the state of a training run, and how often it is written.
 
     Parameters
     ----------
     path : path-like
         An existing file is replaced as soon as training begins.
     minutes : float > 0, optional
-        Write after so many minutes, in the middle of an epoch too, instead of after each epoch.
+        Write at this interval, also in the middle of an epoch, instead of after each epoch.
     """
 
     def __init__(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
@@ -70,8 +58,8 @@ class Checkpoint:
             self.seconds = 60 * check_positive(minutes, "minutes")
         self._written = -np.inf
 
-    def save(self, trainer: Trainer) -> None:
-        """Write the state of a training between two steps.
+    def save(self, trainer: Any) -> None:
+        """Write the state of a training run between two steps.
 
         Raises
         ------
@@ -87,73 +75,80 @@ class Checkpoint:
         write_archive(self.path, "checkpoint", header, arrays)
         self._written = time.monotonic()
 
-    def after_step(self, trainer: Trainer) -> None:
-        """Write, if minutes were asked for and are over."""
+    def begin(self, trainer: Any) -> None:
+        self.save(trainer)
+
+    def step(self, trainer: Any) -> None:
         if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
             self.save(trainer)
 
-    def after_epoch(self, trainer: Trainer) -> None:
-        """Write, if no minutes were asked for or training has come to its end."""
-        if self.seconds is None or trainer.stopped:
+    def epoch_end(self, trainer: Any) -> None:
+        if self.seconds is None:
             self.save(trainer)
 
-    def load(self, trainer: Trainer) -> None:
-        """Bring a Trainer to where the file left off; `fit` without a number of epochs goes on.
+    def end(self, trainer: Any) -> None:
+        stopped = trainer.state.stopped
+        if stopped == "interrupted" or (stopped and self.seconds is not None):
+            self.save(trainer)
+
+    def load(self, trainer: Any) -> None:
+        """Restore the state into a Trainer; `fit` without a number of epochs continues from it.
 
         Raises
         ------
         InputError
-            If the file is no whole checkpoint, or that of a training that was set up differently;
-            the Trainer is then as it was.
+            If the file is no whole checkpoint, or that of a run with other settings; the Trainer
+            is then as it was.
         """
         with open_archive(self.path, "checkpoint") as archive:
             header = archive.header
             _check_setup(self.path, header.get("setup"), setup(trainer))
             _check_state(self.path, header)
             arrays = archive.read(_expected(self.path, header, trainer))
-        before = trainer.state()
+        header_before, arrays_before = state_of(trainer)
+        before = copy.deepcopy(header_before), {k: a.copy() for k, a in arrays_before.items()}
         try:
-            trainer.restore(header, arrays)
+            restore_state(trainer, header, arrays)
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            trainer.restore(*before)
+            restore_state(trainer, *before)
             raise InputError(
                 f"{os.fspath(self.path)} is altered: the state in it does not fit: {error}"
             ) from error
 
 
-def state_of(trainer: Trainer) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Give all that `restore_state` needs: numbers for a JSON header, and arrays (not copied)."""
-    network, optimizer = trainer.network, trainer.optimizer.state()
+def state_of(trainer: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return what `restore_state` needs: numbers for a JSON header, and arrays (not copied)."""
+    network, state, optimizer = trainer.network, trainer.state, trainer.optimizer.state()
     vectors = {name: value for name, value in optimizer.items() if isinstance(value, np.ndarray)}
     arrays = {"parameters": network.parameters, "buffers": network.buffers}
     arrays |= {f"optimizer.{name}": vector for name, vector in vectors.items()}
-    best, last = trainer.best, trainer.last if trainer.batch else None
-    for name, snapshot in (("best", best), ("last", last)):
+    # Between two epochs, the last good weights are the network's own.
+    for name, snapshot in (("best", state.best), ("last", state.last if state.batch else None)):
         if snapshot is not None:
             arrays[f"{name}.parameters"] = snapshot.parameters
             arrays[f"{name}.buffers"] = snapshot.buffers
     header = {
-        **{name: getattr(trainer, name) for name in COUNTERS},
-        "running": [(mean.total, mean.weight) for mean in trainer.running],
-        "history": trainer.history.rows,
+        **{name: getattr(state, name) for name in (*COUNTERS, *VALUES, "stopped")},
+        "running": [(mean.total, mean.weight) for mean in state.running],
+        "history": state.history.rows,
         "random_states": network.random_states,
         "optimizer": {name: optimizer[name] for name in optimizer.keys() - vectors.keys()},
         "learning_rate": float(trainer.optimizer.learning_rate),
-        "best_epoch": None if best is None else best.epoch,
+        "best_epoch": None if state.best is None else state.best.epoch,
     }
     return header, arrays
 
 
 def restore_state(
-    trainer: Trainer, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    trainer: Any, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """Bring a Trainer that was built in the same way to the state that `state_of` gave."""
-    network = trainer.network
-    for name in COUNTERS:
-        setattr(trainer, name, header[name])
+    """Bring a Trainer that was built in the same way to the state that `state_of` returned."""
+    network, state = trainer.network, trainer.state
+    for name in (*COUNTERS, *VALUES, "stopped"):
+        setattr(state, name, header[name])
     losses, accuracies = header["running"]
-    trainer.running = Running(Mean(*losses), Mean(*accuracies))
-    trainer.history.rows = [dict(row) for row in header["history"]]
+    state.running = Running(Mean(*losses), Mean(*accuracies))
+    state.history.rows = [dict(row) for row in header["history"]]
     network.parameters, network.buffers = arrays["parameters"], arrays["buffers"]
     network.random_states = header["random_states"]
     vectors = {
@@ -163,8 +158,8 @@ def restore_state(
     }
     trainer.optimizer.restore({**header["optimizer"], **vectors})
     trainer.optimizer.learning_rate = header["learning_rate"]
-    epochs = {"best": header["best_epoch"], "last": trainer.epoch if trainer.batch else None}
-    trainer.best, trainer.last = (
+    epochs = {"best": header["best_epoch"], "last": state.epoch if state.batch else None}
+    state.best, state.last = (
         None
         if epoch is None
         else Snapshot(epoch, arrays[f"{name}.parameters"], arrays[f"{name}.buffers"])
@@ -172,12 +167,11 @@ def restore_state(
     )
 
 
-def setup(trainer: Trainer) -> dict[str, Any]:
+def setup(trainer: Any) -> dict[str, Any]:
     """Describe how a Trainer was built: what must be the same for its bits to be the same."""
     return {
-        "format": FORMAT,
         "network": [_settings(layer) for layer in trainer.network.layers],
-        "output": trainer.network.output,
+        "output": trainer.network.head.name,
         "dtype": trainer.network.dtype.name,
         "loss": _settings(trainer.loss),
         "optimizer": {**_settings(trainer.optimizer), "learning_rate": float(trainer.first_rate)},
@@ -193,9 +187,9 @@ def setup(trainer: Trainer) -> dict[str, Any]:
 
 
 def _settings(part: Any) -> Any:
-    """Name a part of a training with its numbers; what it has learned meanwhile is left out.
+    """Name a part of a Trainer with its settings, without what changes in training.
 
-    What a function has caught from around it (a closure) cannot be seen.
+    Closure variables of a function cannot be seen.
     """
     if part is None:
         return None
@@ -203,11 +197,11 @@ def _settings(part: Any) -> Any:
         given = {**{str(n): v for n, v in enumerate(part.args)}, **part.keywords}
         settings = _settings(SimpleNamespace(**given))
         return {**settings, "type": "partial", "of": _settings(part.func)}
-    changing = {*getattr(part, "state_names", ()), "kept"}
+    changing = {*getattr(part, "state_names", ()), "cache", "in_network"}
     settings = {}
     for name, value in sorted(getattr(part, "__dict__", {}).items()):
-        # As JSON gives it back: numbers of NumPy become Python's, tuples lists. A tuple is a
-        # setting in a dataclass; a layer may keep the shape of its last batch in one.
+        # As JSON gives it back: NumPy's numbers become Python's, tuples lists. A tuple is a setting
+        # in a dataclass; a layer may hold the shape of its last batch in one.
         plain = value.item() if isinstance(value, np.generic) else value
         several = list(plain) if isinstance(plain, tuple) and dataclasses.is_dataclass(part) else []
         if name in changing:
@@ -227,9 +221,9 @@ def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, A
     for name, value in expected.items():
         if found.get(name) != value:
             raise InputError(
-                f"{os.fspath(path)} is from another training: its {name} is "
+                f"{os.fspath(path)} is from another training run: its {name} is "
                 f"{found.get(name)!r:.200}, this one's is {value!r:.200}; build the Trainer as it "
-                f"was, or begin a new training"
+                f"was, or start a new run"
             )
 
 
@@ -238,7 +232,8 @@ def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> Non
     epoch, best = header.get("epoch"), header.get("best_epoch")
     history, running = header.get("history"), header.get("running")
     fits = {
-        **{name: _is_count(header.get(name)) for name in COUNTERS if name != "stopped"},
+        **{name: _is_count(header.get(name)) for name in COUNTERS},
+        **{name: _is_number(header.get(name), or_none=True) for name in VALUES},
         "stopped": header.get("stopped") in STOPPED,
         "best_epoch": best is None or _is_count(best),
         "learning_rate": _is_number(header.get("learning_rate")),
@@ -249,9 +244,9 @@ def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> Non
         "history": isinstance(history, list)
         and len(history) == epoch
         and all(isinstance(row, dict) and tuple(row) == COLUMNS for row in history)
-        and all(_is_number(v) or v is None for row in history for v in row.values()),
+        and all(_is_number(v, or_none=True) for row in history for v in row.values()),
         "optimizer": isinstance(header.get("optimizer"), dict)
-        and all(_is_number(value) or value is None for value in header["optimizer"].values()),
+        and all(_is_number(value, or_none=True) for value in header["optimizer"].values()),
     }
     wrong = [name for name, right in fits.items() if not right]
     if wrong:
@@ -260,8 +255,9 @@ def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> Non
         )
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_number(value: Any, or_none: bool = False) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number or (or_none and value is None)
 
 
 def _is_count(value: Any) -> bool:
@@ -269,7 +265,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _expected(
-    path: str | os.PathLike[str], header: Mapping[str, Any], trainer: Trainer
+    path: str | os.PathLike[str], header: Mapping[str, Any], trainer: Any
 ) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Tell which arrays the file must hold: vectors as long as the network's."""
     network = trainer.network

@@ -1,35 +1,33 @@
-"""When the numbers break: where they broke first, and what helps.
+"""Divergence: where the numbers first became infinite or NaN, and the likely cause.
 
-A training diverges when a number becomes infinite or NaN; from there on everything is NaN. The
-Trainer notices it in the loss or in the gradient, before a step is taken with them, and asks here
-for the place and the likely cause. Nothing of this runs while training goes well: go back to
-`training.py` for that.
+The Trainer finds it in the loss or in the gradient, before a step is taken with them, and asks here
+for place and cause. Nothing of this runs while training goes well.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from numpymlp.network import Network
-from numpymlp.storage.models import label
-from numpymlp.validation import LARGE
+from numpymlp.training.checks import LARGE
 
 
 class TrainingDiverged(ArithmeticError):
     """A number became infinite or NaN; the network has its last good weights back."""
 
 
-def find_break(network: Network, x: np.ndarray | None, value: float) -> str | None:
-    """Tell where the numbers broke, walking the way that they went: forward, then backward.
+def first_nonfinite(network: Network, x: np.ndarray | None, value: float) -> str | None:
+    """Return where the numbers first became infinite or NaN: forward first, then backward.
 
     Parameters
     ----------
     network : Network
         As it was after the backward pass of the step that failed.
     x : ndarray of shape (N, in), or None
-        The batch of this step; None if it happened after an epoch.
+        The batch of this step; None after an epoch.
     value : float
         The loss.
 
@@ -41,37 +39,35 @@ def find_break(network: Network, x: np.ndarray | None, value: float) -> str | No
     vectors = (network.parameters, network.gradients, network.buffers)
     if math.isfinite(value) and all(np.isfinite(vector).all() for vector in vectors):
         return None  # only the sum of the squares was too large for its dtype
-    names = [label(layer) for layer in network.layers]
+    layers = network.layers
     for name, array in network.named_parameters().items():
         if not np.isfinite(array).all():
-            return f"the last update broke parameter {name} of {names[int(name.split('.')[0])]}"
+            return f"the last update broke parameter {name} of {layers[int(name.split('.')[0])]}"
     if not np.isfinite(network.buffers).all():
         return "the running mean or variance of a batch norm broke"
     if x is not None:
         if not np.isfinite(x).all():
             return "the inputs broke, in the augmentation"
-        output = x.astype(network.dtype)
-        for position, layer in enumerate(network.layers):
-            output = layer.forward(output, True)
+        for position, (layer, output) in enumerate(network.walk(x, training=True)):
             if not np.isfinite(output).all():
                 return (
-                    f"the numbers first broke in the output of {names[position]}, layer "
-                    f"{position + 1} of {len(names)}"
+                    f"the numbers first broke in the output of {layer}, layer {position + 1} of "
+                    f"{len(layers)}"
                 )
     if not math.isfinite(value):
-        return f"the loss itself broke, behind {names[-1]}: it became {value}"
+        return f"the loss itself broke, behind {layers[-1]}: it became {value}"
     for name, array in reversed(network.named_gradients().items()):
         if not np.isfinite(array).all():
-            return f"the gradient first broke in {name} of {names[int(name.split('.')[0])]}"
+            return f"the gradient first broke in {name} of {layers[int(name.split('.')[0])]}"
     return None
 
 
-def remedy(
+def likely_cause(
     network: Network, x: np.ndarray | None, y: np.ndarray | None, rate: float, first_step: bool
 ) -> str:
-    """Name the likely cause with the number that gives it away, and what to do about it."""
+    """Name the likely cause with the number that shows it, and the fix."""
     if x is not None and not np.isfinite(x).all():
-        return "an augment(x, rng) that gives NaN or infinity: look at what it returns"
+        return "an augment(x, rng) that returns NaN or infinity: look at what it returns"
     causes = []
     if x is not None and _largest(x) > LARGE:
         causes.append(
@@ -83,7 +79,7 @@ def remedy(
     if first_step and _largest(network.parameters) > LARGE:
         causes.append(
             f"initial weights that are too large (they reach {_largest(network.parameters):.3g}): "
-            f"take he_normal or glorot_uniform"
+            f"use he_normal or glorot_uniform"
         )
     if first_step and not causes:
         causes.append(
@@ -95,6 +91,45 @@ def remedy(
     return "; or ".join(causes)
 
 
+def stop_if_diverged(
+    trainer: Any,
+    value: float,
+    rate: float,
+    x: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+) -> None:
+    """Where a number is infinite or NaN, restore the last good weights and raise.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    value : float
+        The loss of a batch, or of the validation data.
+    rate : float
+        The learning rate.
+    x, y : ndarray, optional
+        The batch; None after an epoch.
+
+    Raises
+    ------
+    TrainingDiverged
+    """
+    state, network = trainer.state, trainer.network
+    where = first_nonfinite(network, x, value)
+    if where is None:
+        return
+    cause = likely_cause(network, x, y, rate, first_step=state.step == 0)
+    step = state.step + (x is not None)
+    good = state.repeat_epoch(network)
+    if hasattr(trainer.optimizer, "reset"):
+        trainer.optimizer.reset()
+    kept = "before training" if good.epoch == 0 else f"of epoch {good.epoch}"
+    raise TrainingDiverged(
+        f"training diverged at step {step} (epoch {state.epoch + 1}): {where}. Likely cause: "
+        f"{cause}. The network has its weights {kept} back."
+    )
+
+
 def _largest(array: np.ndarray) -> float:
-    """Give the largest magnitude."""
+    """Return the largest magnitude."""
     return float(np.abs(array.astype(np.float64)).max(initial=0.0))

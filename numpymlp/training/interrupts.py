@@ -1,8 +1,8 @@
-"""Stop between two steps: what Ctrl-C and a polite kill do to a training.
+"""Stop between two steps: what Ctrl-C and SIGTERM do to a training run.
 
-The first signal only asks; the loop looks at the request after the step under way, so that no
-update is ever cut in half. The second signal does what it did before: it aborts. `training.py`
-uses this, and is where to go back to; a command adds SIGTERM to its `stop_signals`.
+The first signal is a request; the loop looks at it after the step under way, so that no update is
+cut in half. The second signal aborts as usual. Commands add SIGTERM to the Trainer's
+`stop_signals`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Self
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """A command's training was stopped by a signal; the message says how to go on."""
+    """A signal stopped the training of a command; the message says how to continue."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
@@ -23,14 +23,14 @@ class TrainingInterrupted(KeyboardInterrupt):
 
 
 class StopBetweenSteps:
-    """While entered, turn the first of some signals into a call of `request`.
+    """In a ``with`` block, turn the first signal into a call of `request`.
 
     Parameters
     ----------
     signals : sequence of int
         Such as ``(signal.SIGINT, signal.SIGTERM)``.
     request : callable
-        Takes the number of the signal that came.
+        Takes the number of the signal.
     """
 
     def __init__(self, signals: Sequence[int], request: Callable[[int], None]) -> None:
@@ -42,21 +42,21 @@ class StopBetweenSteps:
         if threading.current_thread() is threading.main_thread():
             try:
                 for number in self.signals:
-                    # What the caller had ignored stays ignored: nohup, jobs in the background.
+                    # Signals that the caller ignores stay ignored: nohup, background jobs.
                     if signal.getsignal(number) is not signal.SIG_IGN:
                         self._former[number] = signal.signal(number, self._handle)
-            except (OSError, ValueError):  # SIGKILL, for one, cannot be caught
-                self._put_back()
+            except (OSError, ValueError):  # SIGKILL, for example, cannot be caught
+                self._restore_handlers()
                 raise
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.request(number)
-        self._put_back()
+        self._restore_handlers()
 
-    def _put_back(self) -> None:
+    def _restore_handlers(self) -> None:
         for number, handler in self._former.items():
-            # None stands for a handler that was not set from Python, which nobody can put back.
+            # None stands for a handler that was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._former = {}
 
@@ -66,4 +66,4 @@ class StopBetweenSteps:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._put_back()
+        self._restore_handlers()

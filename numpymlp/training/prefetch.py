@@ -1,8 +1,8 @@
-"""Prepare the next batches while this one trains: a thread that runs a few items ahead.
+"""Prepare the next batches in a second thread while this one trains.
 
-NumPy lets go of the interpreter while it works on large arrays, so a second core can distort
-images meanwhile. What comes out is what the loop would have got without the thread, in the same
-order; only the time differs. `training.py` uses it where batches are augmented: go back there.
+NumPy releases the interpreter lock while it works on large arrays, so a second core can distort
+images meanwhile. The items and their order are the same as without the thread; only the time
+differs. The Trainer uses it where batches are augmented.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ T = TypeVar("T")
 class Prefetch(Generic[T]):
     """Iterate over items that another thread prepares: ``with Prefetch(batches) as ready``.
 
-    Leaving the block ends the thread, whether the loop came to its end, broke off, or raised.
+    Leaving the block ends the thread, also after a break or an error.
 
     Parameters
     ----------
     items : iterable
-        Read by the thread alone, from the beginning of the block on. Its errors are raised in
-        the loop, in the place of the item that is missing.
+        Only the thread reads it. Its errors are raised in the loop, in place of the missing item.
     ahead : int, default 2
-        How many items may lie ready: this bounds the memory.
+        How many items may be ready: this bounds the memory.
     """
 
     def __init__(self, items: Iterable[T], ahead: int = 2) -> None:
         self.items = items
-        # A permit for each item that may be prepared; the loop hands one back for each it takes.
+        # A permit for each item that may be prepared; the loop returns one for each that it takes.
         self._permits = threading.Semaphore(check_positive_integer(ahead, "Prefetch ahead"))
         self._ready: queue.SimpleQueue[tuple[T] | BaseException] = queue.SimpleQueue()
         self._closing = False
@@ -66,7 +65,7 @@ class Prefetch(Generic[T]):
     def __next__(self) -> T:
         item = self._ready.get()
         if isinstance(item, BaseException):
-            self._ready.put(item)  # whoever asks again is told the same
+            self._ready.put(item)  # the next call raises the same
             raise item
         self._permits.release()
         return item[0]
@@ -80,4 +79,4 @@ class Prefetch(Generic[T]):
         self._closing = True
         self._permits.release()
         self._thread.join()
-        self._ready.put(StopIteration())  # whoever reads on afterwards comes to an end
+        self._ready.put(StopIteration())  # a later read ends at once

@@ -1,7 +1,6 @@
-"""What a person sees while a network trains: a bar in a terminal, plain lines in a file.
+"""The progress bar: a bar over all steps, and one line for each finished epoch.
 
-The Trainer (`training.py`) tells it of every step and every epoch. tqdm draws the bar, and is
-imported only when there is a terminal or a notebook to draw it in.
+A callback like any other; tqdm is imported only where there is a terminal or a notebook to draw in.
 """
 
 from __future__ import annotations
@@ -12,64 +11,66 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from numpymlp.training.callbacks import Callback
+
 REFRESH = 0.1  # seconds between two changes of the numbers beside the bar
 
 
-class Progress:
-    """A bar over all steps of a training, and one line for each finished epoch.
+class Progress(Callback):
+    """Show how far training is.
 
     Parameters
     ----------
-    steps, done : int
-        Steps of the whole training, and how many of them are behind it.
-    epochs : int
-        The number of the last epoch.
-    verbose : {0, 1}
-        0 shows nothing at all.
+    advice : bool
+        Whether to say what to do after an interruption.
     """
 
-    def __init__(self, steps: int, done: int, epochs: int, verbose: int) -> None:
-        self.epochs, self.verbose = epochs, verbose
-        self._bar = _bar(steps, done) if verbose else None
+    def __init__(self, advice: bool) -> None:
+        self.advice = advice
+        self._bar: Any = None
         self._shown = 0.0
 
-    def step(self, epoch: int, running: Mapping[str, float | None]) -> None:
-        """Move the bar on by one step; `running` holds the means of this epoch so far."""
+    def begin(self, trainer: Any) -> None:
+        self._bar = _bar(trainer.total_steps, trainer.state.step)
+
+    def step(self, trainer: Any) -> None:
         if self._bar is None:
             return
         now = time.monotonic()
         if now - self._shown > REFRESH:
-            self._shown = now
-            self._bar.set_description_str(f"epoch {epoch}/{self.epochs}", refresh=False)
-            self._bar.set_postfix_str(_numbers(running), refresh=False)
+            self._shown, state = now, trainer.state
+            self._bar.set_description_str(f"epoch {state.epoch + 1}/{state.last_epoch}", False)
+            self._bar.set_postfix_str(_numbers(state.running_columns(trainer.network)), False)
         self._bar.update(1)
 
-    def epoch(self, row: Mapping[str, float | None]) -> None:
-        """Write the line of a finished epoch."""
-        if self.verbose:
-            width = len(str(self.epochs))
-            self.line(
-                f"epoch {row['epoch']:>{width}}/{self.epochs}  {_numbers(row)}  "
-                f"{row['seconds']:.1f} s"
-            )
+    def epoch_end(self, trainer: Any) -> None:
+        state = trainer.state
+        row, width = state.history.rows[-1], len(str(state.last_epoch))
+        self._line(
+            f"epoch {row['epoch']:>{width}}/{state.last_epoch}  {_numbers(row)}  "
+            f"{row['seconds']:.1f} s"
+        )
 
-    def line(self, text: str) -> None:
-        """Write a line without tearing the bar."""
-        if not self.verbose:
-            return
+    def end(self, trainer: Any) -> None:
+        state = trainer.state
+        if self.advice and state.stopped == "interrupted":
+            self._line(
+                f"Interrupted in epoch {state.epoch + 1}, after batch {state.batch} of "
+                f"{trainer.steps_per_epoch}; what was learned is kept, and fit continues from here."
+            )
+        if self._bar is not None:
+            self._bar.close()
+
+    def _line(self, text: str) -> None:
+        """Write a line without damaging the bar."""
         if self._bar is None:
             print(text, flush=True)
         else:
             self._bar.write(text, file=sys.stdout)
 
-    def close(self) -> None:
-        """Take the bar away; the lines stay."""
-        if self._bar is not None:
-            self._bar.close()
-
 
 def _numbers(row: Mapping[str, float | None]) -> str:
-    """Name the numbers as what they are: a mean over the running epoch, or a clean evaluation."""
+    """Name the numbers: means over the epoch while weights move, and validation after it."""
     parts = []
     for prefix, name in (("running_train", "train (running mean)"), ("validation", "validation")):
         loss, accuracy = row.get(f"{prefix}_loss"), row.get(f"{prefix}_accuracy")
@@ -80,7 +81,7 @@ def _numbers(row: Mapping[str, float | None]) -> str:
 
 
 def _bar(steps: int, done: int) -> Any:
-    """Make tqdm's bar where something can draw it, else None."""
+    """Return tqdm's bar where something can draw it, else None."""
     notebook = "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None
     if not notebook and not sys.stderr.isatty():
         return None

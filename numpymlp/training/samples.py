@@ -1,22 +1,24 @@
-"""Samples on their way into training: looked through once, split, handed out in batches.
+"""Samples on their way into training: checked once, split, handed out in batches.
 
-`Samples` says which rows of the data count, so that holding some out copies nothing. `prepare` is
-the border: what is wrong with the data is found there, before the first step. `scoring.py` and
-`training.py` take batches from here; read `scoring.py` next.
+`Samples` holds which rows of the data count, so that holding some out copies nothing. `prepare` is
+the border: what is wrong with the data is found there, before the first step. Read `scoring.py`
+next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from numpymlp.data.splits import split_indices
-from numpymlp.validation import check_fit_weights, check_training_data, check_validation_pair
-
-if TYPE_CHECKING:
-    from numpymlp.network import Network
+from numpymlp.network import Network
+from numpymlp.training.checks import (
+    check_fit_weights,
+    check_training_data,
+    check_validation_pair,
+)
 
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, weights
 
@@ -44,7 +46,7 @@ def prepare(
     class_weight: Mapping[int, float] | str | None,
     rng: np.random.Generator,
 ) -> tuple[Samples, Samples | None]:
-    """Check all data that a network is to be trained on, and split off what validation needs.
+    """Check all data that a network is trained on, and split off what validation needs.
 
     Parameters
     ----------
@@ -57,16 +59,16 @@ def prepare(
     Returns
     -------
     train, held_out : Samples
-        `held_out` is None where no validation is asked for; its samples all count alike.
+        `held_out` is None without validation; its samples all count alike.
     """
     x, y = check_training_data(network, x, y)
     weight = check_fit_weights(sample_weight, class_weight, y)
+    rows = np.arange(len(x))
     if isinstance(validation, tuple | list | np.ndarray):
         pair = check_validation_pair(validation)
         x_val, y_val = check_training_data(network, *pair, name="validation")
-        held_out = Samples(x_val, y_val, None, np.arange(len(x_val)))
-        return Samples(x, y, weight, np.arange(len(x))), held_out
+        return Samples(x, y, weight, rows), Samples(x_val, y_val, None, np.arange(len(x_val)))
     if validation is not None:
         rows, held_rows = split_indices(y, validation, rng)
         return Samples(x, y, weight, rows), Samples(x, y, None, held_rows)
-    return Samples(x, y, weight, np.arange(len(x))), None
+    return Samples(x, y, weight, rows), None

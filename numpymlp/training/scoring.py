@@ -1,8 +1,8 @@
-"""What a network is worth on data: its mean loss, and the share of right answers.
+"""Scoring: the mean loss and the accuracy of a network on data.
 
-The Trainer judges each epoch with this room, and anybody may judge a network with `evaluate`:
-in evaluation mode, without what only training adds, in bounded memory. Confusion matrices and
-all other figures are the business of `metrics`. Read `history.py` next, then `training.py`.
+The Trainer scores each epoch with this module, and `evaluate` scores a network in one call: in
+evaluation mode, without label smoothing, in bounded memory. Confusion matrices and all other
+figures are in `metrics`. Read `history.py` next.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from numpymlp.losses import Loss
-from numpymlp.network import BATCH, Network
+from numpymlp.network import BATCH, Network, Pass, loss_value
+from numpymlp.training.checks import check_finite_loss, check_training_data
 from numpymlp.training.samples import Samples
-from numpymlp.validation import as_sample_weight, check_finite_loss, check_training_data
+from numpymlp.validation import as_sample_weight
 
 
 class Evaluation(NamedTuple):
-    """What a network is worth on data: mean loss, share of right answers (None for values)."""
+    """Mean loss and accuracy of a network on data; the accuracy is None for values."""
 
     loss: float
     accuracy: float | None
@@ -40,49 +41,32 @@ class Mean:
 
 
 class Running(NamedTuple):
-    """Loss and accuracy of an epoch so far, in training mode, while the weights move."""
+    """Weighted means of loss and accuracy over the batches so far."""
 
     losses: Mean
     accuracies: Mean
 
-    def add(
-        self,
-        value: float,
-        network: Network,
-        logits: np.ndarray,
-        y: np.ndarray,
-        w: np.ndarray | None,
-    ) -> None:
-        """Take a batch in: its loss, and what came out for its targets."""
-        weight = total_weight(logits, w)
-        self.losses.add(value, weight)
-        right = right_answers(network, logits, y)
-        if right is not None:
-            self.accuracies.add(weighted_share(right, w), weight)
+    @classmethod
+    def empty(cls) -> Running:
+        return cls(Mean(), Mean())
 
-    def columns(self, network: Network) -> dict[str, float | None]:
-        """Give the means as columns of the history; values have no accuracy."""
-        return {
-            "running_train_loss": self.losses.value,
-            "running_train_accuracy": (
-                None if network.output == "identity" else self.accuracies.value
-            ),
-        }
+    def add(self, network: Network, batch: Pass, y: np.ndarray, w: np.ndarray | None) -> None:
+        """Add a batch: its loss, and the share of its weight that lies on right answers."""
+        weight = len(y) if w is None else float(w.sum())
+        self.losses.add(batch.loss, weight)
+        correct = network.head.correct(batch.logits, y)
+        if correct is None:
+            return
+        if w is None:
+            share = float(np.count_nonzero(correct)) / len(correct)
+        else:
+            share = float(w @ correct / (w.sum() or 1.0))
+        self.accuracies.add(share, weight)
 
-
-def right_answers(network: Network, logits: np.ndarray, y: np.ndarray) -> np.ndarray | None:
-    """Tell for each sample whether the answer is right: (N,) booleans, None for values.
-
-    Soft targets count as their likeliest class; of several sigmoid outputs all must be right.
-    """
-    right: np.ndarray
-    if network.output == "identity":
-        return None
-    if network.output == "softmax":
-        right = logits.argmax(axis=1) == (y if y.ndim == 1 else y.argmax(axis=1))
-    else:
-        right = ((logits > 0) == (y.reshape(logits.shape) > 0.5)).all(axis=1)
-    return right
+    def evaluation(self, network: Network) -> Evaluation:
+        """Return the means; a network that gives values has no accuracy."""
+        values = network.head.name == "identity"
+        return Evaluation(self.losses.value, None if values else self.accuracies.value)
 
 
 def evaluate(
@@ -92,7 +76,7 @@ def evaluate(
     y: np.ndarray,
     sample_weight: np.ndarray | None = None,
 ) -> Evaluation:
-    """Judge a network as it is: evaluation mode, no label smoothing, bounded memory.
+    """Compute the mean loss and accuracy in evaluation mode, without label smoothing.
 
     Parameters
     ----------
@@ -115,27 +99,11 @@ def evaluate(
 def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluation:
     """Do what `evaluate` does, on samples that are checked already."""
     clean = loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss
-    losses, accuracies = Mean(), Mean()
+    means = Running.empty()
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(samples.rows), BATCH):
             x, y, w = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))
             logits = network.forward(x)
-            value = clean.forward(logits, *([y] if w is None else [y, w]))
-            losses.add(value, total_weight(x, w))
-            right = right_answers(network, logits, y)
-            if right is not None:
-                accuracies.add(weighted_share(right, w), total_weight(x, w))
-    network.forget()
-    return Evaluation(losses.value, accuracies.value if network.output != "identity" else None)
-
-
-def total_weight(x: np.ndarray, w: np.ndarray | None) -> float:
-    """Give the sum of the weights of a batch; each sample weighs 1 where none are given."""
-    return len(x) if w is None else float(w.sum())
-
-
-def weighted_share(right: np.ndarray, w: np.ndarray | None) -> float:
-    """Give the share of the weight of a batch that lies on right answers."""
-    if w is None:
-        return float(np.count_nonzero(right)) / len(right)
-    return float(w @ right / (w.sum() or 1.0))
+            means.add(network, Pass(loss_value(clean, logits, y, w), 0.0, logits), y, w)
+    network.clear_cache()
+    return means.evaluation(network)

@@ -1,0 +1,258 @@
+"""The layer protocol: what every layer has, how it declares what it learns, what fits behind it.
+
+The layers themselves are in `layers.py`; read that first. `Declared` is the one piece of magic in
+the package: it keeps ``layer.W`` a view into the network's vector when the layer assigns to it.
+`shapes_between` is the one walk that answers every question about shapes.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from numpymlp.validation import InputError, check_list
+
+Shape = tuple[int | EllipsisType, ...] | None  # of one sample; None: not known, or any
+
+
+class Declared:
+    """An array that a class of layers declares: a parameter, its gradient or a buffer.
+
+    ``layer.W`` reads the array. ``layer.W = a`` keeps ``a``, as with any attribute, until the layer
+    belongs to a network; from then on it copies ``a`` into the network's vector, of which
+    ``layer.W`` is a view. So a layer may say ``self.dW = x.T @ dy`` and fills the network's
+    gradient.
+    """
+
+    def __init__(self, kind: str, gradient: Declared | None = None) -> None:
+        self.kind, self.gradient = kind, gradient
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        if layer is None:
+            return self
+        if self.name not in layer.__dict__:
+            raise AttributeError(
+                f"{layer} has no {self.name} yet: give it rng=np.random.default_rng(seed), "
+                f"or put it into a Network, which draws its weights"
+            )
+        return layer.__dict__[self.name]
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        if not layer.in_network:
+            layer.__dict__[self.name] = np.asarray(value)
+            return
+        view = layer.__dict__[self.name]
+        if np.shape(value) != view.shape:
+            raise InputError(
+                f"{layer}.{self.name} expected shape {view.shape}, got {np.shape(value)}: arrays "
+                f"in a network keep their shape; build a new network for another one"
+            )
+        if value is not view:
+            view[...] = value
+
+
+def parameter() -> tuple[Any, Any]:
+    """Declare a parameter and its gradient in a class of layers: ``W, dW = parameter()``."""
+    gradient = Declared("gradient")
+    return Declared("parameter", gradient), gradient
+
+
+def buffer() -> Any:
+    """Declare an array that a layer keeps without learning it: ``running_mean = buffer()``."""
+    return Declared("buffer")
+
+
+class Layer:
+    """The base class of all layers.
+
+    A custom layer defines `forward` and `backward`, and declares what it learns:
+
+    >>> class Scale(Layer):
+    ...     factor, dfactor = parameter()
+    ...
+    ...     def __init__(self, features):
+    ...         self.factor = np.ones(features)
+    ...
+    ...     def forward(self, x, training=False):
+    ...         self.cache = x
+    ...         return x * self.factor
+    ...
+    ...     def backward(self, dy, input_gradient=True):
+    ...         self.dfactor = (dy * self.cache).sum(axis=0)
+    ...         return dy * self.factor
+
+    `check_layer` proves its gradient; with `shapes` and `config`, `numpymlp.save` writes it to a
+    file.
+
+    Attributes
+    ----------
+    input_shape : tuple or None
+        Shape of one sample that the layer expects: ``(784,)``, ``(..., 8)`` for any shape that ends
+        with 8, None for any shape at all.
+    minimum_batch : int
+        The smallest batch that the layer can be trained on.
+    cache
+        What `forward` leaves for `backward`.
+    in_network : bool
+        Whether the layer's arrays are views into a network's vectors.
+    """
+
+    input_shape: Shape = None
+    minimum_batch = 1
+    in_network = False
+    cache: Any
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} must define forward(x, training)")
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        """Set the gradients of the parameters; return dx, or None where it is not asked for."""
+        raise NotImplementedError(f"{type(self).__name__} must define backward(dy, input_gradient)")
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw the first parameters; a layer that learns nothing has nothing to draw."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every parameter and buffer, also before they are drawn."""
+        return {}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """Return the shape of one output sample for one input sample of this shape."""
+        return input_shape
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments that build this layer again, as JSON can hold them."""
+        return {}
+
+    @classmethod
+    def declared(cls, kind: str) -> dict[str, str]:
+        """Map each "parameter" of the class to its gradient's name, or each "buffer" to ""."""
+        arrays = [value for base in reversed(cls.__mro__) for value in vars(base).values()]
+        return {
+            each.name: each.gradient.name if each.gradient else ""
+            for each in arrays
+            if isinstance(each, Declared) and each.kind == kind
+        }
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "cache":
+            raise AttributeError(f"{self}: backward expected a forward pass before it")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __copy__(self) -> Layer:
+        return copy.deepcopy(self)  # a shallow copy would write into the network of the original
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy owns its arrays, belongs to no network yet, and has seen no batch.
+        return {k: v for k, v in self.__dict__.items() if k not in ("cache", "in_network")}
+
+
+# ---- layers in a row ----
+
+
+def check_layers(layers: Any) -> tuple[Layer, ...]:
+    """Return the layers of a new network; those that belong to another one as copies."""
+    row = check_list(layers, "Network", "[Dense(784, 128), ReLU(), Dense(128, 10)]")
+    if not row:
+        raise InputError("Network expected at least one layer, got none")
+    for position, layer in enumerate(row):
+        if not isinstance(layer, Layer):
+            if isinstance(layer, type) and issubclass(layer, Layer):
+                likely = f"add (): {layer.__name__}(...)"
+            else:
+                likely = "let its class derive from numpymlp.Layer"
+            raise InputError(
+                f"Network expected layers, got {layer!r:.80} at position {position}: {likely}"
+            )
+        if "input_gradient" not in inspect.signature(layer.backward).parameters:
+            raise InputError(
+                f"{layer} at position {position} expected backward(dy, input_gradient=True), got "
+                f"backward{inspect.signature(layer.backward)}: add the argument"
+            )
+        if any(layer is other for other in row[:position]):
+            raise InputError(
+                f"Network expected each layer once, got the same {layer} again at position "
+                f"{position}: a layer caches its batch for backward; make a second one"
+            )
+    return tuple(copy.deepcopy(layer) if layer.in_network else layer for layer in row)
+
+
+def check_initialized(layer: Layer) -> None:
+    """Raise unless a layer has all arrays that its class declares."""
+    names = [*layer.declared("parameter"), *layer.declared("buffer")]
+    if missing := [name for name in names if name not in vars(layer)]:
+        raise InputError(
+            f"{layer} expected arrays for all that its class declares, got no "
+            f"{', '.join(missing)}: set them in its constructor or in initialize(rng)"
+        )
+
+
+def shapes_between(layers: Sequence[Layer]) -> list[Shape]:
+    """Return the shape of a sample before the first layer, after it, ..., after the last.
+
+    Raises
+    ------
+    InputError
+        If a layer cannot take what the layers before it give.
+    """
+    shape: Shape = None
+    for layer in layers:  # the input has the shape that the first layer expects that says so
+        if layer.input_shape is not None and fits(shape, layer.input_shape):
+            shape = layer.input_shape
+        if (shape and ... not in shape) or type(layer).output_shape is not Layer.output_shape:
+            break
+    shapes = [shape]
+    for position, layer in enumerate(layers):
+        expected = layer.input_shape
+        if not fits(shape, expected):
+            raise InputError(
+                f"{layer} at position {position} expected samples of shape {shape_text(expected)}, "
+                f"got {shape_text(shape)} from the layers before it: neighbouring sizes must match"
+            )
+        if expected is not None and (shape is None or ... in shape):
+            shape = expected
+        shape = None if shape is None else layer.output_shape(shape)
+        shapes.append(shape)
+    return shapes
+
+
+def fits(shape: Shape, expected: Shape) -> bool:
+    """Return whether a sample of this shape can be what is expected; ``...`` is any axes."""
+    if shape is None or expected is None:
+        return True
+    if ... not in shape and ... not in expected:
+        return shape == expected
+    a, b = ([size for size in each if size is not ...] for each in (shape, expected))
+    return all(m == n for m, n in zip(reversed(a), reversed(b), strict=False))
+
+
+def shape_text(shape: Shape, *before: str) -> str:
+    """Write a shape: "(N, ..., 8)" for ``shape_text((..., 8), "N")``; "?" if it is not known."""
+    if shape is None:
+        return "?"
+    sizes = [*before, *("..." if size is ... else str(size) for size in shape)]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def summary_table(layers: Sequence[Layer], shapes: Sequence[Shape], counts: Sequence[int]) -> str:
+    """Return a table: each layer with the shape of its output and its number of parameters."""
+    outputs = [shape_text(shape, "N") for shape in shapes]
+    rows = [("layer", "output", "parameters"), ("input", outputs[0], "")]
+    for layer, output, count in zip(layers, outputs[1:], counts, strict=True):
+        rows.append((str(layer), output, f"{count:,}"))
+    rows.append(("total", "", f"{sum(counts):,}"))
+    a, b, c = (max(len(row[column]) for row in rows) for column in range(3))
+    lines = [f"{name:<{a}}  {output:<{b}}  {count:>{c}}" for name, output, count in rows]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
