@@ -1,10 +1,10 @@
-"""`numpymlp check`: every option reaches the network, the table is printed, mistakes are said."""
+"""`numpymlp check`: every option reaches the network, the table is printed, errors are reported."""
 
 import pytest
 
 from numpymlp import BatchNorm, Dropout, InputError, Tanh
 from numpymlp.__main__ import main
-from numpymlp.commands.self_check import check_architecture
+from numpymlp.commands.check import check_architecture
 
 
 def test_the_options_reach_the_network() -> None:
@@ -28,12 +28,12 @@ def test_the_options_reach_the_network() -> None:
     assert {row.name for row in check_architecture(())[2].rows} == {"0.W", "0.b", "x"}
 
 
-def test_the_seed_decides() -> None:
+def test_the_seed_determines_the_weights() -> None:
     first, again, other = (check_architecture(seed=seed)[0].parameters for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()
     network = check_architecture()[0]
-    assert (network.layers[0].b != 0).all()  # biases of 0 would hide faults
+    assert (network.layers[0].b != 0).all()  # biases of 0 would hide errors
 
 
 def test_the_penalty_is_in_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_the_command_prints_the_table(loss: str, capsys: pytest.CaptureFixture[s
     assert lines[-1].startswith("passed: largest error ")
 
 
-def test_along_a_direction(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_mode_direction_is_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--mode", "direction", "--hidden", "none"]) == 0
     assert "direction" in capsys.readouterr().out
 
@@ -62,17 +62,20 @@ def test_along_a_direction(capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_gradients_end_with_status_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(Tanh, "backward", lambda self, dy: dy)
+    monkeypatch.setattr(Tanh, "backward", lambda self, dy, input_gradient=True: dy)
     with pytest.raises(SystemExit, match="1"):
         main(["check", "--activation", "tanh"])
     assert "FAILED" in capsys.readouterr().out
 
 
-def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_option_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, message in [
-        (["--label-smoothing", "0.1", "--loss", "sigmoid"], "belongs to the loss softmax"),
-        (["--rows", "0"], "rows: expected a whole number of at least 1, got 0"),
-        (["--outputs", "-3"], "outputs: expected a whole number"),
+        (
+            ["--label-smoothing", "0.1", "--loss", "sigmoid"],
+            "expected --loss softmax",
+        ),
+        (["--rows", "0"], "--rows: expected a whole number of at least 1, got 0"),
+        (["--outputs", "-3"], "--outputs: expected a whole number"),
         (["--dropout", "1"], "Dropout rate: expected a number in [0, 1)"),
         (["--rows", "1", "--batch-norm"], "at least 2 rows"),
     ]:

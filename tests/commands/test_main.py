@@ -1,4 +1,4 @@
-"""The command line: what it prints, what it writes, and the one line that each mistake gets."""
+"""The command line: what it prints, what it writes, and the one line that reports each error."""
 
 import json
 import os
@@ -7,14 +7,16 @@ import shutil
 import struct
 import subprocess
 import sys
+from argparse import SUPPRESS
 
 import numpy as np
 import pytest
 
-from numpymlp import InputError, Network, load_mnist
-from numpymlp.__main__ import COMMANDS, main
+from numpymlp import load_mnist
+from numpymlp.__main__ import COMMANDS, build_parser, main
+from numpymlp.commands.options import Parser
 from numpymlp.experiments.recipes import Recipe
-from numpymlp.experiments.runs import find_model, new_run_folder
+from numpymlp.experiments.runs import load_run, new_run_folder
 
 
 def write_idx(path, array):
@@ -39,6 +41,34 @@ def run(small, tmp_path_factory):
     arguments = ["train", "--data", small, "--output", str(folder), "--epochs", "8", "--quiet"]
     assert main([*arguments, "--batch-size", "64", "--no-figures"]) == 0
     return folder
+
+
+# ---- options ----
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_and_explains_every_option(command):
+    COMMANDS[command].options(parser := Parser())
+    assert all(action.help not in (None, "", SUPPRESS) for action in parser._actions)
+
+
+def test_every_setting_of_a_recipe_is_an_option_of_train():
+    changed = {
+        "hidden": (3, 2), "activation": "tanh", "batch_norm": True, "dropout": 0.1,
+        "input_dropout": 0.2, "optimizer": "adamw", "learning_rate": 0.3, "schedule": "cosine",
+        "batch_size": 4, "epochs": 5, "label_smoothing": 0.6, "l2": 0.7, "weight_decay": 0.8,
+        "validation": 0.9, "early_stopping": 10, "max_norm": 11.0, "shift": 12.0,
+        "rotation": 13.0, "scaling": 0.14, "shear": 15.0, "elastic": 16.0, "sigma": 17.0,
+    }  # fmt: skip
+    assert set(changed) == set(Recipe.__dataclass_fields__)
+    words = ["train"]
+    for name, value in changed.items():
+        words.append("--" + name.replace("_", "-"))
+        words += [] if value is True else [str(value).strip("()").replace(" ", "")]
+    given = vars(build_parser().parse_args(words))
+    del given["function"]
+    assert given == changed
+    assert vars(build_parser().parse_args(["train"])).keys() == {"function"}
 
 
 # ---- train ----
@@ -83,14 +113,14 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(small, tmp_
         folder = str(tmp_path / name)
         options = ["--data", small, "--epochs", "1", "--seed", str(seed), "--quiet"]
         assert main(["train", "--output", folder, "--no-figures", *options]) == 0
-        return Network.load(find_model(folder)).parameters
+        return load_run(folder).parameters
 
     first, second, other = parameters("a", 1), parameters("b", 1), parameters("c", 2)
     np.testing.assert_array_equal(first, second)
     assert (first != other).any()
 
 
-def test_every_option_of_the_network_and_the_training_has_its_effect(small, tmp_path, capsys):
+def test_the_options_reach_the_network_and_the_configuration(small, tmp_path, capsys):
     folder = tmp_path / "run"
     options = (
         "--hidden 32,16 --activation leaky_relu --batch-norm --dropout 0.2 --input-dropout 0.1 "
@@ -103,7 +133,7 @@ def test_every_option_of_the_network_and_the_training_has_its_effect(small, tmp_
     out = capsys.readouterr().out
     assert "Dropout(0.1)" in out
     assert "validation: loss" in out
-    network = Network.load(folder / "model.npz")
+    network = load_run(folder)
     assert [repr(layer) for layer in network.layers] == [
         "Dropout(0.1)",
         "Dense(784 -> 32)", "BatchNorm(32)", "LeakyReLU(0.01)", "Dropout(0.2)",
@@ -116,10 +146,10 @@ def test_every_option_of_the_network_and_the_training_has_its_effect(small, tmp_
     assert (config["learning_rate"], config["schedule"], config["seed"]) == (0.003, "cosine", 5)
 
 
-def test_a_wrong_gradient_stops_training_before_it_begins(small, tmp_path, capsys, monkeypatch):
+def test_a_wrong_gradient_is_reported_before_training(small, tmp_path, capsys, monkeypatch):
     from numpymlp.layers import ReLU
 
-    monkeypatch.setattr(ReLU, "backward", lambda self, dy: dy)
+    monkeypatch.setattr(ReLU, "backward", lambda self, dy, input_gradient=True: dy)
     arguments = ["train", "--data", small, "--output", str(tmp_path / "run"), "--epochs", "1"]
     assert main(arguments) == 2
     captured = capsys.readouterr()
@@ -128,7 +158,7 @@ def test_a_wrong_gradient_stops_training_before_it_begins(small, tmp_path, capsy
     assert main([*arguments, "--no-check", "--overwrite", "--no-figures"]) == 0
 
 
-def test_a_run_is_not_overwritten_without_being_told_to(run, small, capsys):
+def test_a_run_is_not_overwritten_without_the_option_overwrite(run, small, capsys):
     before = (run / "model.npz").read_bytes()
     arguments = ["train", "--data", small, "--output", str(run), "--epochs", "1", "--quiet"]
     assert main(arguments) == 2
@@ -137,7 +167,7 @@ def test_a_run_is_not_overwritten_without_being_told_to(run, small, capsys):
 
 
 @pytest.mark.parametrize("option", ["--validation 1.5", "--batch-norm --batch-size 1999"])
-def test_what_is_refused_later_does_not_cost_the_old_run_either(run, small, option):
+def test_an_error_after_loading_the_data_leaves_the_old_run_unchanged(run, small, option):
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     arguments = ["train", "--data", small, "--output", str(run), "--overwrite", "--quiet"]
     assert main([*arguments, *option.split()]) == 2
@@ -162,37 +192,35 @@ def test_divergence_is_one_line_and_status_1(small, tmp_path, capsys):
 # ---- evaluate, predict ----
 
 
-def test_evaluate_prints_the_accuracy_again_from_folder_and_from_file(run, small, capsys):
+def test_evaluate_prints_the_same_accuracy_for_a_folder_and_a_file(run, small, capsys):
     accuracy = json.loads((run / "metrics.json").read_text())["test_accuracy"]
     for target in (run, run / "model.npz"):
         assert main(["evaluate", str(target), "--data", small]) == 0
         assert f"{accuracy:.2%}" in capsys.readouterr().out
 
 
-def test_evaluate_takes_the_data_of_the_training_where_none_is_named(run, small, capsys):
+def test_evaluate_uses_the_data_of_the_training_run_by_default(run, small, capsys):
     assert main(["evaluate", str(run)]) == 0
     assert f"{small}, test images: 500 samples" in capsys.readouterr().out
 
 
-def test_evaluate_keeps_the_report_on_other_data_in_a_folder_of_its_own(
-    run, small, tmp_path, capsys
-):
+def test_evaluate_saves_the_report_on_other_data_in_a_subfolder(run, small, tmp_path, capsys):
     shutil.copytree(small, tmp_path / "other")
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
-    assert not list(run.glob("other-*"))  # it is the data of the training, whatever its name
+    assert not list(run.glob("other-*"))  # the same data as in training, under another name
     labels = tmp_path / "other" / "t10k-labels-idx1-ubyte"
     labels.write_bytes(labels.read_bytes()[:8] + labels.read_bytes()[8:][::-1])
     capsys.readouterr()
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
     (report,) = run.glob("other-*/report.txt")
     assert report.read_text() in capsys.readouterr().out
-    # Data of the same name but another content do not take its place.
+    # Data with the same name and other content get another folder.
     labels.write_bytes(labels.read_bytes()[:8] + bytes(len(labels.read_bytes()) - 8))
     assert main(["evaluate", str(run), "--data", str(tmp_path / "other")]) == 0
     assert len(list(run.glob("other-*/report.txt"))) == 2
 
 
-def test_evaluate_takes_mnist_for_a_model_alone(run, tmp_path, capsys):
+def test_evaluate_uses_mnist_for_a_model_without_a_run(run, tmp_path, capsys):
     shutil.copy(run / "model.npz", tmp_path)
     assert main(["evaluate", str(tmp_path / "model.npz")]) == 0
     assert "MNIST, test images: 10,000 samples" in capsys.readouterr().out
@@ -202,7 +230,7 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
     from PIL import Image
 
     (_, (x, y)) = load_mnist()
-    network = Network.load(find_model(run))
+    network = load_run(run)
     sure = network.predict_proba(x[:200]).max(axis=1).argmax()
     digit = (255 - 255 * x[sure].reshape(28, 28)).astype(np.uint8)  # dark on light
     path = tmp_path / "digit.png"
@@ -213,7 +241,7 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
     assert lines[0].startswith(f"{path}: {y[sure]}  ({y[sure]}: ")
 
 
-# ---- mistakes ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(
@@ -223,37 +251,40 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["tarin"], "invalid choice: 'tarin'"),
         (["train", "--hiden", "3"], "--hiden"),
         (["train", "--hidden", "12,x"], "256,128"),
-        (["train", "--epochs", "0"], "epochs: expected a whole number of at least 1, got 0"),
+        (["train", "--epochs", "0"], "--epochs: expected a whole number of at least 1, got 0"),
         (["train", "--dropout", "1.5"], "[0, 1)"),
-        (["train", "--weight-decay", "0.1"], "adamw"),
-        (["train", "--early-stopping", "3"], "validation=0.1"),
+        (["train", "--weight-decay", "0.1"], "--weight-decay: expected --optimizer 'adamw'"),
+        (["train", "--early-stopping", "3"], "--early-stopping: expected validation data"),
         (["train", "--data", "nowhere"], "nowhere"),
         (["evaluate", "nowhere"], "nowhere"),
         (["evaluate", "."], "model.npz"),
         (["predict", "nowhere", "image.png"], "nowhere"),
-        (["train", "--validation", "2"], "validation: expected a number in (0, 1), got 2.0"),
-        (["train", "--learning-rate", "-1"], "learning_rate: expected a number in (0, inf)"),
+        (["train", "--validation", "2"], "--validation: expected a number in (0, 1), got 2.0"),
+        (["train", "--learning-rate", "-1"], "--learning-rate: expected a number in (0, inf)"),
         (["train", "--hidden", "none", "--dropout", "0.2"], "expected hidden layers"),
-        (["train", "--sigma", "3"], "--sigma expected --elastic"),
+        (["train", "--sigma", "3"], "--sigma: expected --elastic"),
         (["train", "--hidden", "99999999999"], "not enough memory"),
         (["check", "--hidden", "99999999999"], "not enough memory"),
-        (["check", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
-        (["search", "--seed", "-1"], "seed: expected a whole number"),
-        (["search", "--jobs", "0"], "jobs: expected a number of processes"),
+        (["check", "--seed", "-1"], "--seed: expected a whole number of at least 0, got -1"),
+        (["search", "--seed", "-1"], "--seed: expected a whole number"),
+        (["search", "--jobs", "0"], "--jobs: expected a number of processes"),
         (["recipes", "--results", "typo.csv"], "there is no typo.csv"),
         (["ladder", "--table", "--results", "typo.csv"], "there is no typo.csv"),
         (["ladder", "--table", "--seeds", "0"], "--seeds: expected a whole number"),
+        (["ladder", "--seeds", "0"], "--seeds: expected a whole number"),
+        (["train", "--scaling", "2"], "--scaling: expected a number in [0, 1), got 2.0"),
+        (["train", "--recipe", "committee"], "--recipe: expected one that trains one network"),
         (["ladder", "--folder", "a file/runs"], "expected a folder for the runs"),
     ],
 )
-def test_a_mistake_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
+def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
     (tmp_path / "a file").touch()
     done = subprocess.run(
         [sys.executable, "-m", "numpymlp", *arguments],
         cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    # What never began leaves no empty folder behind.
+    # A run that was not begun leaves no empty folder.
     assert not list(tmp_path.glob("runs/*"))
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -266,70 +297,45 @@ def test_a_wrong_image_is_one_line_and_status_2(run, tmp_path, capsys):
     assert "text.png" in capsys.readouterr().err
 
 
-def test_a_reader_who_has_enough_is_no_fault():
+def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m numpymlp recipes | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
 
 
-# ---- recipes ----
-
-
-def test_a_recipe_survives_json():
-    recipe = Recipe(hidden=(3, 4), dropout=0.1)
-    settings = json.loads(json.dumps(recipe.__dict__))
-    assert Recipe.from_dict(settings) == recipe
-    with pytest.raises(InputError, match="colour"):
-        Recipe.from_dict({**settings, "colour": 1})
-
-
-@pytest.mark.parametrize("hidden", [128, "12", (0,), (2.5,), (None,)])
-def test_hidden_layers_are_a_row_of_sizes(hidden):
-    with pytest.raises(InputError, match="hidden"):
-        Recipe(hidden=hidden)
-    assert Recipe(hidden=[5]) == Recipe(hidden=(5,)) == Recipe.from_dict({"hidden": [5]})
-
-
-def test_dropout_on_the_input_leaves_the_first_weights_as_they_were():
-    plain = Recipe().build_network(784, 10, seed=3)
-    dropping = Recipe(input_dropout=0.2).build_network(784, 10, seed=3)
-    np.testing.assert_array_equal(plain.parameters, dropping.parameters)
-
-
 # ---- the package ----
 
 
-def test_import_takes_numpy_and_the_standard_library_alone():
+def test_import_needs_only_numpy_and_the_standard_library():
     program = (
         "import sys, numpy; before = set(sys.modules); import numpymlp; "
         "new = {name.split('.')[0] for name in set(sys.modules) - before}; "
         "print(sorted(new - set(sys.stdlib_module_names) - {'numpymlp', 'numpy'}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    # NumPy's random generators bring Cython's own two along.
+    # NumPy's random generators import two modules of Cython.
     rest = [name for name in eval(done.stdout) if "cython" not in name]
     assert rest == []
 
 
-def test_ctrl_c_outside_of_training_says_so(capsys, monkeypatch):
-    def interrupt(options):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "runs"), 2,
+         "the system refused: [Errno 13] Permission denied: 'runs'"),
+    ],
+)  # fmt: skip
+def test_ctrl_c_and_errors_of_the_system_are_one_line(error, status, message, capsys, monkeypatch):
+    def fail(options):
+        raise error
 
-    monkeypatch.setitem(COMMANDS, "recipes", (interrupt, COMMANDS["recipes"][1]))
-    assert main(["recipes"]) == 130
-    assert capsys.readouterr().err == "numpymlp: interrupted\n"
+    monkeypatch.setattr(COMMANDS["recipes"], "run", fail)
+    assert main(["recipes"]) == status
+    assert capsys.readouterr().err == f"numpymlp: {message}\n"
 
 
-def test_what_the_system_refuses_is_one_line(capsys, monkeypatch):
-    def refuse(options):
-        raise PermissionError(13, "Permission denied", "runs")
-
-    monkeypatch.setitem(COMMANDS, "recipes", (refuse, COMMANDS["recipes"][1]))
-    assert main(["recipes"]) == 2
-    assert "the system refused: [Errno 13] Permission denied" in capsys.readouterr().err
-
-
-def test_a_terminal_without_the_signs_gets_others_in_their_place():
+def test_characters_that_the_terminal_lacks_are_replaced():
     done = subprocess.run(
         [sys.executable, "-m", "numpymlp", "recipes"],
         env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True,

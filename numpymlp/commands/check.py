@@ -1,14 +1,15 @@
-"""A gradient check of an architecture of one's choice, on random data: `numpymlp check`.
-
-The check itself stands in `gradient_check.py`.
-"""
+"""Compare backpropagation with finite differences for an architecture of your choice."""
 
 from __future__ import annotations
 
+import argparse
+import inspect
+import sys
 from collections.abc import Sequence
 
 import numpy as np
 
+from numpymlp.commands.options import add_settings, settings_as_options
 from numpymlp.gradient_check import check_gradients
 from numpymlp.gradient_report import GradientReport
 from numpymlp.losses import (
@@ -19,12 +20,7 @@ from numpymlp.losses import (
     SoftmaxCrossEntropy,
 )
 from numpymlp.network import Network, mlp
-from numpymlp.validation import (
-    InputError,
-    check_choice,
-    check_positive_integer,
-    check_seed,
-)
+from numpymlp.validation import InputError, check_choice, check_positive_integer, check_seed
 
 LOSSES = {
     "softmax": SoftmaxCrossEntropy,
@@ -49,7 +45,7 @@ def check_architecture(
     mode: str = "entries",
     seed: int = 0,
 ) -> tuple[Network, Loss, GradientReport]:
-    """Build a network, draw a batch for it, and check its gradients.
+    """Check the gradients of a network on a random batch.
 
     Parameters
     ----------
@@ -61,21 +57,27 @@ def check_architecture(
         As for `mlp`.
     loss : {"softmax", "sigmoid", "squared-error"}, default "softmax"
     label_smoothing : float in [0, 1), default 0
-        For the softmax.
+        For the loss softmax only.
     l2 : float >= 0, default 0
-        Strength of the penalty.
-    mode : {"entries", "direction"}
+        Strength of the L2 penalty.
+    mode : {"entries", "direction"}, default "entries"
+        As for `check_gradients`.
     seed : int, default 0
-        Decides the weights and the batch.
+        Seed of the weights and of the batch.
 
     Returns
     -------
     network, loss, report
+
+    Raises
+    ------
+    InputError
+        If a setting is out of its range, or label smoothing comes with another loss.
     """
     rng = np.random.default_rng(check_seed(seed))
     check_choice(loss, "loss", tuple(LOSSES))
     if label_smoothing and loss != "softmax":
-        raise InputError(f"label smoothing belongs to the loss softmax, got it with {loss}")
+        raise InputError(f"label_smoothing: expected loss=softmax, got {loss}")
     made = SoftmaxCrossEntropy(label_smoothing) if loss == "softmax" else LOSSES[loss]()
     shape = check_positive_integer(rows, "rows"), check_positive_integer(outputs, "outputs")
     network = mlp(
@@ -86,9 +88,42 @@ def check_architecture(
         output=OUTPUTS[loss],
         rng=rng,
     )
-    # Biases of 0, with which training begins, would hide a bias that is not added at all.
+    # The initial biases of 0 would hide a forward pass that does not add them.
     network.parameters += (1 - network.decay_mask) * rng.normal(0, 0.1, network.parameters.size)
     x = rng.normal(size=(rows, inputs))
     y = rng.integers(0, outputs, rows) if loss == "softmax" else rng.random(shape)
     penalty = L2Penalty(l2) if l2 else None
     return network, made, check_gradients(network, made, x, y, penalty=penalty, mode=mode, rng=rng)
+
+
+DEFAULTS = {n: p.default for n, p in inspect.signature(check_architecture).parameters.items()}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each argument of `check_architecture`."""
+    add_settings(parser, DEFAULTS)
+    for name, choices, text in (
+        ("loss", tuple(LOSSES), "loss function"),
+        ("mode", ("entries", "direction"), "check every entry, or one random direction"),
+        ("inputs", None, "features of a sample"),
+        ("outputs", None, "units of the last layer"),
+        ("rows", None, "samples in the batch"),
+        ("seed", None, "seed of the weights and of the batch"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            choices=choices,
+            type=type(DEFAULTS[name]),
+            default=DEFAULTS[name],
+            help=f"{text} (default: %(default)s)",
+        )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the network and the report; exit with status 1 if the check fails."""
+    settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
+    with settings_as_options(DEFAULTS):
+        network, loss, report = check_architecture(**settings)
+    print(f"{network}, {loss}, {options.rows} random samples\n{report}")
+    if not report.passed:
+        sys.exit(1)

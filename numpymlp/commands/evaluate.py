@@ -1,0 +1,27 @@
+"""Evaluate a saved network on the test images: report, confusion matrix, figures."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "run", metavar="RUN", help="folder of a run, or its model.npz; the report is saved there"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="four IDX files like MNIST's (default: the data of the training run, MNIST for a "
+        "model file alone); the report on other data is saved in a subfolder of the run",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print the report and save it with the figures."""
+    from numpymlp.experiments.runs import evaluate_run
+
+    report, folder = evaluate_run(options.run, options.data)
+    print(report)
+    print(f"report.txt, confusion.csv and the figures are in {folder}")

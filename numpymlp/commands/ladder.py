@@ -1,0 +1,70 @@
+"""Train every recipe over its seeds, and print the table; finished runs are not repeated."""
+
+from __future__ import annotations
+
+import argparse
+
+from numpymlp.commands.options import add_data, check_results, reporting
+from numpymlp.experiments.recipes import RECIPES
+from numpymlp.validation import check_positive_integer
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=tuple(RECIPES),
+        default=tuple(RECIPES),
+        metavar="NAME",
+        help="these recipes only (default: all)",
+    )
+    parser.add_argument(
+        "--seeds", type=int, help="runs of each recipe (default: the recipe's number)"
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--folder",
+        default="runs/ladder",
+        help="folder of the runs; keep it to resume an interrupted run (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--results",
+        metavar="FILE",
+        help="CSV file of the finished runs (default: that of this repository; without a "
+        "repository, ladder.csv in the current folder)",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="train on five sixths of the training images, evaluate on the last sixth; "
+        "save no runs",
+    )
+    parser.add_argument("--table", action="store_true", help="train nothing, print the table")
+    parser.add_argument("--quiet", action="store_true", help="print only the table")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train the missing runs, and print the table."""
+    from numpymlp.experiments.ladder import climb, label_of
+    from numpymlp.experiments.results import TEST, VALIDATION, read_results, results_file, table
+
+    if options.seeds is not None:
+        check_positive_integer(options.seeds, "--seeds")
+    name = VALIDATION if options.validate else TEST
+    results = options.results or results_file(name, write=not options.table)
+    if options.table:
+        check_results(options.results)
+    else:
+        climb(
+            options.only,
+            folder=options.folder,
+            results=results,
+            data=options.data,
+            seeds=options.seeds,
+            validation=options.validate,
+            **reporting(options.quiet),
+        )
+    label = label_of(options.data, options.validate)
+    names = [n for n in options.only if not (options.validate and RECIPES[n].committee)]
+    print(table(read_results(results), label, names, options.seeds))

@@ -1,0 +1,110 @@
+"""Helpers for the options of the commands: shared options, and options made from `Recipe`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from numpymlp.experiments.recipes import Recipe
+from numpymlp.validation import InputError
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that reports an error in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit with status 2."""
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def sizes(text: str) -> tuple[int, ...]:
+    """Return the sizes of hidden layers written as ``256,128``, or () for ``none``."""
+    if text == "none":
+        return ()
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        numbers = (0,)
+    if min(numbers) < 1:
+        raise argparse.ArgumentTypeError(
+            f"expected sizes such as 128 or 256,128, or none, got {text!r}"
+        )
+    return numbers
+
+
+# How the text of an option becomes a value, by the annotation of the field.
+TYPES = {"int": int, "float": float, "str": str, "tuple[int, ...]": sizes}
+
+
+def option(name: str) -> str:
+    """Return the option of a setting: ``--batch-size`` for ``batch_size``."""
+    return "--" + name.replace("_", "-")
+
+
+def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -> None:
+    """Add an option for each setting of `Recipe` in `defaults`, as the field's metadata says.
+
+    The help text shows the default. An option that is not given is absent from the namespace.
+    """
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for field in dataclasses.fields(Recipe):
+        if field.name not in defaults:
+            continue
+        title, text = field.metadata["group"], field.metadata["help"]
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        how: dict[str, Any] = {"action": argparse.BooleanOptionalAction}
+        if field.type != "bool":
+            how = {name: field.metadata[name] for name in ("metavar", "choices")}
+            how["type"] = TYPES[str(field.type).removesuffix(" | None")]
+        if defaults[field.name] is not None:
+            text = f"{text} (default: {_shown(defaults[field.name])})"
+        groups[title].add_argument(option(field.name), default=argparse.SUPPRESS, help=text, **how)
+
+
+def _shown(value: Any) -> str:
+    """Return a default as it is written on the command line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@contextlib.contextmanager
+def settings_as_options(names: Iterable[str]) -> Iterator[None]:
+    """Name settings as options in the errors of a block.
+
+    ``Adam learning_rate: expected ...`` becomes ``--learning-rate: expected ...``, and
+    ``set validation=0.1`` becomes ``set --validation 0.1``.
+    """
+    try:
+        yield
+    except InputError as error:
+        known = "|".join(names)
+        text = re.sub(rf"^(?:\w+ )?({known})(?=[:,])", lambda m: option(m[1]), str(error))
+        text = re.sub(rf"\b({known})=", lambda m: f"{option(m[1])} ", text)
+        raise InputError(text) from error
+
+
+def add_data(parser: argparse._ActionsContainer) -> None:
+    """Add the option ``--data``, which is the same for several commands."""
+    parser.add_argument(
+        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST)"
+    )
+
+
+def reporting(quiet: bool) -> dict[str, Any]:
+    """Return the arguments `verbose` and `say` of a training run."""
+    return {"verbose": 0, "say": lambda line: None} if quiet else {"verbose": 1, "say": print}
+
+
+def check_results(path: str | None) -> None:
+    """Raise InputError if ``--results`` names a file that does not exist."""
+    if path is not None and not Path(path).is_file():
+        raise InputError(f"--results: expected the file of an earlier ladder, there is no {path}")

@@ -1,0 +1,63 @@
+"""Search for better settings by successive halving, with scikit-learn."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from numpymlp.commands.options import add_data, settings_as_options
+from numpymlp.experiments.recipes import RECIPES, find
+from numpymlp.validation import InputError
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        default="default",
+        metavar="NAME",
+        help="the settings that are not drawn, and the epochs of the last round "
+        "(default: %(default)s)",
+    )
+    for name, default, text in (
+        ("candidates", 27, "number of settings drawn"),
+        ("jobs", 1, "number of processes, -1 for one on each core"),
+        ("seed", 0, "seed of all random numbers"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)"
+        )
+    add_data(parser)
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        help="folder of table and figure, new or empty (default: runs/<date and time>)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Search, save the table and the figure, and print the command that trains the best."""
+    from numpymlp.experiments.runs import called_as, fresh_folder, load_data
+    from numpymlp.storage.files import RunLock
+
+    try:
+        from numpymlp.experiments.search import as_options, search, write_search
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"search expected scikit-learn, which is not installed ({error}): in the clone, "
+            f"pip install -e '.[sklearn]'"
+        ) from error
+    recipe = find(options.recipe)
+    _, ((x, y), _) = load_data(options.data)
+    settings = {name: getattr(options, name) for name in ("candidates", "jobs", "seed")}
+    with fresh_folder(options.output) as folder, RunLock(folder):
+        with settings_as_options(settings):
+            rows = search(recipe, x, y, **settings)
+        write_search(folder, rows)
+    best = rows[0]
+    print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
+    other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
+    data = "" if options.data is None else f"--data {shlex.quote(options.data)} "
+    print(f"train with it: {called_as()} train {data}{other}{as_options(best)}")
+    print(f"search.csv and search.png are in {folder}")

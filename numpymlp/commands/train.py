@@ -1,0 +1,86 @@
+"""Train a network on MNIST and write the run to a folder."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+from numpymlp.commands.options import add_data, add_settings, option, reporting, settings_as_options
+from numpymlp.experiments.recipes import RECIPES, Recipe, find
+from numpymlp.validation import InputError, check_seed
+
+SETTINGS = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add one option for each setting of a recipe, and those of the run.
+
+    An option that is not given is absent from the namespace: the recipe decides, or the run that
+    is resumed.
+    """
+    parser.argument_default = argparse.SUPPRESS
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        metavar="NAME",
+        help="the settings that are not given here; see: numpymlp recipes (default: default)",
+    )
+    add_settings(parser, SETTINGS)
+    group = parser.add_argument_group("run")
+    group.add_argument("--seed", type=int, help="seed of all random numbers (default: 0)")
+    add_data(group)
+    group.add_argument(
+        "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="replace the run that the folder holds"
+    )
+    group.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="continue a run that was interrupted or killed, with its own settings; only "
+        "--no-check, --no-figures and --quiet may be added",
+    )
+    group.add_argument(
+        "--checkpoint-minutes",
+        type=float,
+        metavar="MINUTES",
+        help="minutes between checkpoints (default: one checkpoint after each epoch)",
+    )
+    for flag, text in (("check", "skip the gradient check"), ("figures", "draw no figures")):
+        group.add_argument(f"--no-{flag}", dest=flag, action="store_false", help=text)
+    group.add_argument("--quiet", action="store_true", help="print only the result")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train or resume a run, and print its accuracy and its folder."""
+    from numpymlp.experiments import runs
+    from numpymlp.experiments.runs import called_as, fresh_folder
+
+    given = {name: value for name, value in vars(options).items() if name != "function"}
+    show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
+    if "resume" in given:
+        if more := sorted(given.keys() - {"resume", "check"}):
+            raise InputError(
+                f"--resume keeps the settings that the run was begun with, got "
+                f"{', '.join(map(option, more))} too: leave them out"
+            )
+        folder = Path(given["resume"])
+        metrics, since = runs.resume(folder, **show), "since it was resumed"
+    else:
+        settings = {name: given.pop(name) for name in SETTINGS if name in given}
+        with settings_as_options([*SETTINGS, "recipe", "seed"]):
+            check_seed(given.get("seed", 0))
+            recipe, since = find(given.pop("recipe", "default"), **settings), "in all"
+        if "sigma" in settings and not recipe.elastic:
+            raise InputError("--sigma: expected --elastic, whose smoothness it is, got none")
+        output, minutes = given.pop("output", None), given.pop("checkpoint_minutes", None)
+        with fresh_folder(output, given.get("overwrite", False)) as folder:
+            metrics = runs.train(recipe, folder=folder, minutes=minutes, **given, **show)
+    print(
+        f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
+        f"{metrics['seconds']:.1f} s {since}"
+    )
+    place = shlex.quote(str(folder))
+    print(f"saved to {folder}; look closer with: {called_as()} evaluate {place}")
