@@ -1,6 +1,10 @@
-"""What the README shows is what happens: its Python runs and prints what stands there."""
+"""The README and its pages show what happens: their Python runs and prints what they say.
+
+Tables agree with the result files, links and images exist, and the README stays short.
+"""
 
 import contextlib
+import csv
 import io
 import re
 import shlex
@@ -10,28 +14,49 @@ import pytest
 
 from numpymlp.__main__ import build_parser
 from numpymlp.benchmark import report
-from numpymlp.experiments import results as standings
+from numpymlp.experiments import results
 from numpymlp.storage.files import read_json
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "tutorials" / "results"
+GENERATED = RESULTS / "benchmark" / "benchmark.md"
+LADDER = RESULTS / "ladder.md"
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in [
+        ROOT / "README.md",
+        ROOT / ".github" / "CONTRIBUTING.md",
+        *sorted(RESULTS.rglob("*.md")),
+    ]
+}
+README = PAGES["README.md"]
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+MAX_WORDS, MAX_PARAGRAPH = 700, 90
+every_page = pytest.mark.parametrize("page", PAGES)
 
 
-def test_the_python_runs_and_prints_what_stands_there():
-    blocks = BLOCK.findall(README)
-    names, shown = {}, 0
+def test_there_are_pages():
+    assert len(PAGES) >= 7
+
+
+# ---- code ----
+
+
+@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if "```python" in text])
+def test_the_python_runs_and_prints_what_the_page_shows(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the snippets save a model
+    blocks = BLOCK.findall(PAGES[page])
+    names = {}
     for (language, code), following in zip(blocks, [*blocks[1:], ("", "")], strict=True):
         if language != "python":
             continue
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
-            exec(compile(code, "README.md", "exec"), names)
-        if out.getvalue():
-            assert following[0] == "text", f"no output stands behind:\n{code}"
-            assert_alike(out.getvalue(), following[1])
-            shown += 1
-    assert shown >= 2
+            exec(compile(code, page, "exec"), names)
+        assert out.getvalue(), f"prints nothing:\n{code}"
+        assert following[0] == "text", f"no output is shown after:\n{code}"
+        assert_alike(out.getvalue(), following[1])
 
 
 def assert_alike(printed, written):
@@ -51,42 +76,210 @@ def test_numbers_that_differ_are_noticed():
         assert_alike("error 2e-5", "error 2e-11")
 
 
-def test_every_command_that_the_readme_names_exists():
-    commands = re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z-][^`\n&]*)", README)
-    assert len(commands) >= 4
-    for command in commands:
-        if command.endswith("--help"):
+def commands(text):
+    return re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z-][^`\n&]*)", text)
+
+
+@every_page
+def test_every_command_on_a_page_exists(page):
+    for command in commands(PAGES[page]):
+        words = shlex.split(command)
+        words += ["RUN"] * (words == ["evaluate"])  # the bare name of the command
+        if words[-1] == "--help":
             with pytest.raises(SystemExit) as end:
-                build_parser().parse_args(shlex.split(command))
+                build_parser().parse_args(words)
             assert end.value.code == 0
         else:
-            assert build_parser().parse_args(shlex.split(command)).function
+            assert build_parser().parse_args(words).function
 
 
-def shown(name):
-    """The part of the README that is marked with this name."""
-    (part,) = re.findall(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", README, re.DOTALL)
+def test_commands_are_found():
+    assert len(commands(README)) >= 6
+
+
+@pytest.mark.parametrize(("name", "command"), [("train", "numpymlp train"), ("tests", "pytest")])
+def test_the_marked_line_is_where_the_checks_on_a_bare_machine_look_for_it(name, command):
+    (line,) = re.findall(f"<!-- {name} -->\n```sh\n(.*)\n```\n", README)
+    assert line.startswith("python3 -m venv .venv && ")
+    assert line.endswith(f".venv/bin/{command}")
+
+
+def test_contributing_sets_up_with_the_line_of_the_readme():
+    (line,) = re.findall("<!-- tests -->\n```sh\n(.*)\n```\n", README)
+    assert f"```sh\n{line}\n```" in PAGES[".github/CONTRIBUTING.md"]
+
+
+# ---- tables and numbers ----
+
+
+def shown(name, text=README):
+    """Return the part of a page that is marked with this name."""
+    (part,) = re.findall(f"<!-- {name} -->\n\n(.*?)\n\n<!-- end of {name} -->", text, re.DOTALL)
     return part
 
 
-def test_the_tables_of_the_ladder_are_made_from_its_results():
-    rows = standings.read_results(standings.results_file())
-    assert shown("ladder") == standings.table(rows)
+def cells(table):
+    """Split a Markdown table into its rows of cells, without the line below the head."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return [rows[0], *rows[2:]]
+
+
+def columns(table, names):
+    rows = cells(table)
+    return [[row[rows[0].index(name)] for name in names] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def ladder():
+    """The whole table of the ladder, made from `ladder.csv`."""
+    return results.table(results.read_results(results.results_file()))
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return read_json(RESULTS / "benchmark" / "benchmark.json", "benchmark")
+
+
+def test_the_tables_of_the_ladder_are_made_from_its_results(ladder):
+    rows = results.read_results(results.results_file())
+    assert shown("ladder", LADDER.read_text(encoding="utf-8")) == ladder
     (fashion,) = {row["data"] for row in rows if row["data"].startswith("fashion-mnist ")}
-    assert shown("fashion") == standings.table(rows, fashion, ["default", "dropout"])
+    table = results.table(rows, fashion, ["default", "dropout"])
+    assert shown("fashion", LADDER.read_text(encoding="utf-8")) == table
 
 
-def test_the_tables_of_the_benchmark_are_made_from_its_results():
-    folder = Path(__file__).parent.parent / "tutorials" / "results" / "benchmark"
-    results = read_json(folder / "benchmark.json", "benchmark")
-    assert shown("benchmark") + "\n" == report.markdown(results)
-    assert (folder / "benchmark.md").read_text(encoding="utf-8") == report.markdown(results)
+def test_the_readme_shows_the_ladder_without_seeds_and_sources(ladder):
+    table = cells(shown("ladder"))
+    assert len(table) == 1 + 8
+    expected = columns(ladder, table[0])
+    place = table[0].index("published test error")
+    for row in expected[1:]:  # "12.0 % (linear), LeCun, ... 1998"
+        row[place] = row[place].split(" %")[0] + " %"
+    assert table == expected
 
 
-def test_every_file_that_the_readme_links_to_exists():
-    root = Path(__file__).parent.parent
-    found = re.findall(r"\]\(([^)#]+)\)", README) + re.findall(r'src="([^"]+)"', README)
-    links = [link for link in found if "://" not in link]
-    assert any(link.endswith("course/00.png") for link in links)
-    assert len(links) > 10
-    assert [link for link in links if not (root / link).exists()] == []
+def test_the_trials_of_the_ladder_page_are_in_their_file():
+    with (RESULTS / "trials.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+    strengths = {"as `elastic`": "elastic=20.0", "as `record`": "elastic=36.0"}
+    rows = cells(shown("trials", LADDER.read_text(encoding="utf-8")))[1:]
+    assert len(rows) == 4
+    for network, distortion, epochs, dropout, batch, accuracy, loss in rows:
+        settings = {
+            f"hidden={network.removeprefix('784-').removesuffix('-10')}",
+            strengths[distortion],
+            f"epochs={epochs}",
+            f"batch_size={batch}",
+        } | ({f"dropout={dropout}"} if dropout != "0" else set())
+        found = [
+            f"{float(trial['held_out_accuracy']):.2%}"
+            for trial in trials
+            if settings <= set(trial["settings"].split()) and trial["held_out_loss"] == loss
+        ]
+        assert found == [accuracy.replace(" ", "")]
+
+
+def test_the_tables_of_the_benchmark_are_made_from_its_results(benchmark):
+    assert GENERATED.read_text(encoding="utf-8") == report.markdown(benchmark)
+
+
+def test_the_readme_shows_the_medians_of_the_benchmark(benchmark):
+    parts = report.markdown(benchmark).split("\n\n")
+    seconds = next(part for part in parts if part.startswith("| network"))
+    names = ["network", *(report.NAMES[peer] for peer in ("numpymlp", "sklearn32", "torch", "jax"))]
+    head, *rows = columns(seconds, names)
+    assert len(rows) == 5
+    medians = [[re.sub(r" \(.*\)", "", cell) for cell in row] for row in rows]
+    assert cells(shown("speed")) == [[name.split(",")[0] for name in head], *medians]
+
+
+def test_the_ratios_of_the_benchmark_page_are_those_of_its_results(benchmark):
+    peers = {name: peer for peer, name in report.NAMES.items()}
+    peers |= {"PyTorch, float32": "torch", "JAX, float32, once compiled": "jax"}
+    rows = cells(shown("ratios", (RESULTS / "benchmark" / "README.md").read_text()))[1:]
+    assert len(rows) == 5
+    for library, ours, times in rows:
+        digits = len(times.split(".")[1])
+        assert f"{report.ratio(benchmark, peers[library], peers[ours]):.{digits}f}" == times
+
+
+def test_the_claims_of_the_readme_are_those_of_the_result_files(ladder, benchmark):
+    claims = " ".join(README[: README.index("\n## ")].split())
+    reached = {
+        name: row for name, *row in columns(ladder, ["recipe", "test accuracy", "time of a run"])
+    }
+    for recipe in ("`default`", "`record`"):
+        accuracy, duration = reached[recipe]
+        assert f"{accuracy.split(' ')[0]} %" in claims
+        assert duration in claims
+    for library, peer in (("scikit-learn", "sklearn32"), ("PyTorch", "torch"), ("JAX", "jax")):
+        times = f"{report.ratio(benchmark, peer):.2f} times"
+        assert re.search(rf"{library}( takes)? {times}", claims), (library, times)
+
+
+# ---- links, images, length ----
+
+
+def links(text):
+    """Find the targets of links and images outside of code blocks."""
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'(?:src|href)="([^"]+)"', text)
+
+
+def anchors(text):
+    """Return the names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_every_link_and_image_of_a_page_exists(page):
+    missing = []
+    for link in links(PAGES[page]):
+        if "://" in link:
+            continue
+        target, _, anchor = link.partition("#")
+        path = (ROOT / page).parent / target if target else ROOT / page
+        if not path.exists() or (anchor and anchor not in anchors(path.read_text("utf-8"))):
+            missing.append(link)
+    assert missing == []
+
+
+def test_the_readme_links_to_every_page_and_tutorial():
+    found = set(links(README))
+    pages = set(PAGES) - {"README.md", str(GENERATED.relative_to(ROOT))}
+    assert pages <= found
+    course = ROOT / "tutorials"
+    names = {path.stem for path in course.glob("[0-9][0-9]_*.py")}
+    assert len(names) == 11
+    assert {f"tutorials/{name}{end}" for name in names for end in (".py", ".ipynb")} <= found
+
+
+@every_page
+def test_every_image_has_an_alternative_text(page):
+    images = re.findall(r"!\[([^\]]*)\]", PAGES[page])
+    for tag in re.findall(r"<img[^>]*>", PAGES[page]):
+        images += re.findall(r'alt="([^"]*)"', tag) or [""]
+    assert all(len(text.split()) >= 4 for text in images), images
+
+
+def prose(text):
+    """Return a page's text without code blocks, comments, HTML tags and tables."""
+    for pattern in (r"```.*?```", r"<!--.*?-->", r"<[^>]+>"):
+        text = re.sub(pattern, "", text, flags=re.DOTALL)
+    return "\n".join(line for line in text.splitlines() if not line.startswith("|"))
+
+
+def test_the_readme_can_be_read_in_five_minutes():
+    assert len(prose(README).split()) <= MAX_WORDS
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if (ROOT / page) != GENERATED])
+def test_no_paragraph_is_long(page):
+    longest = max(re.split(r"\n\s*\n", prose(PAGES[page])), key=lambda text: len(text.split()))
+    assert len(longest.split()) <= MAX_PARAGRAPH, longest
+
+
+def test_words_are_counted_outside_of_code_and_tables():
+    text = "Two words\n<!-- no -->\n```sh\nno\n```\n| no |\n<b>and</b> three"
+    assert prose(text).split() == ["Two", "words", "and", "three"]
