@@ -1,4 +1,4 @@
-"""Damaged files for the fuzz tests: what bad luck, bad disks and bad people make of a good one."""
+"""Valid, damaged and hostile `.npz` files for the tests of everything that reads files."""
 
 from __future__ import annotations
 
@@ -6,15 +6,52 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-# Values that length fields, counts and offsets like least.
+# Boundary values of length fields, counts and offsets.
 NASTY = [0, 1, 0x7F, 0x80, 0xFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]
 NASTY_JSON = [
     None, True, -1, 0, 1, 2**31, 2**63, 10**40, -0.5, 1e308, "", "Dense", "x" * 1000, "\x00\n",
     [], {}, [[]], [None] * 5, {"type": "Dense"}, {"type": "__import__('os').system"},
 ]  # fmt: skip
+
+
+def pack(path: Path, members: dict[str, bytes], **options) -> Path:
+    """Write an archive with these members without the code under test."""
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return path
+
+
+def unpack(path: Path) -> dict[str, bytes]:
+    """Read the members of an archive."""
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def saved(array: np.ndarray, **options) -> bytes:
+    """Give the `.npy` file of an array."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def npy_bytes(text: str) -> bytes:
+    """Give the `.npy` file of a header's JSON."""
+    return saved(np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
+
+
+class Bomb:
+    """Unpickling it leaves a mark on the disk."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
 
 
 def mutated_bytes(rng: np.random.Generator, good: bytes) -> bytes:
@@ -48,7 +85,7 @@ def mutated_bytes(rng: np.random.Generator, good: bytes) -> bytes:
 
 
 def mutated_archive(rng: np.random.Generator, good: bytes) -> bytes:
-    """Damage the members of an `.npz` file and pack them again, so that all checksums fit."""
+    """Damage the members of an `.npz` file and pack them again, with correct checksums."""
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         members = [[name, archive.read(name)] for name in archive.namelist()]
     compression = zipfile.ZIP_STORED
@@ -78,15 +115,8 @@ def mutated_archive(rng: np.random.Generator, good: bytes) -> bytes:
     return target.getvalue()
 
 
-def npy_bytes(text: str) -> bytes:
-    """Give the `.npy` file of a header's JSON."""
-    target = io.BytesIO()
-    np.save(target, np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8))
-    return target.getvalue()
-
-
 def mutated_json(rng: np.random.Generator, value: object) -> object:
-    """Replace, remove or double something somewhere in a JSON value."""
+    """Replace, remove or duplicate a part of a JSON value."""
     places = list(_places(value))
     if not places:
         return NASTY_JSON[int(rng.integers(len(NASTY_JSON)))]

@@ -1,4 +1,3 @@
-import io
 import json
 import os
 import pickle
@@ -9,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import mutated_archive, mutated_bytes, npy_bytes
+from mutations import Bomb, mutated_archive, mutated_bytes, npy_bytes, pack, saved, unpack
 
-import numpymlp.storage.archive
-from numpymlp.storage.archive import HEADER_LIMIT, open_archive, write_archive
+from numpymlp.storage.archive import FORMAT_VERSION, HEADER_LIMIT, open_archive, write_archive
 from numpymlp.validation import InputError
 
 HEADER = {"layers": [{"type": "Dense", "inputs": 3, "outputs": 2}], "epoch": 4, "loss": 0.1}
@@ -38,27 +36,8 @@ def load(path, expected=EXPECTED, kind="model"):
         return archive.header, archive.read(expected)
 
 
-def pack(path: Path, members: dict[str, bytes], **options) -> Path:
-    """Write an archive with these members by other means than the code under test."""
-    with zipfile.ZipFile(path, "w", **options) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
-
-
-def unpack(path: Path) -> dict[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def saved(array: np.ndarray, **options) -> bytes:
-    file = io.BytesIO()
-    np.lib.format.write_array(file, array, **options)
-    return file.getvalue()
-
-
 def with_header(path: Path, **changes) -> Path:
-    content = {"format": "numpymlp model", "version": 1, **HEADER, **changes}
+    content = {"format": "numpymlp model", "version": FORMAT_VERSION, **HEADER, **changes}
     return pack(path, {**unpack(path), "header.npy": npy_bytes(json.dumps(content))})
 
 
@@ -67,7 +46,7 @@ def with_header(path: Path, **changes) -> Path:
 
 def test_everything_comes_back_bit_for_bit(path):
     header, arrays = load(path)
-    assert header == {**HEADER, "format": "numpymlp model", "version": 1}
+    assert header == {**HEADER, "format": "numpymlp model", "version": FORMAT_VERSION}
     assert set(arrays) == set(ARRAYS)
     for name, array in ARRAYS.items():
         assert arrays[name].dtype == array.dtype
@@ -112,6 +91,12 @@ def test_other_byte_orders_and_memory_layouts_are_made_plain(tmp_path):
         np.testing.assert_array_equal(array, table)
 
 
+def test_every_array_has_the_bytes_that_numpy_writes(path):
+    members = unpack(path)
+    for name, array in ARRAYS.items():
+        assert members[f"{name}.npy"] == saved(array, version=(1, 0))
+
+
 def test_scalars_and_many_axes(tmp_path):
     arrays = {"scalar": np.array(2.5), "deep": np.ones((1,) * 30, np.int8)}
     write_archive(tmp_path / "a.npz", "model", {}, arrays)
@@ -129,19 +114,24 @@ def test_the_64_bit_form_of_the_archive_is_read(path, monkeypatch):
     data = bytearray(path.read_bytes())
     data[-98 + 40 : -98 + 48] = struct.pack("<Q", 2**40)
     path.write_bytes(data)
-    with pytest.raises(InputError, match="table of contents claims"):
+    with pytest.raises(InputError, match=r"listed in 16,384 bytes, got 6 in 1,099,511,627,776"):
         load(path)
 
 
 def test_what_could_not_be_read_back_is_not_written(path):
     before = path.read_bytes()
     bad = [
-        ({}, {"w": np.array([1.0, np.nan])}, InputError, "holds NaN or infinity"),
-        ({}, {"w": np.array([np.inf], np.float32)}, InputError, "holds NaN or infinity"),
-        ({}, {"w": np.array([None])}, InputError, "must hold numbers, got dtype object"),
-        ({}, {"w": np.array(["a"])}, InputError, "must hold numbers"),
+        ({}, {"w": np.array([1.0, np.nan])}, InputError, "w holds NaN or infinity and was not saved"),
+        ({}, {"w": np.array([np.inf], np.float32)}, InputError, "w holds NaN or infinity and was not saved"),
+        ({}, {"w": np.array([None])}, InputError, "numbers in w, got dtype object"),
+        ({}, {"w": np.array(["a"])}, InputError, "numbers in w, got dtype <U1"),
         ({"loss": float("nan")}, {}, ValueError, "not JSON compliant"),
-        ({"long": "x" * HEADER_LIMIT["model"]}, {}, InputError, "holds at most 1,048,576 bytes"),
+        (
+            {"long": "x" * HEADER_LIMIT["model"]},
+            {},
+            InputError,
+            "of at most 1,048,576 bytes, got 1,0",
+        ),
     ]
     for header, arrays, error, message in bad:
         with pytest.raises(error, match=message):
@@ -151,16 +141,6 @@ def test_what_could_not_be_read_back_is_not_written(path):
 
 
 # ---- every fault has its message ----
-
-
-class Bomb:
-    """Unpickling it leaves a mark on the disk."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.touch, (self.mark,)
 
 
 def test_a_pickle_is_refused_and_not_run(path, tmp_path):
@@ -222,10 +202,22 @@ def encrypted(path):
 FAULTS = {
     "empty": (change_bytes(lambda data: b""), "is empty"),
     "foreign": (change_bytes(lambda data: b"\x89PNG" + data), "not an .npz archive: it begins"),
-    "half": (change_bytes(lambda data: data[: len(data) // 2]), "truncated or has something"),
-    "one byte short": (change_bytes(lambda data: data[:-1]), "truncated or has something"),
-    "one byte more": (change_bytes(lambda data: data + b"\n"), "truncated or has something"),
-    "comment": (change_bytes(lambda data: data[:-2] + b"\5\0"), "truncated or has something"),
+    "half": (
+        change_bytes(lambda data: data[: len(data) // 2]),
+        "is truncated, or has data after its end",
+    ),
+    "one byte short": (
+        change_bytes(lambda data: data[:-1]),
+        "is truncated, or has data after its end",
+    ),
+    "one byte more": (
+        change_bytes(lambda data: data + b"\n"),
+        "is truncated, or has data after its end",
+    ),
+    "comment": (
+        change_bytes(lambda data: data[:-2] + b"\5\0"),
+        "is truncated, or has data after its end",
+    ),
     "no ending": (
         lambda path: pack(
             path, {name.replace("order.npy", "order"): data for name, data in unpack(path).items()}
@@ -238,16 +230,22 @@ FAULTS = {
         "truncated or altered",
     ),
     "flipped bit": (change_bytes(damage_last_weight), "Bad CRC-32 for file 'parameters.npy'"),
-    "many members": (long_directory, "claims 106 members"),
-    "large directory": (wide_directory, "table of contents claims 7 members in 60,"),
-    "member twice": (twice, "a member stands twice"),
+    "many members": (long_directory, "expected at most 64 members, .* got 106 in"),
+    "large directory": (wide_directory, "listed in 16,384 bytes, got 7 in 60,"),
+    "member twice": (twice, "holds the same member twice"),
     "encrypted": (encrypted, "compressed or encrypted"),
     "compressed": (
         lambda path: pack(path, unpack(path), compression=zipfile.ZIP_DEFLATED),
         "compressed or encrypted",
     ),
-    "no header": (drop_member("header.npy"), "not a numpymlp model: an archive, but without"),
-    "missing array": (drop_member("order.npy"), "does not hold the arrays that its header"),
+    "no header": (
+        drop_member("header.npy"),
+        "not a numpymlp model: expected a header in it, got none",
+    ),
+    "missing array": (
+        drop_member("order.npy"),
+        "does not hold the arrays that its header describes",
+    ),
     "array too many": (change_member("x.npy", saved(np.zeros(1))), "does not hold the arrays"),
     "hostile name": (change_member("\x1b[2J\n.npy", b""), "does not hold the arrays"),
     "not an array": (change_member("order.npy", b"hello, world"), "order is not a plain array"),
@@ -278,11 +276,11 @@ FAULTS = {
     "text": (change_member("order.npy", saved(np.array(["a"]))), "not an array of plain numbers"),
     "short array": (
         change_member("order.npy", saved(np.arange(5))[:-8]),
-        "order has 32 bytes of data, its shape needs 40",
+        "expected 40 bytes for the shape of order, got 32",
     ),
     "long array": (
         change_member("order.npy", saved(np.arange(5)) + b"\0"),
-        "order has 41 bytes of data, its shape needs 40",
+        "expected 40 bytes for the shape of order, got 41",
     ),
     "code for a shape": (
         change_member("order.npy", saved(np.arange(5)).replace(b"(5,)", b"f()")),
@@ -290,11 +288,11 @@ FAULTS = {
     ),
     "NaN": (
         change_member("parameters.npy", saved(np.full(30, np.nan, np.float32))),
-        "parameters holds NaN or infinity",
+        "expected finite numbers in parameters, got NaN or infinity",
     ),
     "infinity": (
         change_member("moments.npy", saved(np.full((2, 4), -np.inf))),
-        "moments holds NaN or infinity",
+        "expected finite numbers in moments, got NaN or infinity",
     ),
     "not JSON": (change_member("header.npy", npy_bytes("{'format': 1}")), "not valid JSON"),
     "not UTF-8": (
@@ -306,7 +304,7 @@ FAULTS = {
     "JSON 1e999": (change_member("header.npy", npy_bytes('{"a": 1e999}')), "not a finite number"),
     "JSON name twice": (
         change_member("header.npy", npy_bytes('{"a": 1, "a": 2}')),
-        "a name stands twice",
+        "it holds the same name twice",
     ),
     "JSON too deep": (
         change_member("header.npy", npy_bytes('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}")),
@@ -318,7 +316,7 @@ FAULTS = {
     ),
     "header too long": (
         change_member("header.npy", npy_bytes('{"a": "' + "x" * HEADER_LIMIT["model"] + '"}')),
-        "at most 1,048,576 are allowed in a model",
+        "expected a model header of at most 1,048,576 bytes, got",
     ),
     "header of floats": (
         change_member("header.npy", saved(np.zeros(3))),
@@ -326,12 +324,16 @@ FAULTS = {
     ),
     "no format": (change_member("header.npy", npy_bytes("{}")), "its header says 'None'|says None"),
     "foreign format": (lambda path: with_header(path, format="other"), "its header says 'other'"),
-    "no version": (lambda path: with_header(path, version=None), "version None does not exist"),
-    "version 0": (lambda path: with_header(path, version=0), "version 0 does not exist"),
-    "version true": (lambda path: with_header(path, version=True), "version True does not exist"),
+    "no version": (lambda path: with_header(path, version=None), "format version 2, got None"),
+    "version 0": (lambda path: with_header(path, version=0), "format version 2, got 0"),
+    "version true": (lambda path: with_header(path, version=True), "format version 2, got True"),
+    "older version": (
+        lambda path: with_header(path, version=1),
+        "expected format version 2, got 1: it was written by numpymlp 0.1; train again, or use th",
+    ),
     "newer version": (
-        lambda path: with_header(path, version=2),
-        "written by a newer numpymlp: format version 2, this one reads up to 1; upgrade",
+        lambda path: with_header(path, version=3),
+        "expected format version 2, got 3: it was written by a newer numpymlp; upgrade numpymlp",
     ),
 }
 
@@ -352,7 +354,9 @@ def test_a_checkpoint_is_no_model_and_a_model_no_checkpoint(path):
     with pytest.raises(InputError, match=r"not a numpymlp checkpoint.*a model has no optimizer"):
         load(path, kind="checkpoint")
     write_archive(path, "checkpoint", HEADER, ARRAYS)
-    with pytest.raises(InputError, match=r"not a numpymlp model.*is for resuming a training"):
+    with pytest.raises(
+        InputError, match=r"not a numpymlp model.*a checkpoint resumes a training run"
+    ):
         load(path)
     assert load(path, kind="checkpoint")[0]["epoch"] == 4
 
@@ -362,8 +366,8 @@ def test_paths_that_are_no_files(tmp_path):
     for name, message in {
         "missing.npz": "does not exist",
         "no/such/folder.npz": "does not exist",
-        ".": "is not a file",
-        "pipe": "is not a file",
+        ".": "is not a regular file",
+        "pipe": "is not a regular file",
         "nul\0byte": "cannot be read",
         "x" * 300: "cannot be read",
     }.items():
@@ -436,7 +440,7 @@ def test_a_bomb_takes_no_more_memory_than_stated(path, name):
             load(path, expected)
 
     header = min(len(members["header.npy"]), HEADER_LIMIT["model"])
-    # Room for pytest's own record of the error.
+    # 200,000 bytes are for pytest's record of the error.
     assert peak_memory(attempt) < path.stat().st_size + 2**20 + 32 * header + 200_000
 
 
@@ -470,7 +474,7 @@ def fuzz(path: Path, count: int, seed: int) -> int:
         assert {name: (a.shape, a.dtype) for name, a in arrays.items()} == EXPECTED
         assert all(np.isfinite(array).all() for array in arrays.values())
         if not packed_again:  # no byte of the content may change unseen
-            assert header == {**HEADER, "format": "numpymlp model", "version": 1}
+            assert header == {**HEADER, "format": "numpymlp model", "version": FORMAT_VERSION}
             assert {name: array.tobytes() for name, array in arrays.items()} == original
     return valid
 
@@ -492,5 +496,14 @@ def test_a_file_that_shrinks_while_it_is_read(path):
             archive.read({"w": ((300_000,), np.float64)})
 
 
-def test_the_written_version_is_the_newest_that_is_read(path):
-    assert load(path)[0]["version"] == numpymlp.storage.archive.FORMAT_VERSION
+@pytest.mark.parametrize("kind", ["model", "checkpoint"])
+def test_a_file_of_version_1_is_refused_in_one_line(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr("numpymlp.storage.archive.FORMAT_VERSION", 1)
+    write_archive(tmp_path / "old.npz", kind, HEADER, ARRAYS)
+    monkeypatch.undo()
+    with pytest.raises(InputError) as caught:
+        load(tmp_path / "old.npz", kind=kind)
+    assert str(caught.value) == (
+        f"{tmp_path / 'old.npz'}: expected format version 2, got 1: it was written by numpymlp "
+        f"0.1; train again, or use that version"
+    )

@@ -8,8 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from mutations import mutated_archive, mutated_bytes, npy_bytes
-from storage.test_archive import Bomb, pack, saved, unpack
+from mutations import Bomb, mutated_archive, mutated_bytes, npy_bytes, pack, saved, unpack
 
 from numpymlp import (
     BatchNorm,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import mutated_archive, mutated_bytes
+from mutations import mutated_archive, mutated_bytes, npy_bytes, pack, unpack
 
 from numpymlp import (
     SGD,
@@ -391,9 +391,6 @@ def test_a_folder_that_is_missing_is_told_before_the_first_step(tmp_path):
 
 def edit(path, change):
     """Change the header of a checkpoint; all checksums fit again."""
-    from mutations import npy_bytes
-    from test_storage import pack, unpack
-
     members = unpack(path)
     header = json.loads(members["header.npy"][128:])
     change(header)
