@@ -1,7 +1,7 @@
-"""A long soak: train, resume, evaluate, save and load in a loop, and nothing grows.
+"""Soak test: train, resume, evaluate, save and load in a loop; memory and files do not grow.
 
 pytest -m slow tests/test_soak.py                     (ten minutes)
-SOAK_SECONDS=120 pytest -m slow tests/test_soak.py    (as long as you like)
+SOAK_SECONDS=120 pytest -m slow tests/test_soak.py    (any other time)
 """
 
 import gc
@@ -39,7 +39,7 @@ def memory():
 
 
 def one_round(folder, x, y):
-    """Everything that a user's process may do again and again."""
+    """Train, interrupt, resume, save, load and evaluate once."""
     rng = np.random.default_rng(0)
 
     def build():
@@ -75,7 +75,7 @@ def one_round(folder, x, y):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not MEMORY.exists(), reason="reads memory and open files from /proc")
-def test_nothing_grows_while_everything_is_done_again_and_again(tmp_path):
+def test_memory_files_and_threads_do_not_grow(tmp_path):
     rng = np.random.default_rng(2)
     y = rng.integers(0, 4, 2000)
     x = (rng.normal(0, 1, (2000, 20)) + y[:, None]).astype(np.float32)
@@ -102,5 +102,5 @@ def test_nothing_grows_while_everything_is_done_again_and_again(tmp_path):
     print(f"{rounds} rounds; memory, files, threads, objects: {early} -> {late}", file=sys.stderr)
     assert late[0] - early[0] < 4 * 2**20
     assert late[1:3] == early[1:3]
-    # pytest and the record itself keep a few; a leak of one object a round would show.
+    # pytest and the record keep a few objects; a leak of one object per round would fail.
     assert late[3] - early[3] < rounds / 4

@@ -1,13 +1,13 @@
-"""What besides code, data and seed can change the bits of a result.
+"""The record of everything besides code, data and seed that can change the bits of a result.
 
-With the same seed, data and settings, a training gives the same bits on the same machine with the
-same number of threads and the same versions. What may change them, in the last digits first:
+With the same seed, data and settings, a training run gives the same bits on the same machine with
+the same number of threads and the same versions. These can change them, in the last digits first:
 
-- the BLAS library that multiplies the matrices, its version, and the processor that it finds: it
-  picks its routines, and with them the order of additions, by processor. They also decide the
-  speed; the variable ``OPENBLAS_CORETYPE`` forces OpenBLAS to those of another processor;
-- the number of threads among which BLAS divides a product: set ``OPENBLAS_NUM_THREADS=1`` before
-  Python starts for results that do not depend on it;
+- the BLAS library, its version, and the processor: BLAS picks its routines, and with them the
+  order of additions, by processor. They also decide the speed. The variable ``OPENBLAS_CORETYPE``
+  makes OpenBLAS use the routines of another processor;
+- the number of BLAS threads, which divide a matrix product among them: set
+  ``OPENBLAS_NUM_THREADS=1`` before Python starts for results that do not depend on it;
 - the version of NumPy: its sums, exponentials and random streams may change between releases.
 
 `runs.py` writes this record into `metrics.json`, so that two results that differ can be compared.
@@ -25,14 +25,14 @@ import numpy as np
 
 from numpymlp import __version__
 
-# In the order in which the usual BLAS libraries look at them.
+# In the order in which the common BLAS libraries read them.
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 def environment() -> dict[str, Any]:
-    """Describe versions, processor, BLAS and threads, as JSON can hold them."""
+    """Return versions, processor, BLAS and threads, as values for JSON."""
     built = np.show_config(mode="dicts")
-    assert built is not None  # None comes from the mode that prints
+    assert built is not None  # the mode that prints returns None
     blas = built.get("Build Dependencies", {}).get("blas", {})
     return {
         "numpymlp": __version__,
@@ -47,13 +47,13 @@ def environment() -> dict[str, Any]:
 
 
 def _routines() -> str:
-    """Name the processor whose routines BLAS picked, as in "(SkylakeX)", where it is known."""
+    """Return the processor whose routines BLAS uses, such as "(SkylakeX)"; "" if unknown."""
     names = sorted({pool["architecture"] for pool in _pools() if "architecture" in pool})
     return f"({', '.join(names)})" if names else ""
 
 
 def _pools() -> list[dict[str, Any]]:
-    """Ask threadpoolctl, where it is installed, about every BLAS in this process."""
+    """Return what threadpoolctl, if installed, says about every BLAS in this process."""
     if importlib.util.find_spec("threadpoolctl") is None:
         return []
     pools = importlib.import_module("threadpoolctl").threadpool_info()
@@ -61,10 +61,10 @@ def _pools() -> list[dict[str, Any]]:
 
 
 def blas_threads() -> int:
-    """Give the number of threads that BLAS uses, as well as it can be known.
+    """Return the number of threads that BLAS uses.
 
-    threadpoolctl asks the library itself, where it is installed; else the variables that BLAS
-    reads when it starts, else the processors that this process may use.
+    It comes from threadpoolctl, if installed, which asks the library; else from the variables that
+    BLAS reads at its start; else it is the number of processors that this process may use.
     """
     if found := [pool["num_threads"] for pool in _pools()]:
         return int(max(found))

@@ -1,18 +1,19 @@
-"""The ladder: every named recipe, trained over its seeds, beside the published results.
+"""The ladder: train every named recipe over its seeds and record the results.
 
-`climb` carries out what is missing and appends each finished run to a CSV file, so that it can be
-stopped at any time and goes on where it was, also days later; `standings.py` makes the table of the
-README from that file. Each run is an ordinary run folder (`runs.py`). `validate` judges settings
-on training images that were held out: it is the only judge that may choose among them.
+`run_ladder` trains what is missing and appends each finished run to a CSV file, so it can be
+stopped at any time and continued later. `results.py` makes the README's table from that file. Each
+run has an ordinary run folder (`runs.py`). `validate` evaluates a recipe on held-out training
+images: choose settings by it, not by the test images.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.data import five_sixths
-from numpymlp.experiments import runs
+from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import environment
 from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe
 from numpymlp.experiments.results import (
@@ -29,10 +30,12 @@ from numpymlp.experiments.results import (
     Row,
     append_result,
     describe,
+    key,
     members_of,
     read_results,
     settings_of,
 )
+from numpymlp.experiments.runs import Say
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.storage.files import RunLock
@@ -42,10 +45,8 @@ from numpymlp.validation import InputError, check_choice, check_positive_integer
 
 CHECKPOINT_MINUTES = 1.0
 
-Say = Callable[[str], None]
 
-
-def climb(
+def run_ladder(
     names: Sequence[str] = tuple(RECIPES),
     *,
     folder: str | os.PathLike[str],
@@ -56,22 +57,22 @@ def climb(
     verbose: int = 1,
     say: Say = print,
 ) -> list[Row]:
-    """Train each recipe over its seeds, but not what the results file has already.
+    """Train each recipe over its seeds, except the runs that the results file already has.
 
     Parameters
     ----------
     names : sequence of str
-        Recipes, in the order in which they are carried out.
+        Recipes, in the order of training.
     folder : path
-        Holds a run folder for each run. If it is kept, what was interrupted goes on in the middle.
+        Gets a run folder for each run. Interrupted runs in it are resumed.
     results : path
         The CSV file.
     data : str, optional
         Folder of four IDX files; MNIST if None.
     seeds : int, optional
-        How many runs of each recipe; by default as many as the recipe says.
+        Runs of each recipe; None takes the number that the recipe names.
     validation : bool, default False
-        Judge by `validate` instead of the test images, without run folders or committees.
+        Evaluate with `validate` instead of on the test images; no run folders, no committees.
     verbose, say
         As for `runs.train`.
 
@@ -83,7 +84,7 @@ def climb(
     Raises
     ------
     TrainingInterrupted
-        After Ctrl-C or SIGTERM: called again, it goes on from there.
+        After Ctrl-C or SIGTERM. Another call continues from there.
     """
     for name in names:
         check_choice(name, "recipe", tuple(RECIPES))
@@ -92,7 +93,7 @@ def climb(
     chosen = [RECIPES[name] for name in names if not (validation and RECIPES[name].committee)]
     if not chosen:
         raise InputError(
-            "a committee has no validation: it is made of runs that are judged already"
+            "expected recipes that are trained, got the committee alone: validate its members"
         )
     if not Path(results).absolute().parent.is_dir():
         raise InputError(f"{results}: expected a file in a folder that exists")
@@ -104,20 +105,22 @@ def climb(
             raise InputError(
                 f"{place}: expected a folder for the runs: {error.strerror}"
             ) from error
+    train = functools.partial(_train, place=place, label=label, data=data, verbose=verbose, say=say)
     with contextlib.nullcontext() if validation else RunLock(place):
         for named in chosen:
             for seed in range(1 if named.committee else seeds or named.seeds):
-                if _is_finished(read_results(results), named, seed, label, seeds):
+                wanted = named.name, settings_of(named, seeds), label, str(seed)
+                if wanted in map(key, read_results(results)):
                     continue
                 say(f"\n== {named.name}, seed {seed}: {describe(named.recipe)}")
                 if validation:
                     metrics = validate(named.recipe, seed, data=data, verbose=verbose)
                 elif named.committee:
-                    members = seeds or members_of(named).seeds
-                    metrics = _committee(named, members, place, data, label, verbose, say)
+                    metrics = _committee(
+                        train, named.recipe, seeds or members_of(named).seeds, data
+                    )
                 else:
-                    run = run_folder(place, named.recipe, seed, label)
-                    metrics = _run(named.recipe, seed, run, data, verbose, say)
+                    metrics, _ = train(named.recipe, seed)
                 row = _row(named, seed, label, metrics, seeds)
                 append_result(results, row)
                 say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
@@ -125,89 +128,66 @@ def climb(
 
 
 def label_of(data: str | None, validation: bool = False) -> str:
-    """Name the data in the results file: "MNIST", or the folder's name with a sum of its content.
+    """Name data in the results file: "MNIST", or the folder's name with its fingerprint.
 
-    So two folders of the same name, or one whose files were changed, are not taken for another.
+    The fingerprint tells apart folders of the same name, and a folder before and after a change.
     """
     name = "MNIST"
     if data is not None:
-        name = f"{Path(data).resolve().name} {runs.read_data(data).fingerprint:08x}"
+        name = f"{Path(data).resolve().name} {folders.read_data(data).fingerprint:08x}"
     return name + VALIDATED if validation else name
 
 
-def _is_finished(
-    rows: Iterable[Row], named: NamedRecipe, seed: int, label: str, seeds: int | None
-) -> bool:
-    """Tell whether there is a row of a run with just these settings."""
-    key = (named.name, str(seed), label, settings_of(named, seeds))
-    return any((row["recipe"], row["seed"], row["data"], row["settings"]) == key for row in rows)
-
-
-def _run(
-    recipe: Recipe, seed: int, folder: Path, data: str | None, verbose: int, say: Say
-) -> dict[str, Any]:
-    """Carry out one run, or what is left of it."""
+def _train(
+    recipe: Recipe, seed: int, place: Path, label: str, data: str | None, verbose: int, say: Say
+) -> tuple[dict[str, Any], Path]:
+    """Train a run, or resume it if its folder has a checkpoint; return metrics and folder."""
+    folder = run_folder(place, recipe, seed, label)
+    options: dict[str, Any] = {"figures": False, "verbose": verbose, "say": say}
     try:
-        if (folder / runs.CHECKPOINT).is_file():
-            return runs.resume(folder, figures=False, verbose=verbose, say=say)
+        if (folder / folders.CHECKPOINT).is_file():
+            return runs.resume(folder, **options), folder
         folder.mkdir(exist_ok=True)
-        return runs.train(
-            recipe,
-            folder=folder,
-            seed=seed,
-            data=data,
-            figures=False,
-            overwrite=True,
-            minutes=CHECKPOINT_MINUTES,
-            verbose=verbose,
-            say=say,
-        )
+        options |= {"seed": seed, "data": data, "overwrite": True, "minutes": CHECKPOINT_MINUTES}
+        return runs.train(recipe, folder=folder, **options), folder
     except TrainingInterrupted as error:
         raise TrainingInterrupted(
-            f"interrupted; nothing is lost: the same command goes on from {folder}", error.number
+            f"interrupted; the same command resumes {folder}", error.number
         ) from error
 
 
 def run_folder(place: Path, recipe: Recipe, seed: int, label: str) -> Path:
-    """Name the folder of a run, so that other settings, seeds or data (`label_of`) get another."""
+    """Return the folder of a run: one for each recipe, seed and data set (`label_of`)."""
     code = zlib.crc32(f"{describe(recipe)} {label}".encode())
     return place / f"{code:08x}-{seed}"
 
 
 def _committee(
-    named: NamedRecipe,
+    train: Callable[[Recipe, int], tuple[dict[str, Any], Path]],
+    recipe: Recipe,
     members: int,
-    place: Path,
     data: str | None,
-    label: str,
-    verbose: int,
-    say: Say,
 ) -> dict[str, Any]:
-    """Average the probabilities of the members; train those whose models are not here."""
-    folders = [run_folder(place, named.recipe, seed, label) for seed in range(members)]
-    metrics = [
-        _run(named.recipe, seed, folder, data, verbose, say) for seed, folder in enumerate(folders)
-    ]
-    _, ((x, y), (x_test, y_test)) = runs.load_data(data)
-    networks = [Network.load(folder / runs.MODEL) for folder in folders]
+    """Evaluate the mean probabilities of the members; train members that have no model yet."""
+    metrics, places = zip(*(train(recipe, seed) for seed in range(members)), strict=True)
+    networks = [runs.load_run(place) for place in places]
+    loaded = folders.read_data(data)
     return {
         **metrics[0],
-        "test_accuracy": committee_accuracy(networks, x_test, y_test),
-        "train_accuracy": committee_accuracy(networks, x, y),
+        "test_accuracy": committee_accuracy(networks, loaded.x_test, loaded.y_test),
+        "train_accuracy": committee_accuracy(networks, loaded.x, loaded.y),
         "training_seconds": sum(m["training_seconds"] for m in metrics),
     }
 
 
 def committee_accuracy(networks: Sequence[Network], x: np.ndarray, y: np.ndarray) -> float:
-    """Judge several networks as one: the likeliest class by the mean of their probabilities."""
-    total = np.zeros((len(x), 1))
-    for network in networks:
-        total = total + network.predict_proba(x)
+    """Return the accuracy of the class with the highest mean probability over the networks."""
+    total = sum((network.predict_proba(x) for network in networks), np.zeros((len(x), 1)))
     return float((total.argmax(axis=1) == y).mean())
 
 
 def _row(
-    named: NamedRecipe, seed: int, label: str, metrics: dict[str, Any], seeds: int | None = None
+    named: NamedRecipe, seed: int, label: str, metrics: dict[str, Any], seeds: int | None
 ) -> Row:
     row = {
         **metrics,
@@ -223,33 +203,30 @@ def _row(
     return {column: str(row[column]) for column in COLUMNS}
 
 
-# ---- to choose settings ----
-
-
 def validate(
     recipe: Recipe, seed: int = 0, *, data: str | None = None, verbose: int = 0
 ) -> dict[str, Any]:
-    """Train on the first five sixths of the training images and judge on the last sixth.
+    """Train on the first five sixths of the training images, evaluate on the last sixth.
 
-    The test images take no part.
+    The test images are not used.
 
     Returns
     -------
     dict
-        What a row of the results file needs, and losses: "test_accuracy" and "test_loss" are those
-        on the held-out images.
+        The values of a row of the results file, and losses. "test_accuracy" and "test_loss" are
+        those on the held-out images.
     """
-    _, ((x, y), _) = runs.load_data(data)
-    first = five_sixths(y)
-    network = recipe.build_network(x.shape[1], int(y.max()) + 1, seed)
+    loaded = folders.read_data(data)
+    x, y, first = loaded.x, loaded.y, five_sixths(loaded.y)
+    network = recipe.build_network(x.shape[1], loaded.classes, seed)
     trainer = recipe.build_trainer(
-        network, seed, runs.shape_of(data), verbose=verbose, stop_signals=runs.STOP_SIGNALS
+        network, seed, loaded.image_shape, verbose=verbose, stop_signals=runs.STOP_SIGNALS
     )
     history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=(x[first:], y[first:]))
     if trainer.stopped == "interrupted":
         number = trainer.stop_signal or signal.SIGINT
         raise TrainingInterrupted("interrupted; this run was not finished", number)
-    # Not the last of the history: early stopping puts better weights back.
+    # Not the last row of the history: early stopping restores the best weights.
     held_out = evaluate(network, SoftmaxCrossEntropy(), x[first:], y[first:])
     return {
         "test_accuracy": held_out.accuracy,

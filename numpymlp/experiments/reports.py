@@ -1,15 +1,14 @@
-"""A trained network judged on labelled images, and the answer written into a folder.
+"""Evaluate a trained network on labelled images and write the report and the figures.
 
-It joins what stands apart elsewhere: the network's probabilities, what `metrics` counts of them and
-what `plots` draws. `numpymlp evaluate` and the end of `numpymlp train` are these two functions;
-read `metrics` and `plots` for how each number and picture comes about.
+`numpymlp evaluate` and the end of `numpymlp train` call these functions. The numbers come from
+`metrics`, the figures from `plots`.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from numpymlp import metrics, plots
 from numpymlp.layers import Dense, Dropout
 from numpymlp.network import Network
 from numpymlp.plots.style import names_of
-from numpymlp.storage.files import StorageError, atomic_write, csv_text
+from numpymlp.storage.files import StorageError, atomic_write, write_bytes, write_csv
 from numpymlp.validation import (
     InputError,
     as_labels_and_probabilities,
@@ -35,7 +34,7 @@ OF_IMAGES = (
     "activations.png",
 )  # fmt: skip
 CURVES = "learning-curves.png"
-FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # all that may be written here
+FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # every file that this module writes
 
 
 def write_evaluation(
@@ -48,57 +47,62 @@ def write_evaluation(
     image_shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> str:
-    """Judge a network on labelled samples; write report, confusion matrix and figures.
+    """Evaluate a network on labelled samples; write report, confusion matrix and figures.
 
     Parameters
     ----------
     folder : path
-        Gets ``report.txt``, ``confusion.csv`` and ``*.png``; each file appears whole or not at
-        all. It is made, in a folder that exists, once everything has been found to fit.
+        Gets ``report.txt``, ``confusion.csv`` and ``*.png``, each whole or not at all. It is
+        created in an existing folder, once all arguments are checked.
     network : Network
-        A classifier: its output is softmax or sigmoid.
+        A classifier, with softmax or sigmoid output.
     x : (N, in) numbers
-        Samples, in the units in which the network was trained.
+        Samples, scaled as for training.
     y_true : (N,) integers
         Their labels, 0 ... K - 1.
     data_name : str
-        What the report calls the data.
+        Name of the data in the report.
     image_shape : (height, width), optional
-        Shape of a sample as an image. Needed where it is not square: without it, such samples are
-        counted but not drawn.
+        Shape of a sample as an image. Without it, samples that are not square are not drawn.
     class_names : K strings, optional
-        Name of each class.
 
     Returns
     -------
     str
-        The text of ``report.txt``.
+        The content of ``report.txt``.
 
     Raises
     ------
     InputError
-        If the network is no classifier, or made for other samples or classes than these.
+        If the network is not a classifier, or does not fit the samples or the labels.
     StorageError
         If a file cannot be written.
     """
     true, rows = as_labels_and_probabilities(y_true, network.predict_proba(x))
     report = evaluation_report(true, rows, data_name=data_name, class_names=class_names)
-    matrix = metrics.confusion_matrix(true, rows.argmax(axis=1), rows.shape[1])
-    figures = _figures_of_scores(true, rows, matrix, class_names)
-    images = _as_pictures(x, image_shape)
-    figures |= (
-        dict.fromkeys(OF_IMAGES)
-        if images is None
-        else _figures_of_images(network, images, x, true, rows, class_names)
-    )
+    pred, images = rows.argmax(axis=1), _as_images(x, image_shape)
+    matrix = metrics.confusion_matrix(true, pred, rows.shape[1])
+    scores = metrics.precision_recall_f1(true, pred, rows.shape[1])
+    figures = {
+        "confusion.png": plots.confusion_matrix(matrix, class_names=class_names),
+        "scores.png": plots.class_scores(scores, class_names=class_names),
+        "reliability.png": plots.reliability_diagram(metrics.reliability_table(true, rows)),
+    }
+    if images is not None:
+        figures |= _figures_of_images(network, images, x, true, rows, class_names)
     target = Path(folder)
     try:
         target.mkdir(exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{target} cannot be made: {error.strerror}") from error
-    _write(target / REPORT, report.encode())
-    _write(target / CONFUSION, _csv_of(matrix, class_names).encode())
-    _write_figures(target, figures)
+        raise StorageError(f"{target} could not be created: {error.strerror}") from error
+    write_bytes(target / REPORT, report.encode())
+    names = names_of(class_names, len(matrix))
+    write_csv(
+        target / CONFUSION,
+        ["true class", *(f"predicted {name}" for name in names)],
+        [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)],
+    )
+    _write_figures(target, (*OF_SCORES, *OF_IMAGES), figures)
     return report
 
 
@@ -112,33 +116,31 @@ def write_training_figures(
     image_shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> None:
-    """Draw what a training ends with: predictions, learning curves, confusion matrix.
+    """Draw predictions, learning curves and confusion matrix at the end of training.
 
     Parameters
     ----------
     folder : path
         An existing folder, which gets three PNG files.
     history : dict of columns
-        As `plots.learning_curves` takes; ``trainer.history.to_dict()``.
+        ``trainer.history.to_dict()``; see `plots.learning_curves`.
     x, y_true, image_shape, class_names
         Test samples and labels, as in `write_evaluation`.
     probabilities : (N, K) floats
-        What the network answers to `x`.
+        The network's probabilities for `x`.
     """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
-    pred = rows.argmax(axis=1)
+    pred, images = rows.argmax(axis=1), _as_images(x, image_shape)
     matrix = metrics.confusion_matrix(true, pred, rows.shape[1])
-    figures: dict[str, Figure | None] = {
+    figures = {
         CURVES: plots.learning_curves(history),
         "confusion.png": plots.confusion_matrix(matrix, class_names=class_names),
     }
-    images = _as_pictures(x, image_shape)
-    figures["predictions.png"] = (
-        None
-        if images is None
-        else plots.prediction_grid(images, true, pred, class_names=class_names)
-    )
-    _write_figures(Path(folder), figures)
+    if images is not None:
+        figures["predictions.png"] = plots.prediction_grid(
+            images, true, pred, class_names=class_names
+        )
+    _write_figures(Path(folder), (CURVES, "confusion.png", "predictions.png"), figures)
 
 
 def evaluation_report(
@@ -148,7 +150,7 @@ def evaluation_report(
     data_name: str = "test data",
     class_names: Sequence[str] | None = None,
 ) -> str:
-    """Say in a page of text how good probabilities (N, K) are for labels (N,)."""
+    """Return a page of text that evaluates probabilities (N, K) for labels (N,)."""
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     classes = rows.shape[1]
     names = names_of(class_names, classes)
@@ -159,7 +161,7 @@ def evaluation_report(
     wrong = int((true != pred).sum())
     accuracy = f"{table.accuracy:.2%}"
     if wrong and table.accuracy >= 0.99995:
-        accuracy = "> 99.99%"  # certainty is not claimed by rounding
+        accuracy = "> 99.99%"  # do not round mistakes away
     lines = [
         f"{data_name}: {len(true):,} samples, {wrong:,} mistake{'' if wrong == 1 else 's'}",
         "",
@@ -176,20 +178,6 @@ def evaluation_report(
     return "\n".join(lines)
 
 
-def _figures_of_scores(
-    true: NDArray[Any],
-    rows: NDArray[Any],
-    matrix: NDArray[Any],
-    class_names: Sequence[str] | None,
-) -> dict[str, Figure | None]:
-    scores = metrics.precision_recall_f1(true, rows.argmax(axis=1), rows.shape[1])
-    return {
-        "confusion.png": plots.confusion_matrix(matrix, class_names=class_names),
-        "scores.png": plots.class_scores(scores, class_names=class_names),
-        "reliability.png": plots.reliability_diagram(metrics.reliability_table(true, rows)),
-    }
-
-
 def _figures_of_images(
     network: Network,
     images: NDArray[Any],
@@ -197,35 +185,29 @@ def _figures_of_images(
     true: NDArray[Any],
     rows: NDArray[Any],
     class_names: Sequence[str] | None,
-) -> dict[str, Figure | None]:
-    """Draw the pictures that show samples; None stands for one that has nothing to show."""
+) -> dict[str, Figure]:
+    """Draw the figures that show samples, weights or activations, where there are any to show."""
     pred = rows.argmax(axis=1)
     wrong = np.flatnonzero(pred != true)
     names: dict[str, Any] = {"class_names": class_names}
-    figures: dict[str, Figure | None] = {
-        "predictions.png": plots.prediction_grid(images, true, pred, **names),
-        "mistakes.png": plots.mistakes(images, true, rows, **names) if len(wrong) else None,
-        "confused-pairs.png": (
-            plots.confused_pairs(images, true, rows, **names) if len(wrong) else None
-        ),
-    }
-    # The first layer behind dropout, if that comes first, is the one that reads the pixels.
+    figures = {"predictions.png": plots.prediction_grid(images, true, pred, **names)}
+    if len(wrong):
+        figures["mistakes.png"] = plots.mistakes(images, true, rows, **names)
+        figures["confused-pairs.png"] = plots.confused_pairs(images, true, rows, **names)
+    # The first layer after input dropout has one weight per pixel.
     first = next((layer for layer in network.layers if not isinstance(layer, Dropout)), None)
-    figures["first-layer-weights.png"] = (
-        plots.first_layer_weights(first.W, image_shape=images.shape[1:])
-        if isinstance(first, Dense)
-        else None
-    )
+    if isinstance(first, Dense):
+        figures["first-layer-weights.png"] = plots.first_layer_weights(
+            first.W, image_shape=images.shape[1:]
+        )
     one = int(wrong[0]) if len(wrong) else 0
     outputs = network.activations(x[one : one + 1])
-    # What a layer of weights reads, but for the first, is what the hidden layer before it says.
+    # The input of each layer with weights, except the first, is the output of a hidden layer.
     readers = [i for i, layer in enumerate(network.layers) if _has_weights(layer)]
-    hidden = [outputs[i - 1][0] for i in readers[1:]]
-    figures["activations.png"] = (
-        plots.activations(images[one], hidden, rows[one], truth=int(true[one]), **names)
-        if hidden
-        else None
-    )
+    if hidden := [outputs[i - 1][0] for i in readers[1:]]:
+        figures["activations.png"] = plots.activations(
+            images[one], hidden, rows[one], truth=int(true[one]), **names
+        )
     return figures
 
 
@@ -233,8 +215,8 @@ def _has_weights(layer: Any) -> bool:
     return "W" in getattr(layer, "parameter_names", ())
 
 
-def _as_pictures(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any] | None:
-    """Return samples (N, in) as images (N, H, W); None where their shape is not known."""
+def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any] | None:
+    """Return samples (N, in) as images (N, H, W); None if their shape is not known."""
     samples = np.asarray(x)
     if shape is not None:
         height, width = (check_positive_integer(n, "image_shape, height and width") for n in shape)
@@ -249,23 +231,11 @@ def _as_pictures(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any]
     return samples.reshape(-1, *shape) if math.prod(shape) == samples.shape[1] > 1 else None
 
 
-def _csv_of(matrix: NDArray[Any], class_names: Sequence[str] | None) -> str:
-    """Write a confusion matrix as CSV: a line for each true class, a column for each prediction."""
-    names = names_of(class_names, len(matrix))
-    rows = [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)]
-    return csv_text(["true class", *(f"predicted {name}" for name in names)], rows)
-
-
-def _write_figures(folder: Path, figures: Mapping[str, Figure | None]) -> None:
-    for name, figure in figures.items():
-        if figure is None:
-            # A picture of an earlier evaluation would be taken for one of this network.
+def _write_figures(folder: Path, names: Iterable[str], figures: Mapping[str, Figure]) -> None:
+    """Write these figures; delete the files of the other names, left by an earlier evaluation."""
+    for name in names:
+        if name not in figures:
             (folder / name).unlink(missing_ok=True)
             continue
         with atomic_write(folder / name) as file:
-            figure.savefig(file, format="png", metadata={"Software": None})
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
-        file.write(content)
+            figures[name].savefig(file, format="png", metadata={"Software": None})

@@ -1,7 +1,7 @@
-"""What the ladder has reached: its results file, and the tables made from it.
+"""The results of the ladder: their CSV file, and the tables made from it.
 
-The file has one line for each finished run. It is committed, so that every number in the README
-and in `numpymlp recipes` comes from a run that somebody can repeat. `ladder.py` writes it.
+The file has one line for each finished run, written by `ladder.py`. It is committed, so every
+number in the README and in `numpymlp recipes` comes from a run that can be repeated.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ COLUMNS = (
     "settings", "numpymlp", "numpy", "blas", "threads", "finished",
 )  # fmt: skip
 TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
-VALIDATED = ", validation"  # the end of the label of data that were judged on held-out images
+VALIDATED = ", validation"  # ends the label of data whose accuracy is on held-out images
 
 Row = dict[str, str]
 
 
 def results_file(name: str = TEST, write: bool = False) -> Path:
-    """Find the results in this repository; where there is none, those that came with the package.
+    """Return the path of the results file in this repository.
 
-    Those are there to read: without a repository, new results go into the current folder, and are
-    found there first.
+    Without a repository, it is the file in the current folder, if there is one or it is to be
+    written, else the one that comes with the package.
     """
     package = Path(__file__).parent
     repository = package.parent.parent / "tutorials" / "results"
@@ -42,7 +42,7 @@ def results_file(name: str = TEST, write: bool = False) -> Path:
 
 
 def describe(recipe: Recipe) -> str:
-    """Write all settings that are on as one line, which two recipes share if they do the same."""
+    """Return all active settings as one line; equivalent recipes have equal lines."""
     settings = dataclasses.asdict(recipe)
     settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
     settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
@@ -54,12 +54,12 @@ def describe(recipe: Recipe) -> str:
 
 
 def read_results(path: str | os.PathLike[str]) -> list[Row]:
-    """Read the finished runs; none where there is no file yet.
+    """Read the finished runs; return an empty list if there is no file.
 
     Raises
     ------
     InputError
-        If the file is not one that `climb` wrote.
+        If the file is not one that `run_ladder` wrote.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -77,14 +77,14 @@ def read_results(path: str | os.PathLike[str]) -> list[Row]:
                 raise ValueError(f"expected {len(COLUMNS)} cells in each row, got {row}")
             float(row["test_accuracy"]), float(row["seconds"])
     except (csv.Error, ValueError) as error:
-        raise InputError(f"{path} is no results file of the ladder: {error}") from error
+        raise InputError(f"{path} is not a results file of the ladder: {error}") from error
     return rows
 
 
 def append_result(path: str | os.PathLike[str], row: Row) -> None:
-    """Add one finished run; the file has it whole or is as it was.
+    """Add one finished run, unless the file has it; the file is written whole or not at all.
 
-    Several processes may write to one file. A run that is there already is not added again.
+    Several processes may write to one file.
     """
     with RunLock(Path(path).absolute().parent, f".{Path(path).name}.lock", wait=True):
         rows = read_results(path)
@@ -94,33 +94,32 @@ def append_result(path: str | os.PathLike[str], row: Row) -> None:
 
 
 def key(row: Row) -> tuple[str, str, str, str]:
-    """Give what tells a run from all others: recipe, settings, data and seed."""
+    """Return what identifies a run: recipe, settings, data and seed."""
     return row["recipe"], row["settings"], row["data"], row["seed"]
 
 
 def settings_of(named: NamedRecipe, seeds: int | None = None) -> str:
-    """Describe a named recipe; of a committee also how many runs it is made of."""
+    """Describe a named recipe; for a committee, with its number of members."""
     text = describe(named.recipe)
     return f"members={seeds or members_of(named).seeds} {text}" if named.committee else text
 
 
 def members_of(named: NamedRecipe) -> NamedRecipe:
-    """Give the recipe whose runs a committee is made of."""
-    same = [n for n in RECIPES.values() if not n.committee and n.recipe == named.recipe]
-    return same[0]
+    """Return the recipe whose runs a committee averages."""
+    return next(n for n in RECIPES.values() if not n.committee and n.recipe == named.recipe)
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
-    """What a recipe reached: mean and standard deviation over its finished seeds.
+class Result:
+    """Mean and standard deviation of a recipe's test accuracy over its finished seeds.
 
     Attributes
     ----------
     accuracy, spread : float
-        Test accuracy in percent; the spread is nan for a single run.
+        In percent; the spread is nan for a single run.
     seeds : int
     seconds : float
-        Training time of one run, the median.
+        Training time of a run, the median.
     """
 
     accuracy: float
@@ -134,19 +133,20 @@ class Standing:
         return f"{self.accuracy:.2f} ± {self.spread:.2f} %"
 
 
-def standing(
+def result_of(
     named: NamedRecipe, rows: Iterable[Row], label: str = "MNIST", seeds: int | None = None
-) -> Standing | None:
-    """Sum up the finished runs of a recipe as it is now; None if there are none.
+) -> Result | None:
+    """Summarize the finished runs of a recipe with its present settings; None if there are none.
 
-    `seeds` is how many runs a committee is made of, if it is not as many as its recipe says.
+    `seeds` is the number of members of a committee; None takes the number that its recipe names.
     """
     wanted = (named.name, settings_of(named, seeds), label)
+    # The dict drops duplicate rows, which a merge of two branches can leave.
     mine = list({row["seed"]: row for row in rows if key(row)[:3] == wanted}.values())
     if not mine:
         return None
     accuracies = [100 * float(row["test_accuracy"]) for row in mine]
-    return Standing(
+    return Result(
         statistics.mean(accuracies),
         statistics.stdev(accuracies) if len(mine) > 1 else float("nan"),
         len(mine),
@@ -155,13 +155,13 @@ def standing(
 
 
 def shape(named: NamedRecipe, seeds: int | None = None) -> str:
-    """Write the sizes of a network on MNIST: "784-800-10"; of a committee, how many there are."""
+    """Return the sizes of a network on MNIST, "784-800-10"; of a committee, "5 x 784-800-10"."""
     sizes = "-".join(map(str, (784, *named.recipe.hidden, 10)))
     return f"{seeds or members_of(named).seeds} x {sizes}" if named.committee else sizes
 
 
 def duration(seconds: float) -> str:
-    """Write a time as people say it: "7 s", "12 min"."""
+    """Return a time as "7 s" or "12 min"."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
@@ -171,17 +171,17 @@ def table(
     names: Sequence[str] | None = None,
     seeds: int | None = None,
 ) -> str:
-    """Make the Markdown table of the README: the published result on MNIST beside ours.
+    """Return the Markdown table of the README: our results next to the published ones.
 
-    On other data, and on images held out, there is nothing published to stand beside.
+    The published results are on the test images of MNIST; tables for other labels leave them out.
     """
-    published, judge = label == "MNIST", "held-out" if label.endswith(VALIDATED) else "test"
+    published, images = label == "MNIST", "held-out" if label.endswith(VALIDATED) else "test"
     head = ["recipe", "network" if published else "hidden", "what it adds"]
     head += ["published test error"] * published
-    head += [f"{judge} error here", f"{judge} accuracy", "seeds", "time of a run"]
+    head += [f"{images} error here", f"{images} accuracy", "seeds", "time of a run"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for named in (RECIPES[name] for name in names or RECIPES):
-        here = standing(named, rows, label, seeds)
+        here = result_of(named, rows, label, seeds)
         numbers = ["", "", "", ""]
         if here is not None:
             error = f"{100 - here.accuracy:.2f} %"
@@ -194,15 +194,16 @@ def table(
 
 
 def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
-    """Describe every recipe for the terminal, with what the results file says of it."""
+    """Return the description of every recipe for the terminal, with its result."""
     blocks = []
     for named in RECIPES.values():
-        here = standing(named, rows, label)
+        here = result_of(named, rows, label)
         reached = "not measured yet"
         if here is not None:
-            runs_of = "1 run" if here.seeds == 1 else f"{here.seeds} seeds"
-            reached = f"{here} on the test images of {label} ({runs_of}, "
-            reached += f"{duration(here.seconds)} each)"
+            count = "1 run" if here.seeds == 1 else f"{here.seeds} seeds"
+            reached = (
+                f"{here} on the test images of {label} ({count}, {duration(here.seconds)} each)"
+            )
         blocks.append(
             f"{named.name:<10} {shape(named)}: {named.adds}\n"
             f"{'':<11}accuracy: {reached}\n"

@@ -1,10 +1,9 @@
-"""Search: how good settings are found, with scikit-learn's own tools.
+"""Search for good settings by successive halving, with scikit-learn's own tools.
 
-Many settings are drawn at random and trained for a moment; the better third is trained anew for
-three times as long, and so on: successive halving. The judge is the last sixth of the training
-images, never the test images. This room needs scikit-learn (`pip install -e '.[sklearn]'` in the
-clone) and shows what `numpymlp.sklearn` is good for: all of it is scikit-learn's
-`HalvingRandomSearchCV`.
+Random settings are trained for a few epochs; the better third is trained again for three times as
+long, and so on. They are compared on the last sixth of the training images, never on the test
+images. This module needs scikit-learn (`pip install -e '.[sklearn]'` in the clone): the search is
+its `HalvingRandomSearchCV`, applied to `numpymlp.sklearn`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from numpymlp.storage.files import atomic_write, write_csv
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.validation import InputError, check_positive_integer, check_seed
 
-# What is drawn, by the names that scikit-learn users know.
+# What is drawn, by the names of the parameters of `numpymlp.sklearn.MLPClassifier`.
 SETTINGS: dict[str, Any] = {
     "learning_rate_init": loguniform(5e-4, 5e-2),
     "batch_size": [32, 64, 128, 256, 512],
@@ -34,25 +33,25 @@ SETTINGS: dict[str, Any] = {
     "dropout": uniform(0, 0.4),
     "alpha": loguniform(1e-7, 1e-3),
 }
-# What `numpymlp train` calls them. The search leaves alpha as it is, so that it is train's L2.
+# The same settings as options of `numpymlp train`. With l2_scaling="none", alpha is --l2.
 OPTIONS = {
     "learning_rate_init": "--learning-rate", "batch_size": "--batch-size",
     "hidden_layer_sizes": "--hidden", "dropout": "--dropout", "alpha": "--l2",
 }  # fmt: skip
-# What a recipe may have that no parameter of the estimator stands for.
-NOT_THERE = (
+# Settings of a recipe that the estimator has no parameter for.
+UNSUPPORTED = (
     "validation", "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
     "shift", "rotation", "scaling", "shear", "elastic",
 )  # fmt: skip
-FACTOR = 3  # of the settings, one in three is trained again, for three times as long
+FACTOR = 3  # one in three settings is trained again, for three times as long
 
 Row = dict[str, Any]
 
 
 class Candidate(MLPClassifier):
-    """The estimator, but where training diverges it is judged by its last good weights.
+    """The estimator, but if training diverges, it keeps its last finite weights.
 
-    One drawn setting that leads nowhere is a result too, and no reason to lose the others.
+    So one setting that diverges gets a low score and does not end the search.
     """
 
     def _train(self, *arguments: Any, **options: Any) -> None:
@@ -64,17 +63,17 @@ class Candidate(MLPClassifier):
 
 
 def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
-    """Build the scikit-learn estimator that trains as a recipe says.
+    """Build the scikit-learn estimator that trains a recipe.
 
-    Its first weights are those that scikit-learn draws, not the recipe's.
+    Its initial weights are those that scikit-learn draws, not the recipe's.
 
     Raises
     ------
     InputError
-        If the recipe has something that scikit-learn's parameters and ours have no name for.
+        If the recipe has settings that the estimator has no parameter for.
     """
     plain = Recipe()
-    unknown = [name for name in NOT_THERE if getattr(recipe, name) != getattr(plain, name)]
+    unknown = [name for name in UNSUPPORTED if getattr(recipe, name) != getattr(plain, name)]
     if unknown or recipe.optimizer != "adam":
         raise InputError(
             f"search expected a recipe that numpymlp.sklearn can express, got one with "
@@ -92,7 +91,7 @@ def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
         max_iter=recipe.epochs,
         dropout=recipe.dropout,
         batch_norm=recipe.batch_norm,
-        # All epochs are made, whatever the loss does: the schedule is laid out for them.
+        # No early end: the learning rate schedule is laid out for all epochs.
         n_iter_no_change=np.inf,
         random_state=seed,
     )
@@ -108,30 +107,30 @@ def search(
     seed: int = 0,
     settings: dict[str, Any] = SETTINGS,
 ) -> list[Row]:
-    """Draw settings, and train the better ones longer and longer, from the beginning each time.
+    """Draw settings, and train the better ones again for longer, each time from new weights.
 
     Parameters
     ----------
     recipe : Recipe
-        Decides all that is not drawn; its epochs are the most that are trained, or a little
-        less: the last round has three times the epochs of the one before.
+        All settings that are not drawn. Its epochs are the maximum; the last round may have a
+        few less, since each round has three times the epochs of the one before.
     x : ndarray (N, in)
     y : ndarray (N,)
-        Training data. The first five sixths train, the last sixth judges.
+        Training data: the first five sixths train, the last sixth evaluates.
     candidates : int, default 27
-        How many settings are drawn, each once; all of them, where there are no more.
+        How many different settings are drawn; at most as many as there are.
     jobs : int, default 1
         Processes. With more than one, set ``OPENBLAS_NUM_THREADS=1``.
     seed : int, default 0
-        Decides which settings are drawn, and every training.
+        Seed of the drawn settings and of every training run.
     settings : dict, default SETTINGS
-        Parameters of `numpymlp.sklearn.MLPClassifier`, with a list or a distribution of each.
+        Parameters of `numpymlp.sklearn.MLPClassifier`, each with a list or a distribution.
 
     Returns
     -------
     list of dict
-        One row for each training: round, epochs, the settings, accuracy on the last sixth. The
-        last round's best comes first.
+        One row for each training run: round, epochs, the settings, accuracy on the last sixth.
+        The best of the last round comes first.
     """
     check_positive_integer(candidates, "candidates")
     check_seed(seed)
@@ -159,9 +158,9 @@ def search(
         return_train_score=False,
     )
     with warnings.catch_warnings():
-        # That a training ends before it converges is what successive halving is about.
+        # Successive halving ends most training runs before they converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # Ctrl-C only cuts an estimator's fit short; here it has to end the search.
+        # Ctrl-C ends an estimator's fit with a warning; here it must end the search.
         warnings.filterwarnings("error", message="Training interrupted")
         try:
             found.fit(x, y)
@@ -183,27 +182,22 @@ def search(
 
 
 def as_options(row: Row) -> str:
-    """Write the settings of a row as options of ``numpymlp train``."""
-    parts = []
-    for name, value in row.items():
-        if name in OPTIONS:
-            sizes = isinstance(value, tuple)
-            text = ",".join(map(str, value)) or "none" if sizes else f"{value:.4g}"
-            parts.append(f"{OPTIONS[name]} {text}")
-    return " ".join(parts)
+    """Return the settings of a row as options of ``numpymlp train``."""
+    return " ".join(f"{OPTIONS[n]} {_text(v, ',')}" for n, v in row.items() if n in OPTIONS)
 
 
-def write_search(folder: Path, rows: list[Row], name: str = "search") -> None:
-    """Write the rows as a table, `search.csv`, and as a picture, `search.png`."""
+def write_search(folder: Path, rows: list[Row]) -> None:
+    """Write the rows as a table, `search.csv`, and as a figure, `search.png`."""
     from numpymlp import plots
 
-    cells = [[_cell(value) for value in row.values()] for row in rows]
-    write_csv(folder / f"{name}.csv", rows[0], cells)
-    with atomic_write(folder / f"{name}.png") as file:
+    write_csv(
+        folder / "search.csv", rows[0], [[_text(v, "-") for v in row.values()] for row in rows]
+    )
+    with atomic_write(folder / "search.png") as file:
         plots.search_results(rows).savefig(file, format="png")
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any, separator: str) -> str:
     if isinstance(value, tuple):
-        return "-".join(map(str, value)) or "none"
+        return separator.join(map(str, value)) or "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -34,6 +34,10 @@ Kind = Literal["model", "checkpoint"]
 FORMAT_VERSION = 2
 # Longest header in bytes. A checkpoint's header holds the history, one row per epoch.
 HEADER_LIMIT: Mapping[str, int] = {"model": 2**20, "checkpoint": 2**24}
+_ADVICE = {
+    "numpymlp checkpoint": ": a checkpoint resumes a training run; load the model next to it",
+    "numpymlp model": ": a model has no optimizer state; resume from the checkpoint of the run",
+}
 
 
 # ---- writing ----
@@ -157,19 +161,17 @@ class Archive:
         if found != f"numpymlp {kind}":
             raise InputError(
                 f"{self._path} is not a numpymlp {kind}, its header says "
-                f"{shorten(repr(found))}" + _advice(found)
+                f"{shorten(repr(found))}{_ADVICE.get(str(found), '')}"
             )
         wanted = f"expected format version {FORMAT_VERSION}, got {shorten(repr(version))}"
         if type(version) is not int or version < 1:
             self._arrays.fail(wanted)
-        if version < FORMAT_VERSION:
+        if version != FORMAT_VERSION:
+            old = version < FORMAT_VERSION
+            writer = "numpymlp 0.1; train again, or use that version"
             raise InputError(
-                f"{self._path}: {wanted}: it was written by numpymlp 0.1; train again, or use that "
-                f"version"
-            )
-        if version > FORMAT_VERSION:
-            raise InputError(
-                f"{self._path}: {wanted}: it was written by a newer numpymlp; upgrade numpymlp"
+                f"{self._path}: {wanted}: it was written by "
+                + (writer if old else "a newer numpymlp; upgrade numpymlp")
             )
         return header
 
@@ -233,11 +235,3 @@ def _parse_json(path: str, text: bytes) -> dict[str, Any]:
     if not isinstance(header, dict):
         raise InputError(f"{path} is altered: its header is not a JSON object")
     return header
-
-
-def _advice(found: object) -> str:
-    if found == "numpymlp checkpoint":
-        return ": a checkpoint resumes a training run; load the model file next to it instead"
-    if found == "numpymlp model":
-        return ": a model has no optimizer state to resume from; use the checkpoint of the run"
-    return ""

@@ -1,8 +1,7 @@
-"""Files that appear whole or not at all, and a folder that one process holds at a time.
+"""Atomic files, and a lock for folders.
 
-Everything that this package writes goes through `atomic_write`: a kill, a full disk or a power
-cut leaves either the former file or the new one, never half of it. `storage.py` writes models
-and checkpoints with it: read that next.
+The package writes every file with `atomic_write`: after a kill, a full disk or a power cut, the
+previous file or the new one is there, never a part of it.
 """
 
 from __future__ import annotations
@@ -32,21 +31,21 @@ _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class StorageError(OSError):
-    """A file could not be written; the message says which, why, and what is still there."""
+    """A file could not be written; the message says which, why, and what is left of it."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Write a file so that it appears whole or not at all, whatever happens in between.
+    """Open a file for writing that appears whole or not at all.
 
-    The bytes go to a hidden temporary file in the same folder, are forced to the disk, and only
-    then take the name. After an error or an interrupt the temporary file is gone and the former
-    file is as it was; after a kill or a power cut only the hidden file (`.name.*.tmp`) may be left.
+    The bytes go to a hidden temporary file in the same folder (`.name.*.tmp`). It is synced to the
+    disk, then renamed. An error or an interrupt deletes it and leaves the previous file unchanged;
+    a kill or a power cut may leave it behind.
 
     Parameters
     ----------
     path : path-like
-        What to write. A symbolic link stays one: the file that it points to is replaced.
+        The file. Of a symbolic link, the target is replaced.
 
     Yields
     ------
@@ -59,9 +58,12 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         If the disk is full, the folder is missing or not writable, or `path` is no regular file.
     """
     target = Path(os.path.realpath(check_path(path)))
-    if target.exists() and not target.is_file():
-        raise StorageError(f"{path} cannot be written: it is there and is not a regular file")
     existed = target.exists()
+    if existed and not target.is_file():
+        raise StorageError(
+            f"{path} could not be written: expected a regular file, or none yet, got a folder, "
+            f"pipe or device"
+        )
     temporary = target.with_name(_temporary_name(target.name[:40], secrets.token_hex(6)))
     try:
         file = open(temporary, "xb")  # noqa: SIM115 - closed below, before the rename
@@ -78,27 +80,27 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
             file.close()
-            if existed:  # what its owner had hidden from others stays so
+            if existed:  # keep its permissions
                 os.chmod(temporary, target.stat().st_mode & 0o777)
             os.replace(temporary, target)
         except OSError as error:
             _writing_failed(path, existed, error)
     except BaseException:
-        with contextlib.suppress(OSError):  # a full disk fails again while the buffer is emptied
+        with contextlib.suppress(OSError):  # a full disk fails again on flush
             file.close()
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
 
 
-def _temporary_name(name: str, chance: str) -> str:
-    return f".{name}.{chance}.tmp"
+def _temporary_name(name: str, token: str) -> str:
+    return f".{name}.{token}.tmp"
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:
-    """Delete the temporary files that killed writers of this file left behind.
+    """Delete the temporary files that killed writers of this file left.
 
-    Only for a folder that nobody else is writing in: see `RunLock`.
+    Hold the folder's `RunLock`: otherwise this deletes the file of a process that is still writing.
     """
     target = Path(os.path.realpath(path))
     for temporary in target.parent.glob(_temporary_name(glob.escape(target.name[:40]), "?" * 12)):
@@ -108,18 +110,18 @@ def remove_leftovers(path: str | os.PathLike[str]) -> None:
 def _writing_failed(path: str | os.PathLike[str], existed: bool, error: OSError) -> NoReturn:
     reason = error.strerror or str(error)
     if error.errno in _DISK_FULL:
-        reason = f"no room on the disk ({reason}); free some space or choose another folder"
+        reason = f"the disk is full ({reason}); free some space or choose another folder"
     elif error.errno == errno.ENOENT:
         reason = "its folder does not exist"
-    after = "the former file is intact" if existed else "nothing was left behind"
+    after = "the previous file is unchanged" if existed else "no file was created"
     raise StorageError(f"{os.fspath(path)} could not be written: {reason}; {after}") from error
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the new name to the disk too, where the system lets a folder be synced."""
+    """Sync the new name to the disk, on systems that can sync a folder."""
     if sys.platform != "win32":
-        # Some network file systems refuse. The file is whole all the same; only the promise that
-        # it survives a power cut in the next seconds is lost.
+        # Some network file systems refuse. The file is still whole, but a power cut within the
+        # next seconds may bring the previous one back.
         with contextlib.suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)
             try:
@@ -128,8 +130,14 @@ def _sync_folder(folder: Path) -> None:
                 os.close(descriptor)
 
 
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
 def csv_text(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Write a table as CSV, a line for the names and one for each row; None is left empty."""
+    """Return a table as CSV: a line of names, then a line per row; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -141,32 +149,28 @@ def write_csv(
     path: str | os.PathLike[str], columns: Iterable[str], rows: Iterable[Iterable[Any]]
 ) -> None:
     """Write a table as CSV, whole or not at all."""
-    content = csv_text(columns, rows).encode()
-    with atomic_write(path) as file:
-        file.write(content)
+    write_bytes(path, csv_text(columns, rows).encode())
 
 
 def json_bytes(value: Any) -> bytes:
-    """Write `value` as readable JSON; NaN and infinity are not JSON."""
+    """Return `value` as readable JSON; NaN and infinity raise ValueError."""
     text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
-    # What is no text, as in file names of an older coding, becomes an escape that JSON knows.
+    # File names that are not valid UTF-8 hold lone surrogates, which JSON can hold as escapes.
     return text.encode("utf-8", "backslashreplace") + b"\n"
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write `value` as readable JSON, whole or not at all."""
-    content = json_bytes(value)
-    with atomic_write(path) as file:
-        file.write(content)
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
-    """Read a JSON object of at most 1 MiB; `what` names it in messages.
+    """Read a JSON object of at most 1 MiB; messages call it `what`.
 
     Raises
     ------
     InputError
-        If the file is missing, not readable, too large or no JSON object.
+        If the file is missing, unreadable or too large, or holds anything but a JSON object.
     """
     try:
         with open(path, "rb") as file:
@@ -175,31 +179,33 @@ def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{os.fspath(path)} is not {what}: {error}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{os.fspath(path)} is not {what}: expected a JSON object")
+        raise InputError(
+            f"{os.fspath(path)} is not {what}: expected a JSON object of at most 1 MiB"
+        )
     return value
 
 
 class RunLock:
-    """Hold a folder for this process alone: ``with RunLock(folder): ...``.
+    """Lock a folder for this process: ``with RunLock(folder): ...``.
 
-    The lock belongs to the kernel (`flock`; on Windows `msvcrt.locking`), so that it ends with
-    the process however that ends; the file that it is tied to stays and means nothing.
+    The kernel holds the lock (`flock`; `msvcrt.locking` on Windows), so it ends with the process,
+    even after a kill. The lock file stays; it is empty.
 
     Parameters
     ----------
     folder : path-like
         A folder that exists.
     name : str, default ".lock"
-        The file in it, if not the folder as a whole is meant.
+        The lock file in it. Another name locks something smaller than the folder.
     wait : bool, default False
-        Whether to wait until the other has done with it.
+        Wait until another process releases the lock, instead of raising.
 
     Raises
     ------
     InputError
-        On entering, at once, if another process (or another RunLock of this one) holds it.
+        On entering, if another process, or another RunLock of this one, holds the lock.
     StorageError
-        If the folder is missing or not writable, or its file system knows no locks.
+        If the folder is missing or not writable, or its file system has no locks.
     """
 
     def __init__(
@@ -223,8 +229,8 @@ class RunLock:
             os.close(descriptor)
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise InputError(
-                    f"{self.folder} is in use: another process trains there; wait until it ends, "
-                    f"or give this one another folder. Nothing was changed"
+                    f"{self.folder} is in use by another process: wait until it ends, or choose "
+                    f"another folder; nothing was changed"
                 ) from error
             raise StorageError(f"{self.folder} cannot be locked: {error.strerror}") from error
         self._descriptor = descriptor

@@ -23,15 +23,8 @@ _DIRECTORY_LIMIT = 2**14
 _CHUNK = 2**20
 # What zipfile raises on damaged archives.
 _ZIP_FAULTS = (
-    zipfile.BadZipFile,
-    NotImplementedError,
-    RuntimeError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    struct.error,
-    OSError,
-)
+    zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OverflowError, struct.error, OSError,
+)  # fmt: skip
 # Array headers are parsed here, not by numpy.lib.format: that evaluates a header as Python text
 # (`ast.literal_eval`, then a repair for Python 2), so a hostile one can raise SyntaxError,
 # TokenError, RecursionError or MemoryError, and print warnings. This pattern matches exactly what

@@ -1,4 +1,4 @@
-"""The ladder: it makes each run once, goes on where it stopped, and its table is its file."""
+"""The ladder: it trains each run once, resumes after a stop, and its table shows its file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ import pytest
 from numpymlp import Network, load_folder, load_mnist, plots
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
-from numpymlp.experiments.ladder import climb, committee_accuracy, label_of, run_folder, validate
+from numpymlp.experiments.folders import RunData
+from numpymlp.experiments.ladder import (
+    committee_accuracy,
+    label_of,
+    run_folder,
+    run_ladder,
+    validate,
+)
 from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe, find
 from numpymlp.experiments.results import (
     COLUMNS,
@@ -25,7 +32,7 @@ from numpymlp.experiments.results import (
     duration,
     listing,
     read_results,
-    standing,
+    result_of,
     table,
 )
 from numpymlp.storage.files import RunLock
@@ -61,14 +68,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def ladder(data, tmp_path, monkeypatch):
-    """A function that climbs a ladder of three small recipes."""
+    """A function that runs a ladder of three small recipes."""
     monkeypatch.setattr("numpymlp.experiments.ladder.RECIPES", LADDER)
     monkeypatch.setattr("numpymlp.experiments.results.RECIPES", LADDER)
 
     def go(names=tuple(LADDER), **options):
         options = {"folder": tmp_path / "runs", "data": data, "verbose": 0} | options
         options.setdefault("say", lambda line: None)
-        return climb(names, results=tmp_path / "ladder.csv", **options)
+        return run_ladder(names, results=tmp_path / "ladder.csv", **options)
 
     return go
 
@@ -81,9 +88,7 @@ ALL = [("plain", "0"), ("plain", "1"), ("small", "0"), ("small", "1"), ("small",
 ALL += [("committee", "0")]
 
 
-def test_every_recipe_is_run_over_its_seeds_and_the_file_holds_what_the_runs_gave(
-    ladder, data, tmp_path
-):
+def test_every_recipe_is_run_over_its_seeds_and_the_file_holds_the_results(ladder, data, tmp_path):
     rows = ladder()
     assert keys(rows) == ALL
     assert read_results(tmp_path / "ladder.csv") == rows
@@ -117,7 +122,7 @@ def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, d
     assert row["settings"] == f"members=3 {describe(SMALL)}"
 
 
-def test_what_the_file_has_is_not_made_again(ladder, monkeypatch):
+def test_a_run_that_the_file_has_is_not_repeated(ladder, monkeypatch):
     rows = ladder()
     monkeypatch.setattr("numpymlp.experiments.runs.train", None)
     monkeypatch.setattr("numpymlp.experiments.runs.resume", None)
@@ -188,7 +193,7 @@ def test_changed_settings_and_other_data_are_other_runs(
     assert len(ladder(["plain"], data=shuffled)) == 6
 
 
-def test_validation_needs_no_folder_and_so_runs_beside_a_ladder(ladder, tmp_path):
+def test_validation_needs_no_folder_and_so_runs_next_to_a_ladder(ladder, tmp_path):
     with RunLock(tmp_path):
         (row,) = ladder(["plain"], folder=tmp_path, seeds=1, validation=True)
     assert row["data"].endswith(", validation")
@@ -204,10 +209,12 @@ def test_two_ladders_may_write_one_file_and_no_run_counts_twice(tmp_path):
             pool.submit(append_result, path, each)
     found = read_results(path)
     assert sorted(found, key=lambda r: int(r["seed"])) == rows
-    assert standing(LADDER["plain"], [*rows, *rows]).seeds == 40  # as two branches may merge
+    assert (
+        result_of(LADDER["plain"], [*rows, *rows]).seeds == 40
+    )  # a merge of two branches can duplicate rows
 
 
-def test_settings_that_do_nothing_do_not_make_another_recipe():
+def test_settings_without_effect_do_not_make_another_recipe():
     assert describe(Recipe(sigma=3.0)) == describe(Recipe())
     assert describe(Recipe(learning_rate=1e-2)) == describe(Recipe())
     assert describe(Recipe(rotation=10, l2=1)) == describe(Recipe(rotation=10.0, l2=1.0))
@@ -215,10 +222,8 @@ def test_settings_that_do_nothing_do_not_make_another_recipe():
     assert describe(Recipe(learning_rate=2e-2)) != describe(Recipe())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs signals to a process of one's own")
-def test_after_an_interruption_it_goes_on_and_comes_to_the_same_end(
-    ladder, data, tmp_path, monkeypatch
-):
+@pytest.mark.skipif(os.name == "nt", reason="needs signals to its own process")
+def test_after_an_interruption_it_resumes_with_the_same_result(ladder, data, tmp_path, monkeypatch):
     recipe = Recipe(hidden=(12,), epochs=3, batch_size=50, schedule="constant", rotation=9.0)
     monkeypatch.setitem(LADDER, "long", NamedRecipe("long", recipe, "", seeds=1))
     (straight,) = ladder(["long"], folder=tmp_path / "straight")
@@ -232,7 +237,7 @@ def test_after_an_interruption_it_goes_on_and_comes_to_the_same_end(
 
     with monkeypatch.context() as patch:
         patch.setattr("numpymlp.schedules.Constant.__call__", interrupt_once)
-        with pytest.raises(TrainingInterrupted, match="the same command goes on"):
+        with pytest.raises(TrainingInterrupted, match="the same command resumes"):
             ladder(["long"])
     assert not (tmp_path / "ladder.csv").exists()
     (resumed,) = ladder(["long"], say=lines.append)
@@ -245,7 +250,7 @@ def test_after_an_interruption_it_goes_on_and_comes_to_the_same_end(
     assert resumed["test_accuracy"] == straight["test_accuracy"]
 
 
-def test_two_at_a_time_in_one_folder_are_refused(ladder, tmp_path):
+def test_two_ladders_in_one_folder_are_refused(ladder, tmp_path):
     (tmp_path / "runs").mkdir()
     with RunLock(tmp_path / "runs"), pytest.raises(InputError, match="in use"):
         ladder(["plain"])
@@ -263,7 +268,7 @@ def test_mistakes_are_found_before_anything_is_trained(ladder, tmp_path, options
 # ---- validation ----
 
 
-def test_validation_judges_the_weights_that_early_stopping_puts_back(data, monkeypatch):
+def test_validation_evaluates_the_weights_that_early_stopping_restores(data, monkeypatch):
     recipe = dataclasses.replace(
         SMALL,
         epochs=30,
@@ -300,7 +305,7 @@ def test_validation_trains_on_five_sixths_and_never_sees_the_test_images(ladder,
     monkeypatch.setattr(fit, record)
     broken = (np.full_like(test[0], np.nan), test[1])
     monkeypatch.setattr(
-        "numpymlp.experiments.runs.load_data", lambda folder: ("tiny", ((x, y), broken))
+        "numpymlp.experiments.folders.read_data", lambda folder: RunData("tiny", x, y, *broken)
     )
     metrics = validate(SMALL, 0)
     ((x_train, y_train, (x_held, y_held)),) = seen
@@ -313,14 +318,14 @@ def test_validation_trains_on_five_sixths_and_never_sees_the_test_images(ladder,
     assert keys(rows) == ALL[:5]  # no committee
     assert {row["data"].split(", ")[1] for row in rows} == {"validation"}
     assert "held-out error here" in table(rows, rows[0]["data"])
-    with pytest.raises(InputError, match="committee has no validation"):
+    with pytest.raises(InputError, match="got the committee alone"):
         ladder(["committee"], validation=True)
 
 
-def test_sorted_data_cannot_judge(monkeypatch):
+def test_sorted_data_cannot_be_validated(monkeypatch):
     x = np.zeros((60, 4), np.float32)
-    sorted_data = ("sorted", ((x, np.arange(60) // 10), (x, np.arange(60) % 6)))
-    monkeypatch.setattr("numpymlp.experiments.runs.load_data", lambda folder: sorted_data)
+    sorted_data = RunData("sorted", x, np.arange(60) // 10, x, np.arange(60) % 6)
+    monkeypatch.setattr("numpymlp.experiments.folders.read_data", lambda folder: sorted_data)
     with pytest.raises(InputError, match=r"all 6 classes .* sorted by class"):
         validate(SMALL, 0)
 
@@ -343,7 +348,7 @@ def test_images_that_are_not_square_are_distorted_in_their_own_shape(tmp_path, c
         drawn = []
         patch.setattr(
             "numpymlp.experiments.reports._write_figures",
-            lambda folder, figures: drawn.append(figures),
+            lambda folder, names, figures: drawn.append(figures),
         )
         prediction_grid = plots.prediction_grid
 
@@ -356,7 +361,7 @@ def test_images_that_are_not_square_are_distorted_in_their_own_shape(tmp_path, c
         assert main([*run, "--data", str(tmp_path), "--output", str(tmp_path / "run")]) == 0
         assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert set(seen) == {(16, 36)}
-    assert [figures["predictions.png"] is not None for figures in drawn] == [True, True]
+    assert ["predictions.png" in figures for figures in drawn] == [True, True]
 
 
 # ---- the results file and the tables ----
@@ -380,11 +385,11 @@ def row(recipe="plain", seed=0, accuracy=0.9, settings=None, data="MNIST", secon
         '"',
     ],
 )
-def test_a_file_that_is_none_of_ours_is_refused_and_kept(text, tmp_path):
+def test_another_file_is_refused_and_kept(text, tmp_path):
     path = tmp_path / "ladder.csv"
     path.write_text(text)
     for use in (lambda: read_results(path), lambda: append_result(path, row())):
-        with pytest.raises(InputError, match="no results file of the ladder"):
+        with pytest.raises(InputError, match="not a results file of the ladder"):
             use()
     assert path.read_text() == text
 
@@ -397,22 +402,22 @@ def test_rows_are_appended_in_order_and_survive(tmp_path):
     assert read_results(tmp_path / "nothing.csv") == []
 
 
-def test_the_standing_is_mean_and_standard_deviation_worked_by_hand():
+def test_the_result_is_mean_and_standard_deviation_worked_by_hand():
     # 90, 91, 95: mean 92, deviations -2, -1, 3: variance (4 + 1 + 9) / 2 = 7
     rows = [row(seed=s, accuracy=a, seconds=t) for s, a, t in ((0, 0.9, 5), (1, 0.91, 7))]
     rows += [row(seed=2, accuracy=0.95, seconds=60)]
-    rows += [row(accuracy=0.1, settings="of former times"), row(accuracy=0.1, data="Fashion")]
+    rows += [row(accuracy=0.1, settings="old settings"), row(accuracy=0.1, data="Fashion")]
     rows += [row("small", accuracy=0.1)]
-    here = standing(LADDER["plain"], rows)
+    here = result_of(LADDER["plain"], rows)
     assert here.accuracy == pytest.approx(92)
     assert here.spread == pytest.approx(7**0.5)
     assert (here.seeds, here.seconds) == (3, 7)
     assert str(here) == "92.00 ± 2.65 %"
-    assert str(standing(LADDER["small"], rows)) == "10.00 %"  # one run has no spread
-    assert standing(LADDER["plain"], rows[3:4]) is None
+    assert str(result_of(LADDER["small"], rows)) == "10.00 %"  # one run has no spread
+    assert result_of(LADDER["plain"], rows[3:4]) is None
 
 
-def test_the_table_has_the_published_number_beside_ours(ladder):
+def test_the_table_has_the_published_number_next_to_ours(ladder):
     rows = [row(seed=s, accuracy=a) for s, a in ((0, 0.91), (1, 0.93))]
     rows += [row("committee", accuracy=0.99, settings=f"members=3 {describe(SMALL)}", seconds=600)]
     lines = table(rows).splitlines()
@@ -433,7 +438,7 @@ def test_the_table_has_the_published_number_beside_ours(ladder):
     assert text.count("not measured yet") == 1
 
 
-def test_times_as_people_say_them():
+def test_durations_are_in_seconds_or_minutes():
     assert [duration(s) for s in (0.4, 7.2, 99, 101, 3600)] == [
         "0 s", "7 s", "99 s", "2 min", "60 min",
     ]  # fmt: skip
@@ -442,7 +447,7 @@ def test_times_as_people_say_them():
 # ---- the recipes ----
 
 
-def test_every_named_recipe_builds_and_says_where_its_number_stands():
+def test_every_named_recipe_builds_and_names_the_source_of_its_number():
     for name, named in RECIPES.items():
         assert named.name == name
         assert named.adds
@@ -454,7 +459,7 @@ def test_every_named_recipe_builds_and_says_where_its_number_stands():
     assert RECIPES["default"].recipe == Recipe()
 
 
-def test_a_recipe_distorts_and_bounds_as_it_says():
+def test_a_recipe_passes_distortion_and_max_norm_to_the_trainer():
     recipe = Recipe(shift=2.0, elastic=30.0, sigma=3.0, max_norm=1.5)
     trainer = recipe.build_trainer(recipe.build_network(784, 10, 0), 0, verbose=0)
     assert (trainer.augment.shift, trainer.augment.alpha, trainer.augment.sigma) == (2, 30, 3)
@@ -510,11 +515,11 @@ def test_ladder_and_recipes_from_the_command_line(data, tmp_path, capsys):
     assert "folder that exists" in capsys.readouterr().err
 
 
-def test_settings_that_matter_are_told_apart():
+def test_settings_with_effect_make_another_recipe():
     adamw = Recipe(optimizer="adamw")
     assert describe(dataclasses.replace(adamw, weight_decay=0.0)) != describe(adamw)
 
 
-def test_a_folder_called_validation_is_judged_on_its_test_images(tmp_path):
+def test_a_folder_called_validation_is_evaluated_on_its_test_images(tmp_path):
     assert "test accuracy" in table([], "my, validation set 12345678")
     assert "held-out accuracy" in table([], "MNIST, validation")

@@ -77,7 +77,7 @@ def test_report_confusion_matrix_and_figures_are_written(tmp_path):
             assert image.width == 160
 
 
-def test_certainty_is_not_claimed_by_rounding_in_the_report():
+def test_the_report_does_not_round_a_mistake_away():
     y_true = np.arange(30_000) % 2
     rows = np.eye(2)[y_true]
     assert "accuracy            100.00%" in evaluation_report(y_true, rows)
@@ -109,7 +109,7 @@ def test_the_same_figures_are_the_same_bytes(tmp_path):
     assert contents[0] == contents[1]
 
 
-def test_pictures_of_mistakes_do_not_outlive_the_mistakes(tmp_path):
+def test_figures_of_mistakes_are_deleted_when_there_are_none(tmp_path):
     x, y_true = samples()
     network = classifier()
     write_evaluation(tmp_path, network, x, y_true)
@@ -120,7 +120,7 @@ def test_pictures_of_mistakes_do_not_outlive_the_mistakes(tmp_path):
     }
 
 
-def test_samples_that_are_no_square_images_are_counted_but_not_drawn(tmp_path):
+def test_samples_that_are_not_square_are_counted_but_not_drawn(tmp_path):
     x, y_true = samples(inputs=12)
     write_evaluation(tmp_path, classifier(inputs=12), x, y_true)
     scores = {"confusion.png", "scores.png", "reliability.png", "report.txt", "confusion.csv"}
@@ -129,7 +129,7 @@ def test_samples_that_are_no_square_images_are_counted_but_not_drawn(tmp_path):
     assert names(tmp_path) == FIGURES | scores
 
 
-def test_a_shape_that_does_not_fit_costs_no_picture(tmp_path):
+def test_a_wrong_image_shape_deletes_no_figure(tmp_path):
     x, y_true = samples(inputs=12)
     write_evaluation(tmp_path, classifier(inputs=12), x, y_true, image_shape=(3, 4))
     before = names(tmp_path)
@@ -139,7 +139,7 @@ def test_a_shape_that_does_not_fit_costs_no_picture(tmp_path):
     assert names(tmp_path) == before
 
 
-def test_each_picture_shows_these_answers_beside_these_images(tmp_path, monkeypatch):
+def test_each_figure_gets_the_predictions_and_the_images(tmp_path, monkeypatch):
     x, y_true = samples()
     network = classifier()
     rows = network.predict_proba(x)
@@ -182,7 +182,7 @@ def plain(arguments):
     return [vars(each) if is_dataclass(each) else each for each in arguments]
 
 
-def test_activations_are_those_that_the_next_layer_reads(tmp_path, monkeypatch):
+def test_the_activations_drawn_are_the_inputs_of_the_next_layer(tmp_path, monkeypatch):
     x, y_true = samples()
     network = classifier()
     drawn = {}
@@ -220,24 +220,24 @@ def test_one_sigmoid_unit_is_a_classifier_of_two_classes(tmp_path):
         (classifier(), (np.full((2, 16), np.nan), [0, 1]), "NaN"),
     ],
 )
-def test_what_does_not_fit_is_one_error_and_leaves_the_folder_as_it_was(
+def test_wrong_arguments_raise_an_error_and_leave_the_folder_unchanged(
     tmp_path, network, data, message
 ):
-    (tmp_path / "report.txt").write_text("of yesterday")
+    (tmp_path / "report.txt").write_text("an older report")
     with pytest.raises(InputError, match=message):
         write_evaluation(tmp_path, network, *data)
     assert names(tmp_path) == {"report.txt"}
-    assert (tmp_path / "report.txt").read_text() == "of yesterday"
+    assert (tmp_path / "report.txt").read_text() == "an older report"
 
 
-def test_training_ends_with_three_pictures(tmp_path):
+def test_training_ends_with_three_figures(tmp_path):
     x, y_true = samples()
     history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5], "validation_loss": [None, None]}
     write_training_figures(tmp_path, history, x, y_true, classifier().predict_proba(x))
     assert names(tmp_path) == {"predictions.png", "learning-curves.png", "confusion.png"}
 
 
-def test_dropout_on_the_input_is_no_hidden_layer(tmp_path, monkeypatch):
+def test_input_dropout_is_not_a_hidden_layer(tmp_path, monkeypatch):
     network = mlp([16, 6, 3], input_dropout=0.2, dropout=0.5, rng=np.random.default_rng(0))
     x, y_true = samples()
     shown = []
@@ -253,14 +253,14 @@ def test_dropout_on_the_input_is_no_hidden_layer(tmp_path, monkeypatch):
     assert "first-layer-weights.png" in names(tmp_path)
 
 
-def test_pictures_of_samples_do_not_outlive_samples_that_can_be_drawn(tmp_path):
+def test_figures_of_samples_are_deleted_when_samples_cannot_be_drawn(tmp_path):
     write_evaluation(tmp_path, classifier(), *samples())
     write_evaluation(tmp_path, classifier(inputs=12), *samples(inputs=12))
     kept = {"confusion.png", "scores.png", "reliability.png", "report.txt", "confusion.csv"}
     assert names(tmp_path) == kept
 
 
-def test_all_that_may_be_written_is_named(tmp_path):
+def test_files_names_every_file_that_is_written(tmp_path):
     x, y_true = samples()
     write_evaluation(tmp_path, classifier(), x, y_true, class_names=np.array(["a", "b", "c"]))
     history = {"epoch": [1, 2], "running_train_loss": [1.0, 0.5]}
@@ -268,7 +268,7 @@ def test_all_that_may_be_written_is_named(tmp_path):
     assert names(tmp_path) == set(FILES)
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "taken").touch()
-    with pytest.raises(StorageError, match="cannot be made"):
+    with pytest.raises(StorageError, match="could not be created"):
         write_evaluation(tmp_path / "taken", classifier(), *samples())

@@ -1,4 +1,4 @@
-"""Run folders: killed anywhere, interrupted, locked, on a full disk; the result is the same."""
+"""Runs that are killed, interrupted, locked out or out of disk space end with the same result."""
 
 import csv
 import json
@@ -20,15 +20,16 @@ from threadpoolctl import threadpool_info
 
 from numpymlp import Network, load_mnist
 from numpymlp.__main__ import main
-from numpymlp.experiments import runs
+from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import blas_threads, environment
+from numpymlp.experiments.folders import CHECKPOINT, CONFIG, METRICS, MODEL, RunData
 from numpymlp.experiments.recipes import Recipe
-from numpymlp.experiments.runs import CHECKPOINT, CONFIG, METRICS, MODEL, RunData, evaluate_run
+from numpymlp.experiments.runs import evaluate_run
 from numpymlp.storage.archive import open_archive
 from numpymlp.training.interrupts import TrainingInterrupted
 
 ROOT = Path(__file__).parents[2]
-# All that has a state: Adam, dropout, batch norm, a schedule, early stopping, augmentation.
+# Every part with a state: Adam, dropout, batch norm, a schedule, early stopping, augmentation.
 SETTINGS = [
     *("--epochs", "6", "--hidden", "32", "--batch-size", "64", "--batch-norm", "--dropout", "0.2"),
     *("--validation", "0.1", "--early-stopping", "4", "--label-smoothing", "0.1"),
@@ -75,7 +76,7 @@ def begin(small, folder):
 
 
 def result(folder):
-    """What came of a run, but for times."""
+    """The results of a run, without times."""
     metrics = json.loads((folder / METRICS).read_text())
     with (folder / "history.csv").open() as file:
         history = [{**row, "seconds": None} for row in csv.DictReader(file)]
@@ -89,7 +90,7 @@ def result(folder):
 
 @pytest.fixture(scope="module")
 def undisturbed(small, tmp_path_factory):
-    """A run that nobody disturbed, and how long it took."""
+    """The result of a run without interruption, and its duration."""
     folder = tmp_path_factory.mktemp("runs") / "run"
     began = time.monotonic()
     status, output, errors = run(begin(small, folder))
@@ -99,15 +100,14 @@ def undisturbed(small, tmp_path_factory):
 
 
 def finish(small, folder):
-    """Go on with a run as a person would after a kill: resume it, or begin it if nothing is."""
+    """Resume a run after a kill, or train again if it has no checkpoint."""
     if (folder / CHECKPOINT).exists():
         status, output, errors = run(["--resume", folder, "--no-figures"])
     else:
         assert not (folder / MODEL).exists()
         status, _, errors = run(["--resume", folder])
         assert (status, errors.count("\n")) == (2, 1)
-        # Without --overwrite: what is there does not look like a run. A lone configuration does
-        # to the eye, and is replaced.
+        # A configuration alone counts as a file of the user; hidden files do not.
         overwrite = ["--overwrite"] if (folder / CONFIG).exists() else []
         status, output, errors = run([*begin(small, folder), *overwrite])
     assert (status, errors) == (0, "")
@@ -160,10 +160,10 @@ def test_twenty_runs_killed_at_random_moments_end_as_an_undisturbed_one(
         )
         for attempt in range(20)
     ]
-    assert len(set(done)) > 2, "the kills all came at the same moment: the test proves little"
+    assert len(set(done)) > 2, "all kills hit the same epoch: the test proves little"
 
 
-# Kill the process within its n-th call of one of the two calls that an atomic write consists of.
+# Kill the process at its n-th call of fsync or replace, of which an atomic write consists.
 KILLED_WRITER = """
     import os, signal, sys
     from numpymlp.__main__ import main
@@ -227,11 +227,11 @@ def wait_for(process, text):
         lines.append(line)
         if text in line:
             return "".join(lines)
-    raise AssertionError(f"{text!r} never came: {lines}, {process.stderr.read()}")
+    raise AssertionError(f"{text!r} was not printed: {lines}, {process.stderr.read()}")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
+def test_a_signal_ends_with_a_checkpoint_and_the_command_to_resume(
     small, tmp_path, undisturbed, number, status
 ):
     folder = tmp_path / "run"
@@ -241,16 +241,16 @@ def test_a_signal_ends_with_a_checkpoint_and_says_how_to_go_on(
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
     assert errors.count("\n") == 1
-    assert "nothing is lost, go on with: " in errors
+    assert "the checkpoint is saved, resume with: " in errors
     assert f"numpymlp train --resume {folder}\n" in errors
     assert not (folder / METRICS).exists()
     assert epochs_in_checkpoint(folder) >= 2
     output = finish(small, folder)
-    assert f"going on with {folder}: " in output
+    assert f"resuming {folder}: " in output
     assert result(folder) == undisturbed[0]
 
 
-def test_a_signal_with_the_last_step_stops_what_comes_next_but_loses_nothing(
+def test_a_signal_at_the_last_step_stops_the_caller_but_the_run_is_complete(
     small, tmp_path, monkeypatch
 ):
     def interrupt_at_the_end(self, step, total_steps):
@@ -260,7 +260,7 @@ def test_a_signal_with_the_last_step_stops_what_comes_next_but_loses_nothing(
 
     recipe = Recipe(hidden=(4,), epochs=2, schedule="constant")
     monkeypatch.setattr("numpymlp.schedules.Constant.__call__", interrupt_at_the_end)
-    with pytest.raises(TrainingInterrupted, match="is whole") as caught:
+    with pytest.raises(TrainingInterrupted, match="was at its end and is complete") as caught:
         runs.train(recipe, folder=tmp_path, data=str(small), figures=False, say=str, verbose=0)
     assert caught.value.number == signal.SIGTERM
     assert runs.resume(tmp_path, say=str)["epochs"] == 2
@@ -324,9 +324,9 @@ def test_two_runs_of_one_second_get_a_folder_each(tmp_path, monkeypatch):
             return datetime(2026, 1, 2, 3, 4, 5)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("numpymlp.experiments.runs.datetime", OneSecond)
-    with runs.fresh_folder(None) as first:
-        with runs.fresh_folder(None) as second:
+    monkeypatch.setattr("numpymlp.experiments.folders.datetime", OneSecond)
+    with folders.fresh_folder(None) as first:
+        with folders.fresh_folder(None) as second:
             assert second.name == "2026-01-02_03-04-05-2"
         assert first.is_dir()
         assert not second.exists()
@@ -347,14 +347,14 @@ def test_a_signal_that_the_caller_ignored_stays_ignored(small, tmp_path):
     assert process.returncode == 0
 
 
-# ---- one process in a folder, nothing lost ----
+# ---- locks, overwriting, resuming ----
 
 
 def everything(folder):
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
-def test_a_second_process_is_told_at_once_and_touches_nothing(small, tmp_path, undisturbed):
+def test_a_second_process_gets_an_error_at_once_and_touches_nothing(small, tmp_path, undisturbed):
     folder = tmp_path / "run"
     process = start(begin(small, folder))
     wait_for(process, "epoch 1/6")
@@ -364,7 +364,7 @@ def test_a_second_process_is_told_at_once_and_touches_nothing(small, tmp_path, u
         for arguments in ([*begin(small, folder), "--overwrite"], ["--resume", folder]):
             status, output, errors = run(arguments)
             assert (status, output) == (2, "")
-            assert f"{folder} is in use: another process trains there" in errors
+            assert f"{folder} is in use by another process: wait" in errors
         status, _, errors = run(begin(small, folder))
         assert status == 2
         assert "already holds files" in errors
@@ -378,7 +378,7 @@ def test_a_second_process_is_told_at_once_and_touches_nothing(small, tmp_path, u
 
 def test_a_finished_run_is_not_trained_again(small, tmp_path, undisturbed):
     folder = tmp_path / "run"
-    # In a process of its own: with another number of threads than this one's the bits may differ.
+    # In another process: this one may use another number of threads, which changes the bits.
     assert run(begin(small, folder))[0] == 0
     assert result(folder) == undisturbed[0]
     before = everything(folder)
@@ -412,7 +412,7 @@ def shuffled(small, folder):
     return str(folder)
 
 
-def test_data_that_changed_since_the_training_are_judged_apart(small, tmp_path):
+def test_data_that_changed_since_training_get_their_own_report(small, tmp_path):
     data = shuffled(small, tmp_path / "data")
     arguments = ["--data", data, "--output", tmp_path / "run", *SETTINGS, "--epochs", "1"]
     assert main(["train", *map(str, arguments), "--quiet"]) == 0
@@ -422,7 +422,7 @@ def test_data_that_changed_since_the_training_are_judged_apart(small, tmp_path):
     assert evaluate_run(tmp_path / "run")[1].parent == tmp_path / "run"
 
 
-def test_a_failed_beginning_leaves_the_former_run_alone(small, tmp_path, capsys):
+def test_a_run_that_cannot_start_leaves_the_previous_run_unchanged(small, tmp_path, capsys):
     folder = tmp_path / "run"
     arguments = [*map(str, begin(small, folder)), "--overwrite", "--quiet"]
     assert main(["train", *arguments]) == 0
@@ -511,16 +511,17 @@ FULL_DISK = """
 """
 
 
-def test_a_full_disk_ends_a_run_with_one_line_and_room_lets_it_go_on(small, tmp_path, undisturbed):
+def test_a_full_disk_ends_a_run_with_one_line_and_free_space_lets_it_resume(
+    small, tmp_path, undisturbed
+):
     folder = tmp_path / "run"
     program = ("-c", textwrap.dedent(FULL_DISK))
-    # The first checkpoint holds no moments of Adam yet and is smaller than the next: 150,000
-    # bytes are room for it alone.
+    # The first checkpoint holds no moments of Adam yet: it alone fits into 150,000 bytes.
     status, _, errors = run([*begin(small, folder), 150_000], program=program)
     assert status == 2
     assert errors == (
-        f"numpymlp: {folder / CHECKPOINT} could not be written: no room on the disk (File too "
-        f"large); free some space or choose another folder; the former file is intact\n"
+        f"numpymlp: {folder / CHECKPOINT} could not be written: the disk is full (File too "
+        f"large); free some space or choose another folder; the previous file is unchanged\n"
     )
     assert epochs_in_checkpoint(folder) == 0
     assert leftovers(folder) == []
@@ -528,11 +529,10 @@ def test_a_full_disk_ends_a_run_with_one_line_and_room_lets_it_go_on(small, tmp_
     assert result(folder) == undisturbed[0]
 
 
-def test_a_diverging_run_keeps_the_last_good_weights(small, tmp_path, capsys):
+def test_a_run_that_diverges_in_its_first_epoch_saves_no_model(small, tmp_path, capsys):
     folder = tmp_path / "run"
     arguments = ["--optimizer", "sgd", "--schedule", "constant", "--epochs", "3"]
     arguments += ["--data", str(small), "--output", str(folder), "--no-check", "--quiet"]
-    # Huge at once: nothing is worth keeping.
     assert main(["train", *arguments, "--learning-rate", "1e38"]) == 1
     errors = capsys.readouterr().err
     assert "training diverged at step" in errors
@@ -556,7 +556,7 @@ def test_weights_of_a_later_divergence_are_saved(small, tmp_path, capsys, monkey
     assert not (folder / METRICS).exists()
 
 
-# ---- what can change the bits ----
+# ---- reproducibility ----
 
 
 def test_the_same_seed_and_thread_count_give_the_same_bits_in_another_process(small, tmp_path):
@@ -578,8 +578,8 @@ def test_metrics_record_what_can_change_the_bits(undisturbed):
     assert metrics["blas"] != "unknown"
 
 
-def test_the_number_of_threads_is_that_of_the_library():
-    script = "from numpymlp.experiments.environment import blas_threads; import numpy; print(blas_threads())"
+def test_the_number_of_threads_is_read_from_the_library():
+    script = "from numpymlp.experiments.environment import blas_threads; print(blas_threads())"
     for threads in ("1", "2"):
         output = subprocess.run(
             [sys.executable, "-c", script],
@@ -590,7 +590,7 @@ def test_the_number_of_threads_is_that_of_the_library():
         assert int(output) == min(int(threads), os.cpu_count())
 
 
-def test_the_routines_that_blas_picked_are_recorded():
+def test_the_routines_of_blas_are_recorded():
     names = sorted({pool["architecture"] for pool in threadpool_info() if "architecture" in pool})
     assert names
     assert environment()["blas"].endswith(f" ({', '.join(names)})")
@@ -601,7 +601,7 @@ def test_without_threadpoolctl_the_routines_are_left_out(monkeypatch):
     assert "(" not in environment()["blas"]
 
 
-def test_without_threadpoolctl_the_variables_tell(monkeypatch):
+def test_without_threadpoolctl_the_threads_come_from_the_variables(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
@@ -612,7 +612,7 @@ def test_without_threadpoolctl_the_variables_tell(monkeypatch):
     assert blas_threads() == 3
 
 
-def test_a_folder_whose_name_is_no_text_and_a_seed_of_numpy_are_kept(small, tmp_path):
+def test_a_folder_name_that_is_not_utf_8_and_a_numpy_seed_are_kept(small, tmp_path):
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/d\xff")
     shutil.copytree(small, odd)
     (tmp_path / "run").mkdir()
@@ -624,7 +624,7 @@ def test_a_folder_whose_name_is_no_text_and_a_seed_of_numpy_are_kept(small, tmp_
     assert runs.resume(tmp_path / "run", **options)["seed"] == 3
 
 
-def test_the_fingerprint_sees_every_image_and_every_label():
+def test_the_fingerprint_changes_with_every_image_and_every_label():
     rng = np.random.default_rng(0)
     x, y = rng.random((200, 9), dtype=np.float32), rng.integers(0, 3, 200)
     before = RunData("toy", x, y, x.copy(), y.copy())

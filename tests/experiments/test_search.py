@@ -1,4 +1,4 @@
-"""The search: scikit-learn halves, the last sixth judges, table and picture hold what was found."""
+"""The search: successive halving, evaluated on the last sixth; its table and its figure."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from numpymlp import plots
 from numpymlp.__main__ import build_parser, main
+from numpymlp.experiments.folders import RunData
 from numpymlp.experiments.recipes import RECIPES, Recipe
 from numpymlp.experiments.search import OPTIONS, as_options, estimator, search, write_search
 from numpymlp.validation import InputError
@@ -36,11 +37,11 @@ def rows():
     return search(recipe, *blobs(), candidates=9, settings=SETTINGS)
 
 
-def test_a_third_goes_on_for_three_times_as_long(rows):
+def test_the_best_third_is_trained_again_for_three_times_as_long(rows):
     rounds = {n: [row for row in rows if row["round"] == n] for n in (1, 2, 3)}
     assert [len(rounds[n]) for n in (1, 2, 3)] == [9, 3, 1]
     assert [{row["epochs"] for row in rounds[n]} for n in (1, 2, 3)] == [{1}, {3}, {9}]
-    # Those who went on were the best of the round before.
+    # The settings of each round were the best of the round before.
     for n in (1, 2):
         ranked = sorted(rounds[n], key=lambda row: -row["validation_accuracy"])
         settings = [{name: row[name] for name in SETTINGS} for row in ranked]
@@ -51,7 +52,7 @@ def test_a_third_goes_on_for_three_times_as_long(rows):
     assert rows[0]["round"] == 3
 
 
-def test_the_last_sixth_is_the_judge_and_the_rest_trains(rows):
+def test_the_last_sixth_evaluates_and_the_rest_trains(rows):
     x, y = blobs()
     best = rows[0]
     recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)
@@ -110,12 +111,12 @@ def test_the_estimator_trains_the_network_of_the_recipe(name):
         (Recipe(max_norm=2.0), "max_norm"),
     ],
 )
-def test_what_the_estimator_cannot_say_is_refused(recipe, words):
+def test_a_recipe_that_the_estimator_cannot_express_is_refused(recipe, words):
     with pytest.raises(InputError, match=words):
         search(recipe, *blobs())
 
 
-def test_table_and_picture_hold_what_was_found(rows, tmp_path):
+def test_table_and_figure_hold_the_results(rows, tmp_path):
     write_search(tmp_path, rows)
     with (tmp_path / "search.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
@@ -140,7 +141,7 @@ def test_table_and_picture_hold_what_was_found(rows, tmp_path):
     ]  # fmt: skip
 
 
-def test_settings_come_as_options_of_train():
+def test_settings_are_given_as_options_of_train():
     row = {"epochs": 6, "learning_rate_init": 0.0123456, "batch_size": 64, "dropout": 0.25}
     row |= {"hidden_layer_sizes": (256, 128), "alpha": 1e-5, "validation_accuracy": 0.98}
     text = as_options(row)
@@ -152,7 +153,7 @@ def test_settings_come_as_options_of_train():
     assert set(OPTIONS) == set(search.__kwdefaults__["settings"])
 
 
-@pytest.mark.skipif(os.name == "nt", reason="needs signals to a process of one's own")
+@pytest.mark.skipif(os.name == "nt", reason="needs signals to its own process")
 def test_ctrl_c_ends_the_search():
     x, y = blobs()
     fits = []
@@ -174,7 +175,7 @@ def test_an_error_of_zero_is_drawn():
     np.testing.assert_allclose(points[:, 1], [10, 5])
 
 
-def test_a_picture_needs_rows():
+def test_a_figure_needs_rows():
     with pytest.raises(InputError, match="rows: expected"):
         plots.search_results([])
     with pytest.raises(InputError, match="rows: expected"):
@@ -184,7 +185,7 @@ def test_a_picture_needs_rows():
 def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
     x, y = blobs(600)
     monkeypatch.setattr(
-        "numpymlp.experiments.runs.load_data", lambda folder: ("blobs", ((x, y), (x, y)))
+        "numpymlp.experiments.folders.read_data", lambda folder: RunData("blobs", x, y, x, y)
     )
     options = ["--candidates", "3", "--output", str(tmp_path / "found"), "--recipe", "classic"]
     monkeypatch.setattr("numpymlp.experiments.search.search.__kwdefaults__", {
@@ -196,7 +197,7 @@ def test_search_from_the_command_line(tmp_path, capsys, monkeypatch):
     assert re.search(
         r"train with it: .*numpymlp train --recipe classic --learning-rate 0.\d+\n", out
     )
-    # What it suggests can be pasted, and what was found is not overwritten by the next search.
+    # The suggested command can be pasted, and the next search does not overwrite the results.
     suggested = shlex.split(out.split("numpymlp ", 1)[1].split("\n")[0])
     assert build_parser().parse_args(suggested).recipe == "classic"
     other = [*options[:3], str(tmp_path / "other")]

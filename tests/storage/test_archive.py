@@ -121,8 +121,18 @@ def test_the_64_bit_form_of_the_archive_is_read(path, monkeypatch):
 def test_what_could_not_be_read_back_is_not_written(path):
     before = path.read_bytes()
     bad = [
-        ({}, {"w": np.array([1.0, np.nan])}, InputError, "w holds NaN or infinity and was not saved"),
-        ({}, {"w": np.array([np.inf], np.float32)}, InputError, "w holds NaN or infinity and was not saved"),
+        (
+            {},
+            {"w": np.array([1.0, np.nan])},
+            InputError,
+            "w holds NaN or infinity and was not saved",
+        ),
+        (
+            {},
+            {"w": np.array([np.inf], np.float32)},
+            InputError,
+            "w holds NaN or infinity and was not saved",
+        ),
         ({}, {"w": np.array([None])}, InputError, "numbers in w, got dtype object"),
         ({}, {"w": np.array(["a"])}, InputError, "numbers in w, got dtype <U1"),
         ({"loss": float("nan")}, {}, ValueError, "not JSON compliant"),
@@ -351,7 +361,9 @@ def test_every_fault_is_named(path, fault):
 
 
 def test_a_checkpoint_is_no_model_and_a_model_no_checkpoint(path):
-    with pytest.raises(InputError, match=r"not a numpymlp checkpoint.*a model has no optimizer"):
+    with pytest.raises(
+        InputError, match=r"not a numpymlp checkpoint.*a model has no optimizer state"
+    ):
         load(path, kind="checkpoint")
     write_archive(path, "checkpoint", HEADER, ARRAYS)
     with pytest.raises(

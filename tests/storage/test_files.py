@@ -42,19 +42,19 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_appears_when_it_is_whole_and_not_before(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_bytes(b"former")
+    path.write_bytes(b"previous")
     with atomic_write(path) as file:
         file.write(b"new")
         file.flush()
-        assert path.read_bytes() == b"former"
+        assert path.read_bytes() == b"previous"
     assert path.read_bytes() == b"new"
     assert names(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, FileNotFoundError])
-def test_an_error_while_writing_leaves_the_former_file(tmp_path, error):
+def test_an_error_while_writing_leaves_the_previous_file(tmp_path, error):
     path = tmp_path / "a.txt"
-    path.write_bytes(b"former")
+    path.write_bytes(b"previous")
 
     def write_half():
         with atomic_write(path) as file:
@@ -63,24 +63,26 @@ def test_an_error_while_writing_leaves_the_former_file(tmp_path, error):
 
     with pytest.raises(error):
         write_half()
-    assert path.read_bytes() == b"former"
+    assert path.read_bytes() == b"previous"
     assert names(tmp_path) == ["a.txt"]
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_an_error_of_the_disk_leaves_the_former_file(tmp_path, monkeypatch, call):
+def test_an_error_of_the_disk_leaves_the_previous_file(tmp_path, monkeypatch, call):
     def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
 
     path = tmp_path / "a.txt"
-    path.write_bytes(b"former")
+    path.write_bytes(b"previous")
     monkeypatch.setattr(os, call, broken)
     with (
-        pytest.raises(StorageError, match=r"a.txt could not be written: Input.*former file is int"),
+        pytest.raises(
+            StorageError, match=r"a.txt could not be written: Input.*previous file is un"
+        ),
         atomic_write(path) as file,
     ):
         file.write(b"new")
-    assert path.read_bytes() == b"former"
+    assert path.read_bytes() == b"previous"
     assert names(tmp_path) == ["a.txt"]
 
 
@@ -130,13 +132,13 @@ def test_a_symbolic_link_stays_one(tmp_path):
         assert (tmp_path / "real" / "file").read_bytes() == content
 
 
-def test_what_cannot_be_written_is_named(tmp_path):
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path, message in {
-        tmp_path / "no" / "a.txt": "could not be written: its folder does not exist; nothing was",
-        tmp_path: "is there and is not a regular file",
-        tmp_path / "pipe": "is there and is not a regular file",
-        Path("/dev/null"): "is there and is not a regular file",
+        tmp_path / "no" / "a.txt": "could not be written: its folder does not exist; no file",
+        tmp_path: "expected a regular file, or none yet, got a folder",
+        tmp_path / "pipe": "expected a regular file, or none yet, got a folder",
+        Path("/dev/null"): "expected a regular file, or none yet, got a folder",
         tmp_path / "pipe" / "a.txt": "could not be written: Not a directory",
     }.items():
         with pytest.raises(StorageError, match=message), atomic_write(path):
@@ -168,7 +170,7 @@ FULL_DISK = """
     from numpymlp.storage.files import StorageError, write_json
     from numpymlp.storage.archive import write_archive
 
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the limit is an error, as a full disk is
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # exceeding the limit raises, as a full disk does
     path, limit = sys.argv[1], int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
@@ -183,20 +185,20 @@ FULL_DISK = """
 
 @pytest.mark.parametrize("limit", [0, 1, 70, 4096, 100_000, 199_999, 200_200])
 @pytest.mark.parametrize("name", ["a.npz", "a.json"])
-def test_a_full_disk_gives_one_error_and_leaves_the_former_file(tmp_path, name, limit):
+def test_a_full_disk_gives_one_error_and_leaves_the_previous_file(tmp_path, name, limit):
     path = tmp_path / name
-    path.write_bytes(b"former")
+    path.write_bytes(b"previous")
     output, errors = start(FULL_DISK, path, limit).communicate(timeout=60)
     assert errors == ""
     assert output == (
-        f"{path} could not be written: no room on the disk (File too large); "
-        f"free some space or choose another folder; the former file is intact\n"
+        f"{path} could not be written: the disk is full (File too large); "
+        f"free some space or choose another folder; the previous file is unchanged\n"
     )
-    assert path.read_bytes() == b"former"
+    assert path.read_bytes() == b"previous"
     assert names(tmp_path) == [name]
 
 
-def test_a_disk_with_room_is_not_called_full(tmp_path):
+def test_a_disk_with_space_is_not_called_full(tmp_path):
     output, errors = start(FULL_DISK, tmp_path / "a.npz", 300_000).communicate(timeout=60)
     assert (output, errors) == ("", "")
     assert np.load(tmp_path / "a.npz")["w"].sum() == 25_000
@@ -243,7 +245,7 @@ def test_forty_kills_while_writing_leave_a_whole_file(tmp_path):
     chance = random.Random(1)
     for _ in range(40):
         kill_writer(tmp_path, chance.uniform(0, 0.1))
-    assert len(names(tmp_path)) > 5, "no kill came during a write: the test proves nothing"
+    assert len(names(tmp_path)) > 5, "no kill hit a write: the test proves nothing"
 
 
 # ---- one process in a folder ----
@@ -270,11 +272,11 @@ def holder(folder: Path):
         process.communicate()
 
 
-def test_the_second_process_is_told_at_once_and_changes_nothing(tmp_path):
+def test_a_second_process_gets_an_error_at_once_and_changes_nothing(tmp_path):
     with holder(tmp_path):
         before = [(path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir()]
         began = time.monotonic()
-        with pytest.raises(InputError, match="is in use: another process trains there"):
+        with pytest.raises(InputError, match="is in use by another process: wait"):
             RunLock(tmp_path).__enter__()
         assert time.monotonic() - began < 1
         assert [(path.name, path.stat().st_mtime_ns) for path in tmp_path.iterdir()] == before
@@ -296,7 +298,7 @@ def test_a_lock_can_be_taken_again_and_excludes_its_own_process(tmp_path):
             pass
 
 
-def test_a_failed_attempt_leaves_no_descriptor_open(tmp_path):
+def test_a_failed_lock_leaves_no_descriptor_open(tmp_path):
     with RunLock(tmp_path):
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
         for _ in range(3):

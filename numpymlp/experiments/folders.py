@@ -1,0 +1,171 @@
+"""The run folder: its files, how it is created and found, and the data that a run reads.
+
+`runs.py` trains into such a folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+import zlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from numpymlp.data import image_shape, load_folder, load_mnist
+from numpymlp.validation import InputError
+
+MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
+CHECKPOINT = "checkpoint.npz"
+_IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+
+
+class RunData(NamedTuple):
+    """Training and test data of a run.
+
+    Attributes
+    ----------
+    name : str
+        For messages: "MNIST" or the folder.
+    x, x_test : (N, in) floats
+    y, y_test : (N,) integers
+    image_shape : (rows, columns) or None
+        None for square images.
+    """
+
+    name: str
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    image_shape: tuple[int, int] | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes in the training data."""
+        return int(self.y.max()) + 1
+
+    @property
+    def fingerprint(self) -> int:
+        """Checksum of every label, every byte of every 97th image, and the sum of each image.
+
+        The sums make it fast: they read each image once, as integers.
+        """
+        code = 0
+        for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
+            sums = x.view(f"u{x.itemsize}").sum(axis=1, dtype=np.uint64)
+            for part in (str(x.shape).encode(), y.tobytes(), sums.tobytes(), x[::97].tobytes()):
+                code = zlib.crc32(part, code)
+        return code
+
+
+def read_data(folder: str | None) -> RunData:
+    """Load MNIST (None), or the data set in a folder of four IDX files."""
+    if folder is None:
+        (x, y), (x_test, y_test) = load_mnist()
+        return RunData("MNIST", x, y, x_test, y_test)
+    (x, y), (x_test, y_test) = load_folder(folder)
+    return RunData(folder, x, y, x_test, y_test, image_shape(folder))
+
+
+def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Path:
+    """Create the folder of a new run; None creates a new ``runs/<date and time>``.
+
+    Raises
+    ------
+    InputError
+        If the folder holds files and `overwrite` is False, or it cannot be created.
+    """
+    if path is None:
+        return _dated_folder()
+    folder = Path(path)
+    if folder.exists():
+        if not folder.is_dir():
+            raise InputError(f"{folder} is a file: --output expected a folder, new or empty")
+        check_free(folder, overwrite)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} could not be created: {error.strerror}") from error
+    return folder
+
+
+def _dated_folder() -> Path:
+    """Create a folder named by date and time; a second run in the same second gets a number."""
+    name = Path("runs") / f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    folder, number = name, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            folder = Path(f"{name}-{number}")
+        except OSError as error:
+            raise InputError(f"{folder} could not be created: {error.strerror}") from error
+        else:
+            return folder
+
+
+@contextlib.contextmanager
+def fresh_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Iterator[Path]:
+    """Create the folder of a new run for a ``with`` block; see `new_run_folder`.
+
+    A folder that is named by the date is deleted if the block leaves it empty.
+    """
+    folder = new_run_folder(path, overwrite)
+    try:
+        yield folder
+    finally:
+        if path is None and all(inside.name == ".lock" for inside in folder.iterdir()):
+            (folder / ".lock").unlink(missing_ok=True)
+            folder.rmdir()
+
+
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise InputError if a folder holds files, unless they may be overwritten."""
+    # Hidden files do not count: the lock, and temporary files of killed writers.
+    if not overwrite and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise InputError(
+            f"{folder} already holds files: choose another --output, or train with --overwrite"
+        )
+
+
+def find_model(run: str | os.PathLike[str]) -> Path:
+    """Return the model file of a run, given its folder or the file itself."""
+    path = Path(run)
+    if path.is_dir():
+        if (path / MODEL).is_file():
+            return path / MODEL
+        advice = "expected the folder of a finished run"
+        if (path / CHECKPOINT).is_file():
+            advice = f"the run is not finished, resume it with: {resume_command(path)}"
+        elif runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
+            advice += f", did you mean {runs[-1].parent}?"
+        raise InputError(f"{path} holds no {MODEL}: {advice}")
+    if path.suffix.lower() in _IMAGES:
+        raise InputError(
+            f"{path} is an image: expected the folder of a run, or its {MODEL}, before the images"
+        )
+    return path
+
+
+def called_as() -> str:
+    """Return the command that runs this program, for a shell."""
+    program = sys.argv[0]
+    if Path(program).name != "numpymlp":
+        found = shutil.which("numpymlp") is not None
+        return "numpymlp" if found else f"{shlex.quote(sys.executable)} -m numpymlp"
+    if shutil.which("numpymlp") == os.path.abspath(program):
+        return "numpymlp"
+    return shlex.quote(os.path.relpath(program))
+
+
+def resume_command(folder: Path) -> str:
+    """Return the command that resumes the run in a folder."""
+    return f"{called_as()} train --resume {shlex.quote(str(folder))}"
