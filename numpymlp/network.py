@@ -39,7 +39,7 @@ BATCH = 1000  # rows at a time where no gradient is needed: bounds the memory of
 
 
 class Vector:
-    """One of a network's vectors: assigning to it copies the values in, so that views stay views."""
+    """One of a network's vectors: assigning to it copies the values in; views stay views."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -190,7 +190,7 @@ class Network:
             yield check_answers(logits, x[start : start + BATCH], start)
 
     def activations(self, x: ArrayLike, training: bool = False) -> list[np.ndarray]:
-        """Return the output of every layer for a batch; this clears the cache, as predictions do."""
+        """Return the output of every layer for a batch; like predictions, this clears the cache."""
         outputs = [output for _, output in self.walk(self.check_batch(x), training)]
         self.clear_cache()
         return outputs

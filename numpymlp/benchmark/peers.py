@@ -49,7 +49,7 @@ class NumpyMLP:
         )
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
-        self.trainer.callbacks = [lambda trainer: after_epoch()]
+        self.trainer.callbacks = [EpochFunction(lambda trainer: after_epoch())]
         self.trainer.fit(*data, epochs=epochs)
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ from numpymlp.losses import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
 )
-from numpymlp.network import Network, mlp
+from numpymlp.models import mlp
+from numpymlp.network import Network
 from numpymlp.validation import InputError, check_choice, check_positive_integer, check_seed
 
 LOSSES = {

@@ -46,7 +46,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train the missing runs, and print the table."""
-    from numpymlp.experiments.ladder import climb, label_of
+    from numpymlp.experiments.ladder import label_of, run_ladder
     from numpymlp.experiments.results import TEST, VALIDATION, read_results, results_file, table
 
     if options.seeds is not None:
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
     if options.table:
         check_results(options.results)
     else:
-        climb(
+        run_ladder(
             options.only,
             folder=options.folder,
             results=results,

@@ -38,7 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, save the table and the figure, and print the command that trains the best."""
-    from numpymlp.experiments.runs import called_as, fresh_folder, load_data
+    from numpymlp.experiments.folders import called_as, fresh_folder, read_data
     from numpymlp.storage.files import RunLock
 
     try:
@@ -49,15 +49,15 @@ def run(options: argparse.Namespace) -> None:
             f"pip install -e '.[sklearn]'"
         ) from error
     recipe = find(options.recipe)
-    _, ((x, y), _) = load_data(options.data)
+    data = read_data(options.data)
     settings = {name: getattr(options, name) for name in ("candidates", "jobs", "seed")}
     with fresh_folder(options.output) as folder, RunLock(folder):
         with settings_as_options(settings):
-            rows = search(recipe, x, y, **settings)
+            rows = search(recipe, data.x, data.y, **settings)
         write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
-    data = "" if options.data is None else f"--data {shlex.quote(options.data)} "
-    print(f"train with it: {called_as()} train {data}{other}{as_options(best)}")
+    folder_option = "" if options.data is None else f"--data {shlex.quote(options.data)} "
+    print(f"train with it: {called_as()} train {folder_option}{other}{as_options(best)}")
     print(f"search.csv and search.png are in {folder}")

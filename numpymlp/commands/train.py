@@ -56,7 +56,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train or resume a run, and print its accuracy and its folder."""
     from numpymlp.experiments import runs
-    from numpymlp.experiments.runs import called_as, fresh_folder
+    from numpymlp.experiments.folders import called_as, fresh_folder
 
     given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}

@@ -223,7 +223,7 @@ def validate(
         network, seed, loaded.image_shape, verbose=verbose, stop_signals=runs.STOP_SIGNALS
     )
     history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=(x[first:], y[first:]))
-    if trainer.stopped == "interrupted":
+    if trainer.state.stopped == "interrupted":
         number = trainer.stop_signal or signal.SIGINT
         raise TrainingInterrupted("interrupted; this run was not finished", number)
     # Not the last row of the history: early stopping restores the best weights.
@@ -233,7 +233,7 @@ def validate(
         "test_loss": held_out.loss,
         "running_train_loss": history["running_train_loss"][-1],
         "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
-        "epochs": trainer.epoch,
+        "epochs": trainer.state.epoch,
         "training_seconds": sum(history["seconds"]),
         **environment(),
     }

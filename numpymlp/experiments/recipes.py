@@ -16,11 +16,12 @@ import numpy as np
 
 from numpymlp.data import Distortion
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
-from numpymlp.network import ACTIVATIONS, Network, mlp
+from numpymlp.models import ACTIVATIONS, mlp
+from numpymlp.network import Network
 from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
+from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm
-from numpymlp.training.history import EarlyStopping
 from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError, check_choice, check_positive_integer, check_range
 
@@ -161,7 +162,7 @@ class Recipe:
         rate = LEARNING_RATES[self.optimizer] if given is None else given
         if self.optimizer == "adamw":
             decay = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
-            return AdamW(network.decay_mask, rate, **decay)
+            return AdamW(rate, mask=network.decay_mask, **decay)
         if self.optimizer == "adam":
             return Adam(rate)
         momentum = 0.0 if self.optimizer == "sgd" else 0.9

@@ -203,16 +203,12 @@ def _figures_of_images(
     one = int(wrong[0]) if len(wrong) else 0
     outputs = network.activations(x[one : one + 1])
     # The input of each layer with weights, except the first, is the output of a hidden layer.
-    readers = [i for i, layer in enumerate(network.layers) if _has_weights(layer)]
+    readers = [i for i, layer in enumerate(network.layers) if "W" in layer.declared("parameter")]
     if hidden := [outputs[i - 1][0] for i in readers[1:]]:
         figures["activations.png"] = plots.activations(
             images[one], hidden, rows[one], truth=int(true[one]), **names
         )
     return figures
-
-
-def _has_weights(layer: Any) -> bool:
-    return "W" in getattr(layer, "parameter_names", ())
 
 
 def _as_images(x: NDArray[Any], shape: tuple[int, int] | None) -> NDArray[Any] | None:

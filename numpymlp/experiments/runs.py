@@ -42,13 +42,15 @@ from numpymlp.storage.files import (
     remove_leftovers,
     write_json,
 )
+from numpymlp.storage.models import load, save
 from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.checks import check_batches
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.samples import Samples
 from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
-from numpymlp.validation import InputError, check_batches, check_label_range, check_seed
+from numpymlp.validation import InputError, check_label_range, check_seed
 
 CHECK_ROWS = 128  # batch size of the gradient check before the first step
 # Ctrl-C, SIGTERM, and a closed terminal (SIGHUP, which Windows does not have).
@@ -194,14 +196,14 @@ def resume(
         trainer, split = _build(recipe, loaded, seed, checkpoint, verbose)
         checkpoint.load(trainer)
         complete = (run / METRICS).is_file() and (run / MODEL).is_file()
-        if trainer.stopped not in ("", "interrupted") and complete:
+        if trainer.state.stopped not in ("", "interrupted") and complete:
             metrics = read_json(run / METRICS, "the metrics of a run")
             if set(metrics) >= _METRICS:
-                say(f"{run} is finished: {trainer.epoch} epochs")
+                say(f"{run} is finished: {trainer.state.epoch} epochs")
                 return metrics
         say(
-            f"resuming {run}: {trainer.epoch} of {trainer.last_epoch} epochs are done"
-            + (f", and {trainer.batch} batches" if trainer.batch else "")
+            f"resuming {run}: {trainer.state.epoch} of {trainer.state.last_epoch} epochs are done"
+            + (f", and {trainer.state.batch} batches" if trainer.state.batch else "")
         )
         return _finish(trainer, run, split, loaded, started, None, figures)
 
@@ -283,13 +285,14 @@ def _finish(
     try:
         trainer.run(*split, epochs)
     except TrainingDiverged as error:
-        if trainer.epoch == 0:
+        if trainer.state.epoch == 0:
             raise
         _save(trainer, folder)
         raise TrainingDiverged(f"{error} They are in {folder / MODEL}.") from error
-    if trainer.stopped == "interrupted":
+    state = trainer.state
+    if state.stopped == "interrupted":
         raise TrainingInterrupted(
-            f"interrupted in epoch {trainer.epoch + 1} of {trainer.last_epoch}; the checkpoint is "
+            f"interrupted in epoch {state.epoch + 1} of {state.last_epoch}; the checkpoint is "
             f"saved, resume with: {resume_command(folder)}",
             trainer.stop_signal or signal.SIGINT,
         )
@@ -302,8 +305,8 @@ def _finish(
         "train_accuracy": on_train.accuracy,
         "test_loss": on_test.loss,
         "train_loss": on_train.loss,
-        "epochs": trainer.epoch,
-        "stopped": trainer.stopped,
+        "epochs": trainer.state.epoch,
+        "stopped": trainer.state.stopped,
         "parameters": network.parameters.size,
         "seconds": time.perf_counter() - started,
         "training_seconds": sum(trainer.history["seconds"]),
@@ -331,7 +334,7 @@ def _finish(
 
 
 def _save(trainer: Trainer, folder: Path) -> None:
-    trainer.network.save(folder / MODEL)
+    save(trainer.network, folder / MODEL, trainer.loss)
     trainer.history.save_csv(folder / HISTORY)
 
 
@@ -376,4 +379,4 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
 
 def load_run(run: str | os.PathLike[str]) -> Network:
     """Load the network of a run, given its folder or its model file."""
-    return Network.load(find_model(run))
+    return load(find_model(run))

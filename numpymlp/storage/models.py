@@ -191,12 +191,12 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
 
 def _known(base: type, classes: Classes) -> dict[str, Callable[..., Any]]:
     """Map the names of this package's layers or losses, and of custom ones, to their classes."""
-    own: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in _subclasses(base)}
-    return {**own, **classes}
+    return {**{each.__name__: each for each in _subclasses(base)}, **classes}
 
 
 def _subclasses(base: type) -> Iterator[type]:
-    for kind in base.__subclasses__():
+    subclasses: list[type] = base.__subclasses__()
+    for kind in subclasses:
         if kind.__module__.startswith("numpymlp.") and not kind.__name__.startswith("_"):
             yield kind
         yield from _subclasses(kind)
