@@ -3,14 +3,13 @@
 #
 # ## What you will build
 #
-# A reader for the files in which MNIST is kept, in ten lines, and with it this course's whole
-# material: 70,000 small pictures of digits that people wrote by hand, each with its right answer. A
-# network will learn to read them. Before that, you should know what it gets to see: rows of
-# numbers, and nothing else.
+# A reader for the MNIST files, in ten lines. It gives you the data of this whole course: 70,000
+# small images of handwritten digits, each with its label. A network will learn to read these
+# digits. Before that, you should know what the network gets: rows of numbers, and nothing else.
 #
 # ## What you need
 #
-# Python, and NumPy's arrays: what a shape is, and what `a[0]` and `a + 1` do. No earlier page.
+# Python, and NumPy arrays: what a shape is, and what `a[0]` and `a + 1` do. No earlier page.
 #
 # ## Symbols
 #
@@ -18,10 +17,10 @@
 # |---|---|---|---|
 # | $N$ | `len(x)` | | number of samples |
 # | $x$ | `x` | `(N, 784)` | the samples, one in each row, as numbers from 0 to 1 |
-# | $y$ | `y` | `(N,)` | the right answers, "labels": integers from 0 to 9 |
+# | $y$ | `y` | `(N,)` | the targets: the correct answers, here labels from 0 to 9 |
 #
-# Run this page cell by cell, or as a whole, from the repository's root:
-# `python tutorials/00_the_data.py`.
+# Run this page cell by cell, or as a whole from the root of the repository:
+# `.venv/bin/python tutorials/00_the_data.py`.
 
 # %%
 import gzip
@@ -35,9 +34,10 @@ import numpymlp
 # %% [markdown]
 # ## Four files
 #
-# The data lies inside the package, as its authors published it: four files, compressed with gzip.
-# Two hold pictures, two hold labels. `train` is to learn from; `t10k`, ten thousand samples that
-# the network never sees while it learns, is to test it with.
+# The package contains the data as its authors published it: four files, compressed with gzip. Two
+# hold images, two hold labels. The `train` files hold the training set, from which the network
+# learns. The `t10k` files hold the test set: ten thousand samples that the network never sees
+# during training.
 
 # %%
 folder = Path(numpymlp.__file__).parent / "data" / "mnist"
@@ -46,10 +46,10 @@ for path in sorted(folder.glob("*.gz")):
         print(f"{path.name:30} {len(file.read()):>10,} bytes")
 
 # %% [markdown]
-# Look at the numbers before you read on. A picture is 28 pixels high and 28 wide, which makes
-# $28 \times 28 = 784$ pixels, and a pixel takes one byte: 47,040,000 bytes for 60,000 pictures. The
-# file is 16 bytes longer than that. The file of labels has 60,000 labels and 8 bytes more. Those
-# extra bytes come first. They are the *header*, and tell what follows.
+# Look at these sizes before you read on. An image is 28 pixels high and 28 pixels wide. That makes
+# $28 \times 28 = 784$ pixels of one byte each, and 47,040,000 bytes for 60,000 images. The file is
+# 16 bytes longer. The file of labels holds 60,000 labels and 8 bytes more. These extra bytes come
+# first. They are the *header*: it describes the values that follow.
 
 # %%
 with gzip.open(folder / "train-labels-idx1-ubyte.gz") as file:
@@ -58,53 +58,53 @@ print("header:", content[:8].hex(" "))
 print("values:", content[8:20].hex(" "))
 
 # %% [markdown]
-# Every two characters are one byte, written in base 16. The format is called IDX, and its header
-# reads like this:
+# Every two characters are one byte, written in base 16. The format is called IDX. This is its
+# header:
 #
 # | bytes | here | meaning |
 # |---|---|---|
 # | 2 | `00 00` | always zero |
 # | 1 | `08` | type of the values: 8 stands for bytes from 0 to 255 |
 # | 1 | `01` | number of dimensions |
-# | 4 for each dimension | `00 00 ea 60` | its length |
+# | 4 for each dimension | `00 00 ea 60` | length of the dimension |
 #
-# **Predict, then run.** (Whenever you read this, stop, and say your answer aloud or write it down
-# before you look further. A guess that turns out wrong teaches most.) Four bytes make one integer.
-# Is it 60,000 if the first byte counts most, or if the last one does? (Python calls these orders
-# "big" and "little".)
+# **Predict, then run.** (Stop at these words. Say your answer aloud or write it down before you go
+# on. You learn most from a wrong prediction.) Four bytes make one integer. Is it 60,000 if the
+# first byte counts most, or if the last byte does? (Python calls these two orders "big" and
+# "little".)
 
 # %%
 print("little:", int.from_bytes(content[4:8], "little"))
 print("big:   ", int.from_bytes(content[4:8], "big"))
 
 # %% [markdown]
-# The first byte counts most. The other way round the file would claim 1.6 billion labels, and no
-# error would say so: bytes do not know what they mean. This is why a reader compares what a header
-# promises with the length of the file. Yours will too.
+# The first byte counts most. In the other order the header would promise 1.6 billion labels, and
+# Python would report no error: bytes do not say what they mean. So a reader compares the length in
+# the header with the length of the file. Your reader will do that too.
 
 # %% [markdown]
 # ## Your own reader
 #
-# `np.frombuffer` looks at bytes as an array; `reshape` gives them their dimensions. The product of
-# the dimensions must be the number of values that are there. If it is not, stop at once: an error
-# here is worth more than a strange picture later.
+# `np.frombuffer` reads bytes as an array. `reshape` gives the array its dimensions. The product of
+# the dimensions must equal the number of values. If it does not, stop at once: an error here is
+# better than a strange image later.
 
 
 # %%
 def parse_idx(content):
     """Turn the bytes of an IDX file of type 8 into an array."""
-    assert content[:3] == b"\x00\x00\x08", "this is no IDX file of bytes"
+    assert content[:3] == b"\x00\x00\x08", "expected an IDX file of bytes: 00 00 08 at its start"
     dimensions = content[3]
     start = 4 + 4 * dimensions
     shape = tuple(int(n) for n in np.frombuffer(content[4:start], dtype=">u4"))
     values = np.frombuffer(content[start:], dtype=np.uint8)
-    assert len(values) == np.prod(shape), f"{shape} promised, {len(values)} bytes found"
+    assert len(values) == np.prod(shape), f"expected {shape} values, got {len(values)} bytes"
     return values.reshape(shape)
 
 
 # %% [markdown]
-# `">u4"` means: unsigned integers of 4 bytes, big end first. It does for all dimensions at once
-# what `int.from_bytes` did for one.
+# `">u4"` means: unsigned integers of 4 bytes, the first byte counts most. It does for all
+# dimensions what `int.from_bytes` did for one.
 
 
 # %%
@@ -119,8 +119,9 @@ print("images", images.shape, images.dtype)
 print("labels", labels.shape, labels.dtype, "the first ten:", labels[:10])
 
 # %% [markdown]
-# Sixty thousand pictures in one array, `(60000, 28, 28)`: which picture, which row of pixels, which
-# column. And one label for each. Does your reader notice a damaged file? Cut off the last byte.
+# Sixty thousand images in one array of shape `(60000, 28, 28)`: image, row of pixels, column of
+# pixels. And one label for each image. Does your reader notice a damaged file? Cut off the last
+# byte.
 
 # %%
 try:
@@ -131,38 +132,37 @@ except AssertionError as error:
 # %% [markdown]
 # ## Look at it
 #
-# First the numbers themselves: the upper part of picture 0. A 0 is background, 255 is full ink.
+# First the numbers: the upper part of image 0. A 0 is background, 255 is full ink.
 
 # %%
 for row in images[0, 4:13, 6:26]:
     print(" ".join(f"{pixel:3}" for pixel in row))
 
 # %% [markdown]
-# You may see a shape in it already: a bar at the top, and a stroke that turns down and to the
-# right. Now as pictures. `np.hstack` puts ten of them side by side, `np.vstack` stacks five such
-# rows.
+# You may already see a shape: a bar at the top, and a stroke that turns down and to the right. Now
+# as images. `np.hstack` puts ten of them side by side, `np.vstack` stacks five such rows.
 
 # %% tags=["main"]
 rows = [np.hstack(images[start : start + 10]) for start in range(0, 50, 10)]
 figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
 axes.imshow(np.vstack(rows), cmap="gray_r")
 axes.set_axis_off()
-axes.set_title("The first fifty pictures: ink is drawn black")
+axes.set_title("The first fifty images: ink is drawn black")
 plt.show()
 
 # %%
 print(labels[:50].reshape(5, 10))
 
 # %% [markdown]
-# The labels stand in the same order. Compare a few: the picture in the upper left corner, the one
-# with the bar at its top, is a 5. Some are easy, and some you could argue about. That is the task:
-# from the pixels alone, give the label.
+# The labels have the same order. Compare a few: the image in the upper left corner, with the bar at
+# the top, is a 5. Some images are easy, and about some you could argue. This is the task: predict
+# the label from the pixels alone.
 
 # %% [markdown]
-# ## The trap in a byte
+# ## Bytes wrap around
 #
-# A network computes with fractions and with negative numbers. Bytes know neither. Suppose you
-# wanted the ink brighter by 10 everywhere, or to compare two pictures by their difference.
+# A network computes with fractions and with negative numbers. A byte can hold neither. Suppose that
+# you want to make all ink brighter by 10, or to subtract one image from another.
 #
 # **Predict, then run.** Pixel A is 5 and pixel B is 10, both bytes. What is A - B?
 
@@ -172,15 +172,14 @@ print("as bytes:    ", a - b)
 print("as fractions:", a.astype(np.float32) - b.astype(np.float32))
 
 # %% [markdown]
-# Below 0, bytes start again at 255, as a clock does at 12, and NumPy does not complain about it in
-# arrays. So the first thing to do with pictures is to turn them into fractions. Dividing by
-# `np.float32(255)` does both things that we want: the values become `float32`, and they lie between
-# 0 and 1. (A plain 255 would give `float64`: twice the memory.) Numbers of about that size are what
-# a network learns well from.
+# Below 0, a byte starts again at 255, as a clock starts again at 12. NumPy does not warn about this
+# in arrays. So first convert the images to fractions. Dividing by `np.float32(255)` does two
+# things: the values become `float32`, and they lie between 0 and 1. (A plain 255 would give
+# `float64`, which takes twice the memory.) A network learns well from numbers of about this size.
 #
-# The second thing to do: a network of the kind that we build does not know that pixels have
-# neighbours. It takes a sample as a plain row of numbers. So every picture is unrolled, row of
-# pixels after row of pixels, into 784 numbers. `-1` tells `reshape` to work out that length itself.
+# Then flatten the images. The networks of this course do not know that pixels have neighbours: they
+# take a sample as a plain row of numbers. So each image becomes one row of 784 numbers, one row of
+# pixels after the other. With `-1`, `reshape` computes this length itself.
 
 # %%
 x = images.reshape(len(images), -1) / np.float32(255)
@@ -189,12 +188,11 @@ print("x", x.shape, x.dtype, "from", x.min(), "to", x.max())
 print("y", y.shape, y.dtype)
 
 # %% [markdown]
-# This is the form in which every page of this course holds data, and the first rule to remember:
-# **rows are samples**. `x[i]` is the sample number `i`, `y[i]` its label, and `x[:, 400]` is the
-# pixel number 400 of all samples.
+# Every page of this course holds data in this form. The first rule to remember is: **rows are
+# samples**. `x[i]` is sample `i`, `y[i]` is its label, and `x[:, 400]` is pixel 400 of all samples.
 #
-# **Predict, then run.** What do you see if you average all pictures of a 0, pixel by pixel? And
-# which digit gives the most blurred average?
+# **Predict, then run.** What do you see if you average all images of a 0, pixel by pixel? And which
+# digit gives the most blurred average?
 
 # %%
 means = np.stack([x[y == digit].mean(axis=0) for digit in range(10)])
@@ -202,38 +200,43 @@ figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 pictures = means.reshape(10, 28, 28)
 axes.imshow(np.vstack([np.hstack(pictures[:5]), np.hstack(pictures[5:])]), cmap="gray_r")
 axes.set_axis_off()
-axes.set_title("The average picture of each digit")
+axes.set_title("The average image of each digit")
 plt.show()
 print("darkest pixel of each:", means.max(axis=1).round(2))
 print("samples of each digit:", np.bincount(y))
 
 # %% [markdown]
-# `y == digit` is True where the label is that digit; used as an index it picks those rows. The
-# averages are blurred, but they can be read: pixels alone say much about the digit. The darkest
-# pixel of each tells how blurred it is: it would be 1 if all people inked the same place. The 1
-# comes near that, with 0.97; the 5 is lowest, with 0.68, since people write it in so many ways and
-# at so many angles. The counts say that the digits are about equally frequent, from 5,421 fives to
-# 6,742 ones. Whoever guesses at random is right about one time in ten.
+# `y == digit` is True where the label is that digit. Used as an index, it selects those rows.
 #
-# Can these ten pictures already read? Call each test picture what its nearest average is. It takes
-# nothing but averages, and gives a number to beat.
+# The averages are blurred, but you can read them: single pixels already say much about the digit.
+# The darkest pixel of an average measures the blur. It would be 1 if everyone put ink in the same
+# place. The 1 comes near that, with 0.97. The 5 has the lowest value, 0.68, because people write it
+# in many shapes and at many angles.
+#
+# The counts show that the digits are about equally frequent: from 5,421 fives to 6,742 ones. A
+# random guess is correct about one time in ten.
+#
+# Can these ten averages classify digits? Give each test image the label of the nearest average.
+# This takes no learning beyond ten averages, and it gives a baseline: an accuracy to beat.
 
 # %%
 test_images, test_labels = read("t10k-images-idx3-ubyte.gz"), read("t10k-labels-idx1-ubyte.gz")
 x_test = test_images.reshape(len(test_images), -1) / np.float32(255)
 y_test = test_labels.astype(np.int64)
 distances = np.stack([((x_test - mean) ** 2).sum(axis=1) for mean in means], axis=1)
-answers = distances.argmin(axis=1)
-baseline = (answers == y_test).mean()
-print(f"the nearest average is right for {baseline:.2%} of the test pictures")
+predictions = distances.argmin(axis=1)
+baseline = (predictions == y_test).mean()
+print(f"test accuracy of the nearest average: {baseline:.2%}")
 
 # %% [markdown]
-# 82 %, from ten averages. The networks of this course will reach more than 97 %, and the 15 points
-# between are what learning is worth here.
+# 82 %, from ten averages. A stronger method without training is the *nearest neighbour*: give each
+# test image the label of the most similar training image. Its test accuracy is 96.91 %, but for
+# every answer it must compare all 60,000 training images. The networks of this course reach more
+# than 97 %, and a network needs no training image for its answer.
 #
 # ## Checks
 #
-# The package reads the same files with `load_mnist`; its reader also knows other types and refuses
+# The package reads the same files with `load_mnist`. Its reader also knows other types and refuses
 # damaged files with a clear message. It must give exactly your arrays.
 
 # %%
@@ -251,17 +254,19 @@ print("all checks passed")
 # ## In five lines
 #
 # 1. MNIST is four files of bytes: a short header, then one byte for each pixel or label.
-# 2. Bytes do not know what they mean: check the length that a header promises.
-# 3. Bytes wrap around at 0 and 255, so turn them into fractions before you compute.
+# 2. Bytes do not say what they mean: check the length that a header promises.
+# 3. Bytes wrap around at 0 and 255, so convert them to fractions before you compute.
 # 4. Rows are samples: `x` is `(N, 784)` with values from 0 to 1, `y` is `(N,)` with the labels.
-# 5. Calling each test picture by its nearest average is right 82 % of the time: beat that.
+# 5. The nearest of ten average images gives 82 % test accuracy: beat that.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/00_the_data.py`. Then `pytest tutorials/exercises -k 00`, run from
-# the repository's root, tells you what is still wrong.
+# Fill in [exercises/00_the_data.py](exercises/00_the_data.py). Then run
+# `.venv/bin/pytest tutorials/exercises -k 00` from the root of the repository: it tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/data/idx.py`, the reader with all that a reader must refuse. In the
-# course: `01_one_neuron.py`, where a single neuron learns.
+# - In the package: [data/idx.py](../numpymlp/data/idx.py), a reader that also checks everything a
+#   file can have wrong.
+# - In the course: [01 One neuron](01_one_neuron.ipynb), where a single neuron learns.

@@ -3,14 +3,14 @@
 #
 # ## What you will build
 #
-# A layer of neurons, `y = x @ W + b`, and its gradients, all without a loop. The line is short
+# A layer of neurons, `z = x @ W + b`, and its gradients, all without a loop. The line is short
 # because the shapes do the work. You will also meet a bug that has cost beginners many hours: two
 # shapes that do not belong together, and no error.
 #
 # ## What you need
 #
-# Page 01: a neuron, its loss, `dw = dy * x`, and finite differences. From school or elsewhere: how
-# two matrices are multiplied, row times column.
+# [Page 01](01_one_neuron.ipynb): a neuron, its loss, `dw = dz * x`, and finite differences. From
+# school or elsewhere: how to multiply two matrices, row times column.
 #
 # ## Symbols
 #
@@ -20,15 +20,15 @@
 # | $x$ | `x` | `(N, in)` | inputs, one sample in each row |
 # | $W$ | `W` | `(in, out)` | weights, one neuron in each column |
 # | $b$ | `b` | `(out,)` | biases, one for each neuron |
-# | $y$ | `y` | `(N, out)` | outputs, one sample in each row, one neuron in each column |
-# | $t$ | `t` | `(N, out)` | targets |
-# | $L$ | `mean_loss(y, t)` | | the loss of the batch |
-# | $\partial L/\partial y$ | `dy` | `(N, out)` | gradient of the loss with respect to `y` |
+# | $z$ | `z` | `(N, out)` | outputs, one sample in each row, one neuron in each column |
+# | $y$ | `y` | `(N, out)` | targets |
+# | $L$ | `mean_loss(z, y)` | | the loss of the batch |
+# | $\partial L/\partial z$ | `dz` | `(N, out)` | gradient of the loss with respect to `z` |
 # | $\partial L/\partial W$ | `dW` | `(in, out)` | with respect to `W` |
 # | $\partial L/\partial b$ | `db` | `(out,)` | with respect to `b` |
 #
-# `in` and `out` are the numbers of inputs and of neurons. A gradient has the shape of what it
-# belongs to. A *batch* is a number of samples that go through the layer together.
+# `in` and `out` are the numbers of inputs and of neurons. A gradient has the same shape as its
+# variable. A *batch* is a set of samples that go through the layer together.
 
 # %%
 import time
@@ -41,12 +41,12 @@ from numpymlp.plots.style import TRAIN, WRONG, tidy
 # %% [markdown]
 # ## Many inputs
 #
-# The neuron of page 01 had one input. With many, each input $x_i$ gets a weight $w_i$ of its own,
-# and the neuron adds them all up:
+# The neuron of page 01 had one input. A neuron with many inputs has a weight $w_i$ for each input
+# $x_i$, and adds up the products:
 #
-# $$y = \sum_i x_i w_i + b$$
+# $$z = \sum_i x_i w_i + b$$
 #
-# The sum of products of two rows of numbers is what `@` computes.
+# `@` computes this sum of products of two rows of numbers.
 
 # %%
 x_one = np.array([1.0, 2.0, 3.0])
@@ -57,8 +57,9 @@ print(x_one @ w + 0.25)
 # %% [markdown]
 # ## Many neurons
 #
-# A layer is several neurons that all get the same inputs. Write the weights of each as a *column*,
-# and put the columns side by side: that is the matrix `W`. Here are two neurons with three inputs.
+# A layer is several neurons that all get the same inputs. Write the weights of each neuron as a
+# *column*, and put the columns side by side. This is the matrix `W`. Here are two neurons with
+# three inputs.
 
 # %%
 W = np.array([[0.5, 1.0], [-1.0, 0.0], [2.0, 1.0]])
@@ -67,28 +68,28 @@ print("W", W.shape, " b", b.shape)
 print(x_one @ W + b)
 
 # %% [markdown]
-# The first number is the neuron from above; the second is
+# The first number is the output of the neuron above. The second is
 # $1 \cdot 1 + 2 \cdot 0 + 3 \cdot 1 - 1 = 3$.
 #
 # ## Many samples
 #
-# Rows are samples. Put four samples under each other and the same line still works. **Predict, then
-# run.** `x` is `(4, 3)`, `W` is `(3, 2)`. What is the shape of `y`, and what stands in its row 2?
-# (Rows count from 0.)
+# Rows are samples. Put four samples under each other, and the same line still works. **Predict,
+# then run.** `x` is `(4, 3)`, `W` is `(3, 2)`. What is the shape of `z`, and what are the numbers
+# in its row 2? (Rows count from 0.)
 
 # %%
 x = np.array([[1.0, 2.0, 3.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-y = x @ W + b
-print("y", y.shape)
-print(y)
+z = x @ W + b
+print("z", z.shape)
+print(z)
 
 # %% [markdown]
-# `(4, 3) @ (3, 2)` gives `(4, 2)`: the inner lengths must agree and vanish, the outer ones remain.
-# Row 2 of `y` is what the two neurons say to sample 2, `[1, 0, 0]`: the first weight of each, plus
-# its bias.
+# `(4, 3) @ (3, 2)` gives `(4, 2)`: the two inner lengths must be equal, and the outer lengths
+# remain. Row 2 of `z` holds the outputs of the two neurons for sample 2, `[1, 0, 0]`: the first
+# weight of each neuron, plus its bias.
 #
-# This picture is worth keeping in mind. Each number of `y` is one row of `x` times one column of
-# `W`: one sample meets one neuron.
+# Remember this picture. Each number of `z` is one row of `x` times one column of `W`: one sample
+# and one neuron.
 
 
 # %% tags=["main"]
@@ -106,7 +107,7 @@ figure, axes = plt.subplots(figsize=(7.5, 3), layout="constrained")
 draw(axes, 0, sample * [1, 1, 1], "x  (N, in)")
 draw(axes, 5, neuron * [[1], [1], [1]], "W  (in, out)")
 draw(axes, 9, neuron, "b  (out,)")
-draw(axes, 13, sample * neuron, "y  (N, out)")
+draw(axes, 13, sample * neuron, "z  (N, out)")
 for place, sign in ((4, "@"), (8, "+"), (12, "=")):
     axes.text(place, 0, sign, ha="center", va="center", fontsize=20)
 axes.set(xlim=(-0.7, 15.7), ylim=(-3.3, 2.2), aspect="equal")
@@ -114,9 +115,9 @@ axes.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# Why not loops? Because a loop in Python looks at every number on its own, while `@` hands the
-# whole product to a library that has been tuned for decades. Here is a layer for MNIST, 784 inputs
-# and 10 neurons, and 100 samples.
+# Why not loops? A Python loop handles one number at a time, while `@` passes the whole product to a
+# library that experts have tuned for decades. Here is a layer for MNIST, with 784 inputs and 10
+# neurons, and a batch of 100 samples.
 
 # %%
 rng = np.random.default_rng(0)
@@ -134,164 +135,165 @@ print("same numbers:", np.allclose(looped, product))
 print("at least 100 times as fast:", ratio > 100)
 
 # %% [markdown]
-# The numbers agree, and `@` is more than a hundred times as fast. So in this course no loop ever
-# runs over samples or neurons.
+# The numbers agree, and `@` is more than a hundred times as fast. So after this cell, no loop of
+# this course runs over the samples of a batch or over neurons.
 #
 # ## What `+ b` does
 #
 # `x @ W` is `(4, 2)` and `b` is `(2,)`. These shapes are not equal, and yet NumPy adds them: it
 # repeats `b` for every row. This is called *broadcasting*, and it follows one rule:
 #
-# **Write the two shapes under each other, flush right. Lengths that stand above each other must be
-# equal, or one of them must be 1 or missing; that one is repeated.**
+# **Write the two shapes under each other, aligned at the right. Lengths above each other must be
+# equal, or one of them must be 1 or missing. NumPy repeats that one.**
 #
 # ```
 # x @ W   (4, 2)
 # b          (2,)     missing in front: repeated 4 times
-# y       (4, 2)
+# z       (4, 2)
 # ```
 #
-# This is just what a layer needs. It is also a trap.
+# A layer needs exactly this. It is also a trap.
 #
 # ## The trap
 #
-# Take page 01's task again, now as a batch: five temperatures, `x` of shape `(5, 1)`, one neuron.
-# The targets are a plain list of five numbers, shape `(5,)`.
+# Take the task of page 01 again, now as a batch: five temperatures, `x` of shape `(5, 1)`, and one
+# neuron. The targets are a plain array of five numbers, of shape `(5,)`.
 
 # %%
 celsius = np.array([-20.0, 0.0, 20.0, 50.0, 100.0])
 x = celsius[:, None] / 100
-t_flat = (1.8 * celsius + 32) / 100
+y_flat = (1.8 * celsius + 32) / 100
 W, b = np.ones((1, 1)), np.zeros(1)
-y = x @ W + b
-print("x", x.shape, "  y", y.shape, "  t_flat", t_flat.shape)
+z = x @ W + b
+print("x", x.shape, "  z", z.shape, "  y_flat", y_flat.shape)
 
 # %% [markdown]
-# (`[:, None]` makes a column out of a row: shape `(5,)` becomes `(5, 1)`.)
+# (`[:, None]` makes a column of an array: shape `(5,)` becomes `(5, 1)`.)
 #
-# **Predict, then run.** What is the shape of `y - t_flat`? Use the rule.
+# **Predict, then run.** What is the shape of `z - y_flat`? Use the rule.
 
 # %%
-print((y - t_flat).shape)
-print((y - t_flat).round(2))
+print((z - y_flat).shape)
+print((z - y_flat).round(2))
 
 # %% [markdown]
 # ```
-# y        (5, 1)     1: repeated 5 times
-# t_flat      (5,)    missing in front: repeated 5 times
-# y - t    (5, 5)
+# z            (5, 1)     1: repeated 5 times
+# y_flat          (5,)    missing in front: repeated 5 times
+# z - y_flat   (5, 5)
 # ```
 #
-# Twenty-five differences instead of five: every output against every target. Only those on the
-# diagonal are meant. No error, no warning, and the mean of their squares is a number that looks
-# like a loss. It even falls when you train. Watch what is learned from it.
+# NumPy computes 25 differences instead of five: every output minus every target. Only those on the
+# diagonal are the differences that you want. There is no error and no warning, and the mean of the
+# squares is a number that looks like a loss. It even falls during training. Look what the neuron
+# learns from it.
 
 
 # %%
-def train(x, t, steps=200, learning_rate=1.0):
+def train(x, y, steps=200, learning_rate=1.0):
     W, b = np.ones((1, 1)), np.zeros(1)
     for _ in range(steps):
-        difference = x @ W + b - t
-        # page 01's mean over the samples, of dy * x and of dy
+        difference = x @ W + b - y
+        # page 01's mean over the samples, of dz * x and of dz
         W -= learning_rate * (difference * x).mean()
         b -= learning_rate * difference.mean()
     return W, b, (difference**2).mean() / 2
 
 
-W_trap, b_trap, loss_trap = train(x, t_flat)
+W_trap, b_trap, loss_trap = train(x, y_flat)
 print(f"W {W_trap[0, 0]:.4f}, b {b_trap[0]:.4f}, loss {loss_trap:.4f}")
 
 # %% [markdown]
-# The weight is 0. The neuron ignores the temperature and always says 0.86, which is the mean of the
-# targets: when every output is compared with every target, that is the best it can do. Training
-# "worked", and the model is useless. Now with targets of the right shape.
+# The weight is 0. The neuron ignores the temperature: its output is always 0.86, the mean of the
+# targets. No other neuron has a smaller loss if every output is compared with every target. The
+# training looked normal, and the model is useless. Now use targets of the correct shape.
 
 # %%
-t = t_flat[:, None]
-W, b, loss_right = train(x, t)
-print("t", t.shape, "  y - t", (x @ W + b - t).shape)
+y = y_flat[:, None]
+W, b, loss_right = train(x, y)
+print("y", y.shape, "  z - y", (x @ W + b - y).shape)
 print(f"W {W[0, 0]:.4f}, b {b[0]:.4f}, loss {loss_right:.1e}")
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
-axes.plot(x, t, "o", color="black", label="samples")
-axes.plot(x, x @ W + b, color=TRAIN, label="t of shape (5, 1)")
-axes.plot(x, x @ W_trap + b_trap, "--", color=WRONG, label="t of shape (5,)")
-tidy(axes, "The same training, the same numbers, another shape", "input x", "output y", grid="y")
+axes.plot(x, y, "o", color="black", label="samples")
+axes.plot(x, x @ W + b, color=TRAIN, label="y of shape (5, 1)")
+axes.plot(x, x @ W_trap + b_trap, "--", color=WRONG, label="y of shape (5,)")
+tidy(axes, "The same training on the same numbers, in two shapes", "input x", "output z", grid="y")
 axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The cure is not to be careful. The cure is one line in the loss, which makes the mistake an error.
+# Do not rely on being careful. Add one line to the loss, and the mistake becomes an error.
 
 
 # %%
-def mean_loss(y, t):
-    assert y.shape == t.shape, f"outputs {y.shape}, targets {t.shape}: these must be equal"
-    return ((y - t) ** 2).sum(axis=1).mean() / 2
+def mean_loss(z, y):
+    assert z.shape == y.shape, f"expected equal shapes, got outputs {z.shape}, targets {y.shape}"
+    return ((z - y) ** 2).sum(axis=1).mean() / 2
 
 
 try:
-    mean_loss(x @ W + b, t_flat)
+    mean_loss(x @ W + b, y_flat)
 except AssertionError as error:
     print("refused:", error)
 
 # %% [markdown]
-# For a layer with several outputs the loss of a sample is the sum over its outputs, `sum(axis=1)`,
-# and the loss of the batch is the mean over its samples, `mean()`.
+# With several outputs, the loss of a sample is the sum over its outputs, `sum(axis=1)`. The loss of
+# the batch is the mean over its samples, `mean()`.
 
 # %% [markdown]
 # ## The gradients of a layer
 #
-# Page 01 had `dw = dy * x` for one sample and one weight. Take the weight `W[i, j]`, which leads
-# from input $i$ to neuron $j$. In each sample $n$ it multiplies `x[n, i]`, and only the output
-# `y[n, j]` notices. So sample $n$ adds `x[n, i] * dy[n, j]` to its slope, and all samples together
-# give
+# Page 01 had `dw = dz * x` for one sample and one weight. Now take the weight `W[i, j]`, from input
+# $i$ to neuron $j$. In each sample $n$ it multiplies `x[n, i]`, and it changes only the output
+# `z[n, j]`. So sample $n$ adds `x[n, i] * dz[n, j]` to the gradient of this weight. All samples
+# together give
 #
-# $$\frac{\partial L}{\partial W_{ij}} = \sum_n x_{ni}\, \frac{\partial L}{\partial y_{nj}}$$
+# $$\frac{\partial L}{\partial W_{ij}} = \sum_n x_{ni}\, \frac{\partial L}{\partial z_{nj}}$$
 #
-# A sum of products over $n$ is again a matrix product. The rows of `x` must become columns for it,
-# which is what `x.T`, the transpose, does:
+# A sum of products over $n$ is again a matrix product. For this product the rows of `x` must become
+# columns. `x.T`, the transpose, does that:
 #
-# $$\frac{\partial L}{\partial W} = x^T \frac{\partial L}{\partial y}
+# $$\frac{\partial L}{\partial W} = x^T \frac{\partial L}{\partial z}
 # \qquad (in, N) \;@\; (N, out) \to (in, out)$$
 #
-# The bias of neuron $j$ is added in every sample, times 1: its slope is the sum of `dy` over the
-# samples.
+# Every sample adds the bias of neuron $j$ once, so the gradient of the bias is the sum of `dz` over
+# the samples.
 #
-# Where did the mean go? Into `dy`. The loss is
-# $L = \frac{1}{N}\sum_n \frac{1}{2}\sum_j (y_{nj} - t_{nj})^2$, so
-# $\partial L/\partial y_{nj} = (y_{nj} - t_{nj}) / N$. The $1/N$ is in there already. Whoever
-# divides again makes the gradient $N$ times too small; this is a common mistake with batches.
+# Where is the mean over the batch? It is in `dz`. The loss is
+# $L = \frac{1}{N}\sum_n \frac{1}{2}\sum_j (z_{nj} - y_{nj})^2$, so
+# $\partial L/\partial z_{nj} = (z_{nj} - y_{nj}) / N$. This contains the $1/N$ already. Dividing
+# again is a common mistake with batches: it makes the gradient $N$ times too small.
 
 
 # %%
-def layer_gradients(x, dy):
-    # dL/dW = x^T dL/dy    (in, N) @ (N, out) -> (in, out)
-    dW = x.T @ dy
-    # dL/db = sum over the batch of dL/dy    (N, out) -> (out,)
-    db = dy.sum(axis=0)
+def layer_gradients(x, dz):
+    # dL/dW = x^T dL/dz    (in, N) @ (N, out) -> (in, out)
+    dW = x.T @ dz
+    # dL/db = sum over the batch of dL/dz    (N, out) -> (out,)
+    db = dz.sum(axis=0)
     return dW, db
 
 
 # %% [markdown]
 # ## Compare with finite differences
 #
-# `W` has several numbers now. Move each of them by $h$ to both sides, look at the loss, and put it
-# back. `np.ndindex` goes through all places of an array.
+# `W` holds several numbers. Move each of them by $h$ to both sides, compute the loss each time, and
+# restore the number. `np.ndindex` runs through all positions of an array.
 
 
 # %%
 def numeric_gradient(f, array, h=1e-5):
-    """Give the central difference of f() for every number of an array that f uses."""
+    """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
     for place in np.ndindex(array.shape):
-        kept = array[place]
-        array[place] = kept + h
+        original = array[place]
+        array[place] = original + h
         above = f()
-        array[place] = kept - h
+        array[place] = original - h
         below = f()
-        array[place] = kept
+        array[place] = original
         gradient[place] = (above - below) / (2 * h)
     return gradient
 
@@ -299,50 +301,50 @@ def numeric_gradient(f, array, h=1e-5):
 # %%
 x = rng.normal(size=(4, 3))
 W, b = rng.normal(size=(3, 2)), rng.normal(size=2)
-t = rng.normal(size=(4, 2))
-dy = (x @ W + b - t) / len(x)
-dW, db = layer_gradients(x, dy)
-error_W = np.abs(dW - numeric_gradient(lambda: mean_loss(x @ W + b, t), W)).max()
-error_b = np.abs(db - numeric_gradient(lambda: mean_loss(x @ W + b, t), b)).max()
+y = rng.normal(size=(4, 2))
+dz = (x @ W + b - y) / len(x)
+dW, db = layer_gradients(x, dz)
+error_W = np.abs(dW - numeric_gradient(lambda: mean_loss(x @ W + b, y), W)).max()
+error_b = np.abs(db - numeric_gradient(lambda: mean_loss(x @ W + b, y), b)).max()
 print("dW", dW.shape, f"error {error_W:.1e}    db", db.shape, f"error {error_b:.1e}")
 
 # %% [markdown]
-# Right, to ten digits. Do you want to see that the comparison can fail? Divide by $N$ once more.
+# Correct to ten digits. Now check that the comparison can fail: divide by $N$ once more.
 
 # %%
-wrong = layer_gradients(x, dy / len(x))[0]
-print(f"error {np.abs(wrong - numeric_gradient(lambda: mean_loss(x @ W + b, t), W)).max():.1e}")
+wrong = layer_gradients(x, dz / len(x))[0]
+print(f"error {np.abs(wrong - numeric_gradient(lambda: mean_loss(x @ W + b, y), W)).max():.1e}")
 
 # %% [markdown]
 # ## A layer that learns
 #
-# All together: one input, two neurons. The first shall learn degrees Fahrenheit, the second kelvin,
-# which is Celsius plus 273.15, both from the same five temperatures.
+# Put everything together: one input, two neurons. The first neuron learns degrees Fahrenheit. The
+# second learns kelvin, which is Celsius plus 273.15. Both learn from the same five temperatures.
 
 # %%
 x = celsius[:, None] / 100
-t = np.stack([1.8 * celsius + 32, celsius + 273.15], axis=1) / 100
+y = np.stack([1.8 * celsius + 32, celsius + 273.15], axis=1) / 100
 W, b = 0.1 * rng.normal(size=(1, 2)), np.zeros(2)
 losses = []
 for _ in range(100):
-    y = x @ W + b
-    losses.append(mean_loss(y, t))
-    dW, db = layer_gradients(x, (y - t) / len(x))
+    z = x @ W + b
+    losses.append(mean_loss(z, y))
+    dW, db = layer_gradients(x, (z - y) / len(x))
     W -= 1.0 * dW
     b -= 1.0 * db
 print("W", W.round(4), " b", b.round(4), f" loss {losses[-1]:.1e}")
 
 # %% [markdown]
-# Each neuron has found its own numbers: times 1.8 plus 0.32, and times 1 plus 2.7315. Both came
-# from the same lines, `y`, `layer_gradients` and the two steps, and 784 inputs and 128 neurons
-# would need no other ones.
+# Each neuron has found its two numbers: times 1.8 plus 0.32, and times 1 plus 2.7315. The same
+# lines trained both: `z`, `layer_gradients` and the two steps. They would also train 128 neurons
+# with 784 inputs, unchanged.
 #
 # ## Checks
 
 # %%
 assert error_W < 1e-7
 assert error_b < 1e-7
-assert y.shape == t.shape == (5, 2)
+assert z.shape == y.shape == (5, 2)
 assert dW.shape == W.shape
 assert db.shape == b.shape
 assert abs(W_trap[0, 0]) < 1e-3
@@ -353,21 +355,23 @@ print("all checks passed")
 # %% [markdown]
 # ## In five lines
 #
-# 1. A layer for a batch is `y = x @ W + b`: rows of `x` are samples, columns of `W` are neurons.
-# 2. Shapes: `(N, in) @ (in, out) + (out,)` gives `(N, out)`; every gradient has the shape of its
-#    array.
-# 3. `(5, 1) - (5,)` is `(5, 5)`: NumPy repeats instead of complaining, so let the loss check
-#    shapes.
-# 4. The gradients are `dW = x.T @ dy` and `db = dy.sum(axis=0)`.
-# 5. The $1/N$ of the mean is in `dy`, once and nowhere else.
+# 1. A layer for a batch is `z = x @ W + b`: rows of `x` are samples, columns of `W` are neurons.
+# 2. Shapes: `(N, in) @ (in, out) + (out,)` gives `(N, out)`. Every gradient has the shape of its
+#    variable.
+# 3. `(5, 1) - (5,)` is `(5, 5)`: NumPy broadcasts without a warning, so let the loss check shapes.
+# 4. The gradients are `dW = x.T @ dz` and `db = dz.sum(axis=0)`.
+# 5. The $1/N$ of the mean is in `dz`, once and nowhere else.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/02_a_layer.py`. Then `pytest tutorials/exercises -k 02`, run from the
-# repository's root, tells you what is still wrong.
+# Fill in [exercises/02_a_layer.py](exercises/02_a_layer.py). Then run
+# `.venv/bin/pytest tutorials/exercises -k 02` from the root of the repository: it tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: the class `Dense` in `numpymlp/layers.py`, where these three lines stand, with two
-# more that page 04 explains, and `check_batch` in `numpymlp/validation.py`, which says what is
-# wrong with a shape. In the course: `03_softmax.py`, from outputs to probabilities.
+# - In the package: the class `Dense` in [layers.py](../numpymlp/layers.py). It has these three
+#   lines, and a fourth for `dx`, which page 04 explains. There the output of a layer is called `y`,
+#   as on page 05. `check_batch` in [validation.py](../numpymlp/validation.py) says what is wrong
+#   with a shape.
+# - In the course: [03 Softmax and cross-entropy](03_softmax.ipynb), from outputs to probabilities.
