@@ -1,16 +1,17 @@
 # %% [markdown]
-# # 04 Backpropagation: every slope of a network in one walk back
+# # 04 Backpropagation: every gradient of a network in one backward pass
 #
 # ## What you will build
 #
 # The gradients of a network with two layers, variable by variable, with numbers that you can follow
-# on paper. Each step is compared with finite differences before the next one is taken. At the end
-# the same lines train a network that reads 95 of 100 digits.
+# on paper. You compare each step with finite differences before you take the next one. At the end
+# the same lines train a network with more than 95 % test accuracy.
 #
 # ## What you need
 #
-# Page 02: a layer, `dW = x.T @ dy`, `db = dy.sum(axis=0)`. Page 03: softmax, cross-entropy and its
-# gradient $(p - t)/N$. The chain rule.
+# [Page 02](02_a_layer.ipynb): a layer, `dW = x.T @ dz`, `db = dz.sum(axis=0)`.
+# [Page 03](03_softmax.ipynb): softmax, cross-entropy and its gradient, the probabilities minus the
+# one-hot target, divided by $N$. The chain rule.
 #
 # ## Symbols
 #
@@ -18,17 +19,16 @@
 # |---|---|---|---|
 # | $x$ | `x` | `(N, in)` | inputs |
 # | $W_1, b_1$ | `W1`, `b1` | `(in, H)`, `(H,)` | first layer: $H$ hidden neurons |
-# | $y_1 = x W_1 + b_1$ | `y1` | `(N, H)` | its output |
-# | $h = \max(y_1, 0)$ | `h` | `(N, H)` | what the next layer gets |
+# | $z_1 = x W_1 + b_1$ | `z1` | `(N, H)` | its output |
+# | $u = \max(z_1, 0)$ | `hidden` | `(N, H)` | input of the second layer |
 # | $W_2, b_2$ | `W2`, `b2` | `(H, K)`, `(K,)` | second layer: $K$ classes |
-# | $z = h W_2 + b_2$ | `logits` | `(N, K)` | its output |
-# | $c$ | `labels` | `(N,)` | the right classes |
+# | $z = u W_2 + b_2$ | `logits` | `(N, K)` | its output |
+# | $c$ | `y` | `(N,)` | the targets: the correct classes |
+# | $p$ | `softmax(logits)` | `(N, K)` | probabilities |
 # | $L$ | `cross_entropy(...)` | | the loss |
 #
 # The gradient of the loss with respect to a variable has a `d` in front of its name and the same
-# shape: `dh` is $\partial L / \partial h$. (On pages 01 to 03, $h$ was the small step of a finite
-# difference. Here $h$ is the hidden layer, as everywhere in this field, and the step is called
-# `step`.)
+# shape: `dhidden` is $\partial L / \partial u$.
 
 # %%
 import matplotlib.pyplot as plt
@@ -40,19 +40,22 @@ from numpymlp.plots.style import TRAIN, WRONG
 # %% [markdown]
 # ## Two layers, and something between them
 #
-# One layer lets each input vote on its own; page 03 ended there. Put a second layer behind the
-# first, so that it works with what the first one found. But two layers alone are no more than one:
+# Page 03 ended with a limit: in one layer, each pixel votes on its own. So put a second layer
+# behind the first, which works on the outputs of the first. But two layers without anything between
+# them are no more than one:
 #
 # $$(x W_1) W_2 = x (W_1 W_2)$$
 #
-# which is a single layer with the weights $W_1 W_2$. Something that is not a straight line has to
-# stand between them. The simplest thing will do: keep what is positive, and replace what is
-# negative by 0. This is called *ReLU* (rectified linear unit): $h = \max(y_1, 0)$.
+# This is a single layer with the weights $W_1 W_2$. So a nonlinear function must stand between the
+# two layers: one whose graph is not a straight line. The simplest choice keeps positive numbers and
+# replaces negative numbers by 0. It is called *ReLU* (rectified linear unit): $u = \max(z_1, 0)$.
+# Now a hidden neuron can be on for some samples and off for others, and the second layer can
+# combine such answers.
 #
-# ## The way forward
+# ## The forward pass
 #
 # One sample, two inputs, three hidden neurons, two classes. All numbers are short, so that you can
-# follow them with pencil and paper. Work out at least one logit by hand.
+# follow them with pencil and paper. Compute at least one logit by hand.
 
 # %%
 x = np.array([[1.0, 2.0]])
@@ -60,18 +63,18 @@ W1 = np.array([[0.5, -1.0, 1.0], [0.25, 0.5, -1.0]])
 b1 = np.array([0.1, 0.2, 0.0])
 W2 = np.array([[1.0, -1.0], [0.5, 1.0], [2.0, -1.0]])
 b2 = np.array([0.0, 0.1])
-labels = np.array([1])
+y = np.array([1])
 
-y1 = x @ W1 + b1
-h = np.maximum(y1, 0)
-logits = h @ W2 + b2
-print("y1    ", y1.round(4))
-print("h     ", h.round(4))
+z1 = x @ W1 + b1
+hidden = np.maximum(z1, 0)
+logits = hidden @ W2 + b2
+print("z1    ", z1.round(4))
+print("hidden", hidden.round(4))
 print("logits", logits.round(4))
 
 # %% [markdown]
-# The third hidden neuron gave -1, and ReLU made it 0. The first logit is larger, so the network
-# says class 0. The right class is 1. The loss and its gradient are those of page 03.
+# The third hidden neuron has $z_1 = -1$, and ReLU makes it 0. The first logit is larger, so the
+# network predicts class 0. The correct class is 1. The loss and its gradient are those of page 03.
 
 
 # %%
@@ -80,55 +83,56 @@ def softmax(logits):
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def cross_entropy(logits, labels):
+def cross_entropy(logits, y):
     shifted = logits - logits.max(axis=1, keepdims=True)
-    log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return -log_p[np.arange(len(labels)), labels].mean()
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -log_probabilities[np.arange(len(y)), y].mean()
 
 
-print("probabilities", softmax(logits).round(4), " loss", cross_entropy(logits, labels).round(4))
+print("probabilities", softmax(logits).round(4), " loss", cross_entropy(logits, y).round(4))
 
 # %% [markdown]
-# ## How to ask a variable for its slope
+# ## The loss as a function of each variable
 #
-# To check each step of the way back, we need the loss as a function of each variable *in the
-# middle*: what would the loss be if only `h` were a little different? Each function does one step
-# and hands on to the next.
+# To check each step of the backward pass, we need the loss as a function of each variable *in the
+# middle*: what would the loss be if only `hidden` were a little different? Each of these functions
+# does one step of the forward pass and calls the next function.
 
 
 # %%
 def loss_of_logits(logits):
-    return cross_entropy(logits, labels)
+    return cross_entropy(logits, y)
 
 
-def loss_of_h(h):
-    return loss_of_logits(h @ W2 + b2)
+def loss_of_hidden(hidden):
+    return loss_of_logits(hidden @ W2 + b2)
 
 
-def loss_of_y1(y1):
-    return loss_of_h(np.maximum(y1, 0))
+def loss_of_z1(z1):
+    return loss_of_hidden(np.maximum(z1, 0))
 
 
 def loss_of_x(x):
-    return loss_of_y1(x @ W1 + b1)
+    return loss_of_z1(x @ W1 + b1)
 
 
 # %% [markdown]
-# And page 02's finite differences, with a comparison that prints the largest error and keeps it.
+# And here are the finite differences of page 02, with a function `compare` that prints the largest
+# error and stores it.
 
 
 # %%
-def numeric_gradient(f, array, step=1e-5):
-    """Give the central difference of f() for every number of an array that f uses."""
+def numeric_gradient(f, array, h=1e-5):
+    """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
     for place in np.ndindex(array.shape):
-        kept = array[place]
-        array[place] = kept + step
+        original = array[place]
+        array[place] = original + h
         above = f()
-        array[place] = kept - step
+        array[place] = original - h
         below = f()
-        array[place] = kept
-        gradient[place] = (above - below) / (2 * step)
+        array[place] = original
+        gradient[place] = (above - below) / (2 * h)
     return gradient
 
 
@@ -141,11 +145,15 @@ def compare(name, gradient, f, array):
 
 
 # %% [markdown]
-# ## The way back, step 1: the logits
+# `numeric_gradient` changes the numbers of `array` in place, one at a time, and calls `f()`. The
+# function `f` reads the same array, so it sees each change. This also works for `W2`, which is not
+# an argument: `loss_of_hidden` reads the global variable `W2`.
+#
+# ## The backward pass, step 1: the logits
 #
 # We start at the end and go back, step by step. At each variable we ask one question: **if this
-# number grows a little, how fast does the loss grow?** For the logits, page 03 has answered it:
-# $p - t$, divided by $N$, which is 1 here.
+# number grows a little, how fast does the loss grow?** For the logits, page 03 has the answer: the
+# probabilities minus the one-hot target, divided by $N$, which is 1 here.
 
 # %%
 one_hot = np.array([[0.0, 1.0]])
@@ -154,73 +162,75 @@ print("dlogits", dlogits.round(4))
 compare("dlogits", dlogits, lambda: loss_of_logits(logits), logits)
 
 # %% [markdown]
-# The first logit should shrink, its slope is positive; the second should grow.
+# The gradient of the first logit is positive, so this logit should shrink. The second should grow.
 #
 # ## Step 2: the parameters of the second layer
 #
-# To this layer, `h` is the input and `dlogits` is what page 02 called `dy`. So nothing is new.
+# `hidden` is the input of this layer, and `dlogits` is the gradient at its output, which page 02
+# called `dz`. So the rules of page 02 apply.
 
 # %%
-dW2 = h.T @ dlogits
+dW2 = hidden.T @ dlogits
 db2 = dlogits.sum(axis=0)
 print("dW2", dW2.round(4).tolist())
-compare("dW2", dW2, lambda: loss_of_h(h), W2)
-compare("db2", db2, lambda: loss_of_h(h), b2)
+compare("dW2", dW2, lambda: loss_of_hidden(hidden), W2)
+compare("db2", db2, lambda: loss_of_hidden(hidden), b2)
 
 # %% [markdown]
-# Look at the last row of `dW2`: it is 0. These are the weights that lead away from the third hidden
-# neuron. It put out 0, and what is multiplied by 0 makes no difference.
+# Look at the last row of `dW2`: it is 0. These weights multiply the output of the third hidden
+# neuron. This output is 0, so the weights do not change the loss.
 #
-# ## Step 3: through the layer, to `h`
+# ## Step 3: through the layer, to `hidden`
 #
-# This is the new step, the one that gives backpropagation its name. No formula for the loss in
-# terms of $h$ stands before us; but we know how the loss depends on the logits, and how the logits
-# depend on $h$. Take one number, $h_i$. If it grows by a little, *every* logit $j$ changes, by
-# $W_{2,ij}$ times as much. Each of these moves the loss, with the slope `dlogits[j]`. The effects
+# This step is new, and it gives backpropagation its name. There is no direct formula for the loss
+# in terms of $u$, the hidden output. But we know how the loss depends on the logits, and how the
+# logits depend on $u$. Take one number, $u_i$. If it grows by a little, *every* logit $j$ changes,
+# by $W_{2,ij}$ times as much. Each logit changes the loss, with the slope `dlogits[j]`. The effects
 # add up:
 #
-# $$\frac{\partial L}{\partial h_i} = \sum_j \frac{\partial L}{\partial z_j}\, W_{2,ij}$$
+# $$\frac{\partial L}{\partial u_i} = \sum_j \frac{\partial L}{\partial z_j}\, W_{2,ij}$$
 #
-# That a number which acts along several ways gets the *sum* of their slopes is the chain rule for
-# many variables. It is the only piece of it that you need. The sum over $j$ is a matrix product
-# with $W_2$ turned on its side:
+# This is the chain rule for many variables: if a number acts along several paths, the slopes of the
+# paths are *added*. You need no other part of it. The sum over $j$ is a matrix product with the
+# transpose of $W_2$:
 #
-# $$\frac{\partial L}{\partial h} = \frac{\partial L}{\partial z}\, W_2^T
+# $$\frac{\partial L}{\partial u} = \frac{\partial L}{\partial z}\, W_2^T
 # \qquad (N, K) \;@\; (K, H) \to (N, H)$$
 
 # %%
-dh = dlogits @ W2.T
-print("dh", dh.round(4))
-compare("dh", dh, lambda: loss_of_h(h), h)
+dhidden = dlogits @ W2.T
+print("dhidden", dhidden.round(4))
+compare("dhidden", dhidden, lambda: loss_of_hidden(hidden), hidden)
 
 # %% [markdown]
-# In words: forward, the signal went through the weights from input to output. Backward, the slopes
-# go through the *same weights* from output to input.
+# In words: the forward pass multiplies by the weights, from input to output. The backward pass
+# multiplies by the *same weights*, from output to input.
 #
-# ## Step 4: through ReLU, to `y1`
+# ## Step 4: through ReLU, to `z1`
 #
-# ReLU changes no positive number. A first try: let the slopes pass as they are.
+# ReLU does not change positive numbers. A first try: pass the gradient on unchanged.
 
 # %%
-dy1_wrong = dh
-compare("dy1", dy1_wrong, lambda: loss_of_y1(y1), y1)
+dz1_wrong = dhidden
+compare("dz1", dz1_wrong, lambda: loss_of_z1(z1), z1)
 
 # %% [markdown]
-# Wrong, and the finite difference says so at once. The third neuron has $y_1 = -1$. If it grows a
-# little, to -0.999, ReLU still gives 0, and the loss does not move: its slope is 0, whatever `dh`
-# says. So a slope passes only where `y1` was positive:
+# Wrong, and the finite difference shows it at once. The third neuron has $z_1 = -1$. If it grows a
+# little, to -0.999, ReLU still gives 0, and the loss does not change. So its gradient is 0,
+# whatever `dhidden` is. The gradient passes only where `z1` is positive:
 #
-# $$\frac{\partial L}{\partial y_1} = \frac{\partial L}{\partial h} \cdot [\,y_1 > 0\,]$$
+# $$\frac{\partial L}{\partial z_1} = \frac{\partial L}{\partial u} \cdot [\,z_1 > 0\,]$$
 #
-# The bracket is 1 where the condition holds, and else 0. The dot multiplies number by number.
+# The bracket is 1 where the condition holds, and 0 elsewhere. The dot multiplies element by
+# element.
 
 # %%
-dy1 = dh * (y1 > 0)
-print("dy1", dy1.round(4))
-compare("dy1", dy1, lambda: loss_of_y1(y1), y1)
+dz1 = dhidden * (z1 > 0)
+print("dz1", dz1.round(4))
+compare("dz1", dz1, lambda: loss_of_z1(z1), z1)
 
 # %% [markdown]
-# (Exactly at 0 the curve has a kink, and there is no slope; we take 0.)
+# (Exactly at 0 the curve has a kink and no derivative. We take 0 there.)
 #
 # ## Step 5: the first layer
 #
@@ -228,35 +238,35 @@ compare("dy1", dy1, lambda: loss_of_y1(y1), y1)
 # Before you run the cell: which numbers of `dW1`, of shape `(2, 3)`, will be 0?
 
 # %%
-dW1 = x.T @ dy1
-db1 = dy1.sum(axis=0)
-dx = dy1 @ W1.T
+dW1 = x.T @ dz1
+db1 = dz1.sum(axis=0)
+dx = dz1 @ W1.T
 print("dW1", dW1.round(4).tolist())
 compare("dW1", dW1, lambda: loss_of_x(x), W1)
 compare("db1", db1, lambda: loss_of_x(x), b1)
 compare("dx", dx, lambda: loss_of_x(x), x)
 
 # %% [markdown]
-# Its last column: the weights that lead into the third neuron. That neuron was switched off for
-# this sample, so the sample has nothing to teach it.
+# Its last column: the weights of the third neuron. This neuron was off for this sample, so the
+# sample cannot change these weights.
 #
-# That was all: the start from page 03, and three rules, into the parameters of a layer, through a
-# layer, and through ReLU. Here is the whole walk in one picture.
+# That is all: the gradient of the loss from page 03, and three rules, for the parameters of a
+# layer, for its input, and for ReLU. Here are both passes in one picture.
 
 # %% tags=["main"]
-values = [x[0], y1[0], h[0], logits[0], [cross_entropy(logits, labels)]]
-slopes = [dx[0], dy1[0], dh[0], dlogits[0], [1.0]]
+values = [x[0], z1[0], hidden[0], logits[0], [cross_entropy(logits, y)]]
+slopes = [dx[0], dz1[0], dhidden[0], dlogits[0], [1.0]]
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
-for place, name in enumerate(["x", "y1", "h", "logits", "loss"]):
+for place, name in enumerate(["x", "z1", "hidden", "logits", "loss"]):
     axes.text(place, 1.95, name, ha="center", fontsize=13, fontweight="bold")
     for height, numbers, colour in ((1.3, values, TRAIN), (0, slopes, WRONG)):
         text = "\n".join(f"{number:.2f}" for number in numbers[place])
         box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round"}
         axes.text(place, height, text, ha="center", va="center", fontsize=12, bbox=box)
-for place, step in enumerate(["@ W1 + b1", "max(y1, 0)", "@ W2 + b2", "softmax, -ln"]):
+for place, step in enumerate(["@ W1 + b1", "max(z1, 0)", "@ W2 + b2", "softmax, -ln"]):
     axes.text(place + 0.5, 1.42, step, ha="center", fontsize=9, color=TRAIN)
     axes.annotate("", (place + 0.7, 1.3), (place + 0.3, 1.3), arrowprops={"arrowstyle": "->"})
-for place, rule in enumerate(["@ W1.T", "where y1 > 0", "@ W2.T", "p - t"]):
+for place, rule in enumerate(["@ W1.T", "where z1 > 0", "@ W2.T", "p - one-hot"]):
     axes.text(place + 0.5, 0.12, rule, ha="center", fontsize=9, color=WRONG)
     axes.annotate("", (place + 0.3, 0), (place + 0.7, 0), arrowprops={"arrowstyle": "->"})
 axes.set(xlim=(-0.4, 4.4), ylim=(-0.5, 2.2))
@@ -264,15 +274,16 @@ axes.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# Above, from left to right, what the network computed. Below, from right to left, how fast the loss
-# grows with each of these numbers. It begins with 1, the slope of the loss with respect to itself.
-# At each arrow, the chain rule multiplies them by how strongly the step above reacts to its input.
+# The upper row, from left to right, is the forward pass: the values of the variables. The lower
+# row, from right to left, is the backward pass: how fast the loss grows with each of these numbers.
+# It starts with 1, the derivative of the loss with respect to itself. At each arrow, the chain rule
+# multiplies the gradient by the derivative of the step above.
 #
 # ## Why backwards?
 #
-# Finite differences need two runs of the network for each parameter. Backpropagation needs one walk
-# forward and one walk back, for all of them. Each step back costs about two matrix products for one
-# on the way forward.
+# Finite differences run the network twice for each parameter. Backpropagation runs one forward pass
+# and one backward pass for all parameters together. A backward pass takes about two matrix products
+# where the forward pass takes one.
 
 # %%
 parameters = 784 * 128 + 128 + 128 * 10 + 10
@@ -280,68 +291,69 @@ print(f"784 inputs, 128 hidden, 10 classes: {parameters:,} parameters")
 print(f"finite differences: {2 * parameters:,} runs; backpropagation: the cost of about 3")
 
 # %% [markdown]
-# So one is for learning, the other for checking.
+# So use backpropagation for learning and finite differences for checking.
 #
 # ## A batch
 #
-# Nothing in the rules depends on $N = 1$. Here they are as two functions. `forward` keeps what
-# `backward` will need: the inputs of both layers, and which neurons were on.
+# The rules hold for any $N$. Here they are as two functions. `forward` also returns a *cache*: the
+# values that `backward` will need. These are the inputs of both layers, and `z1`, which tells which
+# neurons were on.
 
 
 # %%
 def forward(x, W1, b1, W2, b2):
-    y1 = x @ W1 + b1
-    h = np.maximum(y1, 0)
-    logits = h @ W2 + b2
-    return logits, (x, y1, h)
+    z1 = x @ W1 + b1
+    hidden = np.maximum(z1, 0)
+    logits = hidden @ W2 + b2
+    return logits, (x, z1, hidden)
 
 
-def backward(logits, labels, kept, W2):
-    x, y1, h = kept
+def backward(logits, y, cache, W2):
+    x, z1, hidden = cache
     dlogits = softmax(logits)
-    dlogits[np.arange(len(labels)), labels] -= 1  # p - t
-    dlogits /= len(labels)
-    dW2, db2 = h.T @ dlogits, dlogits.sum(axis=0)
-    dy1 = (dlogits @ W2.T) * (y1 > 0)
-    dW1, db1 = x.T @ dy1, dy1.sum(axis=0)
+    dlogits[np.arange(len(y)), y] -= 1  # probabilities - one_hot
+    dlogits /= len(y)
+    dW2, db2 = hidden.T @ dlogits, dlogits.sum(axis=0)
+    dz1 = (dlogits @ W2.T) * (z1 > 0)
+    dW1, db1 = x.T @ dz1, dz1.sum(axis=0)
     return dW1, db1, dW2, db2
 
 
 # %%
 rng = np.random.default_rng(0)
-x, labels = rng.normal(size=(6, 4)), rng.integers(0, 3, size=6)
+x, y = rng.normal(size=(6, 4)), rng.integers(0, 3, size=6)
 arrays = [rng.normal(size=shape) for shape in ((4, 5), (5,), (5, 3), (3,))]
-logits, kept = forward(x, *arrays)
-gradients = backward(logits, labels, kept, W2=arrays[2])
+logits, cache = forward(x, *arrays)
+gradients = backward(logits, y, cache, W2=arrays[2])
 names = ["dW1", "db1", "dW2", "db2"]
 for name, gradient, array in zip(names, gradients, arrays, strict=True):
-    compare(name, gradient, lambda: cross_entropy(forward(x, *arrays)[0], labels), array)
+    compare(name, gradient, lambda: cross_entropy(forward(x, *arrays)[0], y), array)
 
 # %% [markdown]
-# ## Where to begin?
+# ## The first weights
 #
-# Page 03 began with all weights at 0. **Predict, then run.** What are the four gradients of a
+# Page 03 started with all weights at 0. **Predict, then run.** What are the four gradients of a
 # network with two layers if all its parameters are 0?
 
 # %%
 zeros = [np.zeros_like(array) for array in arrays]
-logits, kept = forward(x, *zeros)
-gradients = backward(logits, labels, kept, W2=zeros[2])
+logits, cache = forward(x, *zeros)
+gradients = backward(logits, y, cache, W2=zeros[2])
 for name, gradient in zip(names, gradients, strict=True):
     print(f"{name}: largest number {np.abs(gradient).max():.3f}")
 
 # %% [markdown]
-# Only the last bias would ever learn. `h` is 0, so `dW2` is 0. `W2` is 0, so no slope gets through
-# it to the first layer. And even with all weights equal to 1, every hidden neuron would compute the
-# same, get the same gradient, and remain the copy of all others forever. So weights begin **random
-# and small**.
+# Only the last bias would ever learn. `hidden` is 0, so `dW2` is 0. `W2` is 0, so no gradient
+# reaches the first layer. Weights that are all equal to 1 would not help either: every hidden
+# neuron would compute the same output, get the same gradient, and stay a copy of the others. So the
+# first weights are **random and small**.
 #
-# How small? Random numbers around 0 have a typical size, the root of the mean of their squares,
-# called *standard deviation*. An output sums up `in` terms with random signs. They cancel in part,
-# so the sum is not `in` times as large as a term, but only about $\sqrt{\text{in}}$ times. ReLU
-# then makes half of the outputs 0, which halves the mean square. To keep the size from layer to
-# layer, the weights must make up for both: standard deviation $\sqrt{2 / \text{in}}$. Try it
-# through four layers of 500 neurons:
+# How small? The typical size of random numbers around 0 is their *standard deviation*, the root of
+# the mean of their squares. An output is a sum of `in` terms with random signs. The terms cancel in
+# part, so the sum is not `in` times as large as a term, but only about $\sqrt{\text{in}}$ times.
+# ReLU then sets half of the outputs to 0, which halves the mean square. To keep the size the same
+# from layer to layer, the weights must correct both effects. They need the standard deviation
+# $\sqrt{2 / \text{in}}$. Test it with four layers of 500 neurons:
 
 # %%
 for name, scale in (("1", 1.0), ("sqrt(2 / in)", np.sqrt(2 / 500))):
@@ -353,8 +365,9 @@ for name, scale in (("1", 1.0), ("sqrt(2 / in)", np.sqrt(2 / 500))):
     print(f"standard deviation {name:12}  sizes", *(f"{size:10.2f}" for size in sizes))
 
 # %% [markdown]
-# With 1, every layer makes the numbers 16 times as large; with $\sqrt{2 / \text{in}}$ they keep
-# their size.
+# With a standard deviation of 1, every layer makes the numbers 16 times as large. With
+# $\sqrt{2 / \text{in}}$ they keep their size. This choice is called *He initialization*, after the
+# first author of the paper that introduced it.
 #
 # ## Train on MNIST
 #
@@ -371,22 +384,22 @@ for epoch in range(3):
     order = rng.permutation(len(x_train))
     for start in range(0, len(order), 100):
         rows = order[start : start + 100]
-        logits, kept = forward(x_train[rows], *arrays)
-        gradients = backward(logits, y_train[rows], kept, W2=arrays[2])
+        logits, cache = forward(x_train[rows], *arrays)
+        gradients = backward(logits, y_train[rows], cache, W2=arrays[2])
         for array, gradient in zip(arrays, gradients, strict=True):
             array -= learning_rate * gradient
     accuracy = (forward(x_test, *arrays)[0].argmax(axis=1) == y_test).mean()
-    print(f"epoch {epoch}: right for {accuracy:.2%} of the test pictures")
+    print(f"epoch {epoch}: test accuracy {accuracy:.2%}")
 
 # %% [markdown]
-# More than 95 %, against 92 % with a single layer. These are the very lines that you followed with
-# a pencil. The first loss is not quite ln 10: random weights already favour one class or the other,
-# for no good reason. Near is what counts.
+# More than 95 %, against 92 % with a single layer. These are the same lines that you followed with
+# a pencil. The first loss is not exactly ln 10, because random weights already prefer some classes.
+# It only has to be near.
 #
 # ## Checks
 
 # %%
-assert np.allclose(dh, [[1.7616, -0.4404, 2.6424]], atol=1e-4)
+assert np.allclose(dhidden, [[1.7616, -0.4404, 2.6424]], atol=1e-4)
 assert len(errors) == 12
 assert max(errors.values()) < 1e-7
 assert all(g.shape == a.shape for g, a in zip(gradients, arrays, strict=True))
@@ -397,20 +410,22 @@ print("all checks passed")
 # %% [markdown]
 # ## In five lines
 #
-# 1. Go back from the loss and ask each variable: if you grow, how fast does the loss grow?
-# 2. Into the parameters of a layer: `dW = x.T @ dy`, `db = dy.sum(axis=0)`.
-# 3. Through a layer: `dx = dy @ W.T`, because a number that acts along several ways gets the sum of
-#    their slopes.
-# 4. Through ReLU: the slope passes where the input was positive, and is 0 elsewhere.
-# 5. One walk back gives all gradients; weights begin random, or they stay copies of each other.
+# 1. Go back from the loss and ask at each variable: if it grows, how fast does the loss grow?
+# 2. The parameters of a layer: `dW = x.T @ dz`, `db = dz.sum(axis=0)`.
+# 3. The input of a layer: `dx = dz @ W.T`, because the slopes of several paths are added.
+# 4. ReLU: the gradient passes where the input was positive, and is 0 elsewhere.
+# 5. One backward pass gives all gradients. The first weights are random, or all neurons of a layer
+#    stay copies of each other.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/04_backpropagation.py`. Then `pytest tutorials/exercises -k 04`, run
-# from the repository's root, tells you what is still wrong.
+# Fill in [exercises/04_backpropagation.py](exercises/04_backpropagation.py). Then run
+# `.venv/bin/pytest tutorials/exercises -k 04` from the root of the repository: it tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `Dense` and `ReLU` in `numpymlp/layers.py`; above each line of a `backward` stands
-# the rule of this page that it follows. In the course: `05_layers_as_classes.py`, where these lines
-# become layers that you can put in any row.
+# - In the package: `Dense` and `ReLU` in [layers.py](../numpymlp/layers.py). Above each line of a
+#   `backward` stands the rule of this page that it follows.
+# - In the course: [05 Layers as classes](05_layers_as_classes.ipynb), where these lines become
+#   layers that you can combine freely.

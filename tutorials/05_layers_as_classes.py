@@ -3,28 +3,32 @@
 #
 # ## What you will build
 #
-# Page 04 again, rewritten twice, each time shorter and more general, until a network is a list of
-# layers and its gradients come out of one loop. The same checks run after every rewrite. At the end
-# you compare your classes with those of the package: they give the same numbers, to the last digit.
+# You rewrite page 04 three times. Each version is more general than the one before. At the end, a
+# network is a list of layers over one vector of parameters, and one loop computes its gradients.
+# The same checks run after every rewrite. Then you compare your classes with those of the package:
+# they give the same numbers, to the last digit.
 #
 # ## What you need
 #
-# Page 04, all of it. Python classes: what `self` is.
+# [Page 04](04_backpropagation.ipynb), all of it. Python classes: what `self` is.
 #
 # ## Symbols
 #
 # | formula | code | shape | meaning |
 # |---|---|---|---|
-# | $x, y$ | `x`, `y` | `(N, in)`, `(N, out)` | input and output of *one* layer |
-# | $\partial L/\partial y$ | `dy` | `(N, out)` | the gradient that arrives, from the next layer |
-# | $\partial L/\partial x$ | `dx` | `(N, in)` | the gradient that leaves, to the layer before |
-# | $W, b$ | `W`, `b` | `(in, out)`, `(out,)` | what a layer learns |
-# | $\partial L/\partial W$, $\partial L/\partial b$ | `dW`, `db` | like `W`, `b` | its gradients |
-# | | `kept` | | what `forward` keeps for `backward` |
-# | | `parameters` | `(P,)` | all that a network learns, as one vector of length $P$ |
-# | | `gradients` | `(P,)` | the gradient of each of them, in the same order |
+# | $x, y$ | `x`, `y` | `(N, in)`, `(N, out)` | of *one* layer: its input and output |
+# | $\partial L/\partial y$ | `dy` | `(N, out)` | the upstream gradient, from the next layer |
+# | $\partial L/\partial x$ | `dx` | `(N, in)` | the downstream gradient, for the layer before |
+# | $W, b$ | `W`, `b` | `(in, out)`, `(out,)` | parameters of a layer |
+# | $\partial L/\partial W$, $\partial L/\partial b$ | `dW`, `db` | as `W`, `b` | their gradients |
+# | | `cache` | | what `forward` leaves for `backward` |
+# | | `parameters` | `(P,)` | all parameters of a network, as one vector of length $P$ |
+# | | `gradients` | `(P,)` | the gradient of each parameter, in the same order |
+# | $c$ | `y` | `(N,)` | of a *data set or loss*: the targets, here the correct classes |
 #
-# From now on `x` and `y` belong to one layer: its `y` is the `x` of the next.
+# From this page on, $y$ is also the output of a layer, so that all layers have the same names: `x`,
+# `y`, `dx`, `dy`. The `y` of one layer is the `x` of the next. Next to data and in a loss, `y`
+# holds the targets, as before. No function uses both.
 
 # %%
 import matplotlib.pyplot as plt
@@ -37,18 +41,19 @@ from numpymlp.plots.style import RUN_COLOURS, tidy
 # %% [markdown]
 # ## What is wrong with page 04?
 #
-# Its gradients are right. But its `backward` knows the whole network: two layers, ReLU between
-# them, a softmax at the end. With three layers you would write it anew, and every new kind of layer
-# would touch all of it.
+# Its gradients are correct. But its `backward` knows the whole network: two layers, ReLU between
+# them, a softmax at the end. For three layers you would have to write it again, and every new kind
+# of layer would change it.
 #
-# Look at one step of the way back, say the one through a layer. It needs two things: the gradient
-# `dy` that arrives, and what the same step had on the way forward, `x` and `W`. It needs nothing
-# from the rest of the network. So the step forward and the step back belong together, and apart
-# from everything else.
+# Look at one step of the backward pass, say the step through a layer. It needs the upstream
+# gradient `dy`, and the `x` and `W` of the same step in the forward pass. It needs nothing from the
+# rest of the network. So the forward and the backward of a step belong together, separate from
+# everything else.
 #
 # ## First rewrite: pairs of functions
 #
-# Each `forward` also returns what its `backward` will need; we call that `kept`.
+# Each `forward` also returns what its `backward` will need. As on page 04, this is called the
+# *cache*.
 
 
 # %%
@@ -56,8 +61,8 @@ def dense_forward(x, W, b):
     return x @ W + b, (x, W)
 
 
-def dense_backward(dy, kept):
-    x, W = kept
+def dense_backward(dy, cache):
+    x, W = cache
     # dL/dx, dL/dW, dL/db
     return dy @ W.T, x.T @ dy, dy.sum(axis=0)
 
@@ -66,58 +71,59 @@ def relu_forward(x):
     return np.maximum(x, 0), x
 
 
-def relu_backward(dy, kept):
-    return dy * (kept > 0)
+def relu_backward(dy, cache):
+    x = cache
+    return dy * (x > 0)
 
 
 # %% [markdown]
-# "Dense" is the usual name for our layer: every input is connected with every output. The loss gets
-# the same form, `forward` and `backward`; but its `forward` shall return only a number, the loss.
-# So it stores what it keeps in `self`, and is our first class. It keeps the logarithms of the
-# probabilities; `backward` gets $p$ back as $e^{\ln p}$.
+# "Dense" is the usual name of this layer: every input is connected to every output. The loss also
+# gets a `forward` and a `backward`. But its `forward` should return only a number, the loss. So it
+# stores its cache in `self`, and it is our first class. The cache holds the logarithms of the
+# probabilities; `backward` turns them into probabilities with `np.exp`.
 
 
 # %%
 class SoftmaxCrossEntropy:
-    def forward(self, logits, labels):
+    def forward(self, logits, y):
         shifted = logits - logits.max(axis=1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        self.kept = log_p, labels
-        return -log_p[np.arange(len(labels)), labels].mean()
+        log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        self.cache = log_probabilities, y
+        return -log_probabilities[np.arange(len(y)), y].mean()
 
     def backward(self):
-        log_p, labels = self.kept
-        dlogits = np.exp(log_p)
-        dlogits[np.arange(len(labels)), labels] -= 1  # p - t
-        return dlogits / len(labels)
+        log_probabilities, y = self.cache
+        dlogits = np.exp(log_probabilities)
+        dlogits[np.arange(len(y)), y] -= 1  # probabilities - one_hot
+        return dlogits / len(y)
 
 
 # %% [markdown]
-# Now the tiny network of page 04, with the same numbers. `dh` was `[1.7616, -0.4404, 2.6424]`
-# there.
+# Now compute the small network of page 04 with these functions. There, `dhidden` was
+# `[1.7616, -0.4404, 2.6424]`.
 
 # %%
-x, labels = np.array([[1.0, 2.0]]), np.array([1])
+x, y = np.array([[1.0, 2.0]]), np.array([1])
 W1, b1 = np.array([[0.5, -1.0, 1.0], [0.25, 0.5, -1.0]]), np.array([0.1, 0.2, 0.0])
 W2, b2 = np.array([[1.0, -1.0], [0.5, 1.0], [2.0, -1.0]]), np.array([0.0, 0.1])
 
 loss = SoftmaxCrossEntropy()
-y, kept1 = dense_forward(x, W1, b1)
-y, kept2 = relu_forward(y)
-y, kept3 = dense_forward(y, W2, b2)
-print("loss", round(loss.forward(y, labels), 4))
+z1, cache1 = dense_forward(x, W1, b1)
+hidden, cache2 = relu_forward(z1)
+logits, cache3 = dense_forward(hidden, W2, b2)
+print("loss", round(loss.forward(logits, y), 4))
 
-dh, dW2, db2 = dense_backward(loss.backward(), kept3)
-dx, dW1, db1 = dense_backward(relu_backward(dh, kept2), kept1)
-print("dh ", dh.round(4), " dx", dx.round(4))
+dhidden, dW2, db2 = dense_backward(loss.backward(), cache3)
+dx, dW1, db1 = dense_backward(relu_backward(dhidden, cache2), cache1)
+print("dhidden", dhidden.round(4), " dx", dx.round(4))
 
 # %% [markdown]
-# The same numbers as before. And each function knows only itself. But you have to carry `kept1`,
-# `kept2`, `kept3` about by hand, and to catch the gradients in the right order.
+# The same numbers as before, and each function knows only its own step. But you have to pass
+# `cache1`, `cache2` and `cache3` by hand, and collect the gradients in the right order.
 #
 # ## Second rewrite: classes
 #
-# Let each layer carry its own: its parameters, what it kept, and its gradients.
+# Let each layer store its own parameters, cache and gradients.
 
 
 # %%
@@ -126,11 +132,11 @@ class Dense:
         self.W, self.b = W, b
 
     def forward(self, x):
-        self.kept = x
+        self.cache = x
         return x @ self.W + self.b
 
     def backward(self, dy):
-        x = self.kept
+        x = self.cache
         self.dW = x.T @ dy
         self.db = dy.sum(axis=0)
         return dy @ self.W.T
@@ -139,16 +145,18 @@ class Dense:
 # %%
 class ReLU:
     def forward(self, x):
-        self.kept = x
+        self.cache = x
         return np.maximum(x, 0)
 
     def backward(self, dy):
-        return dy * (self.kept > 0)
+        x = self.cache
+        return dy * (x > 0)
 
 
 # %% [markdown]
-# Every class has the same two methods, so whoever calls them need not know which layer it is. That
-# is all it takes: forward goes through the list, backward through the reversed list.
+# Both classes have the same two methods, so code that calls them need not know which layer it is.
+# Now two loops are enough: forward goes through the list of layers, and backward goes through the
+# reversed list.
 
 
 # %%
@@ -165,29 +173,29 @@ def backward(layers, dy):
 
 
 layers = [Dense(W1, b1), ReLU(), Dense(W2, b2)]
-print("loss", round(loss.forward(forward(layers, x), labels), 4))
+print("loss", round(loss.forward(forward(layers, x), y), 4))
 print("dx  ", backward(layers, loss.backward()).round(4))
 same = np.array_equal(layers[0].dW, dW1) and np.array_equal(layers[2].dW, dW2)
 print("the same dW1 and dW2 as before:", same)
 
 # %% [markdown]
-# Page 04's `backward` is now one loop of two lines, for any number of layers in any order. And the
-# checks of page 04 run again, here on a row of five layers, whose gradients nobody wrote down by
-# hand.
+# The `backward` of page 04 is now a loop of two lines, for any number of layers in any order. Run
+# the checks of page 04 again, here on five layers. Nobody has derived the gradients of this network
+# by hand.
 
 
 # %%
-def numeric_gradient(f, array, step=1e-5):
-    """Give the central difference of f() for every number of an array that f uses."""
+def numeric_gradient(f, array, h=1e-5):
+    """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
     for place in np.ndindex(array.shape):
-        kept = array[place]
-        array[place] = kept + step
+        original = array[place]
+        array[place] = original + h
         above = f()
-        array[place] = kept - step
+        array[place] = original - h
         below = f()
-        array[place] = kept
-        gradient[place] = (above - below) / (2 * step)
+        array[place] = original
+        gradient[place] = (above - below) / (2 * h)
     return gradient
 
 
@@ -198,45 +206,45 @@ for inputs, outputs in ((4, 6), (6, 5), (5, 3)):
     W, b = rng.normal(size=(inputs, outputs)), rng.normal(size=outputs)
     deep += [Dense(W, b), ReLU()]
 deep.pop()  # no ReLU after the last layer
-x, labels = rng.normal(size=(8, 4)), rng.integers(0, 3, size=8)
+x, y = rng.normal(size=(8, 4)), rng.integers(0, 3, size=8)
 
-loss.forward(forward(deep, x), labels)
+loss.forward(forward(deep, x), y)
 backward(deep, loss.backward())
 errors = []
 for layer in deep[::2]:
     for array, gradient in ((layer.W, layer.dW), (layer.b, layer.db)):
-        numeric = numeric_gradient(lambda: loss.forward(forward(deep, x), labels), array)
+        numeric = numeric_gradient(lambda: loss.forward(forward(deep, x), y), array)
         errors.append(np.abs(gradient - numeric).max())
         print(f"Dense{layer.W.shape}  {gradient.shape!s:7} error {errors[-1]:.1e}")
 
 # %% [markdown]
-# ## The price: layers remember
+# ## The price: the cache belongs to one batch
 #
-# A layer keeps something of the last batch that went through it. **Predict, then run.** You go
-# forward with a batch. Then, before the way back, you want to know the loss on some other samples,
-# and send those through. What does `backward` give for your batch?
+# The cache of a layer belongs to the last batch that went through it. **Predict, then run.** You
+# run the forward pass of a batch. Before the backward pass you want to know the output for some
+# other samples, so you run forward on those too. What does `backward` give for your batch?
 
 # %%
-loss.forward(forward(deep, x), labels)
+loss.forward(forward(deep, x), y)
 backward(deep, loss.backward())
-right = deep[0].dW
-loss.forward(forward(deep, x), labels)
+correct = deep[0].dW
+loss.forward(forward(deep, x), y)
 forward(deep, rng.normal(size=(8, 4)))  # "only to have a look"
 backward(deep, loss.backward())
-off = np.linalg.norm(deep[0].dW - right) / np.linalg.norm(right)
-print(f"the gradient of the first layer is {off:.0%} off")
+relative_error = np.linalg.norm(deep[0].dW - correct) / np.linalg.norm(correct)
+print(f"relative error of the first layer's gradient: {relative_error:.0%}")
 
 # %% [markdown]
-# A wrong gradient, and no error message: the `dy` of one batch met what was kept of another. So
-# **`backward` belongs to the last `forward`**; nothing may come between the two. For the same
-# reason a layer may stand in a network only once.
+# A wrong gradient, and no error message: the `dy` of one batch was combined with the cache of
+# another. So **`backward` belongs to the last `forward`**, and nothing may come between the two.
+# For the same reason, a layer may appear in a network only once.
 #
-# ## Third step: one vector
+# ## Third rewrite: one vector
 #
-# To learn, every parameter takes a step against its gradient. With many layers that is a loop over
-# layers and names. It would be simpler if all parameters were *one* vector, and all gradients
-# another. NumPy can do that without copying: a part of a vector can be *seen* as a matrix. Both
-# share the same memory.
+# In training, every parameter takes a step against its gradient. With many layers, this would be a
+# loop over layers and names. It is simpler if all parameters are *one* vector, and all gradients
+# another. NumPy can do this without copying: a part of a vector can be used as a matrix that shares
+# the memory of the vector.
 
 # %%
 vector = np.zeros(8)
@@ -247,43 +255,44 @@ b += 1
 print(vector)
 
 # %% [markdown]
-# `W` is called a *view*. Writing into it writes into the vector. So: one vector for all parameters,
-# one for all gradients, and the layers' arrays are views into them.
+# `W` and `b` are *views* of the vector: writing into them writes into the vector. So use one vector
+# for all parameters and one for all gradients, and let the arrays of the layers be views of them.
 
 
 # %%
-def tie(layers):
-    """Move what the layers learn into one vector, its gradients into another; return both."""
-    names = [(layer, name) for layer in layers if isinstance(layer, Dense) for name in ("W", "b")]
-    parameters = np.concatenate([getattr(layer, name).ravel() for layer, name in names])
+def pack(layers):
+    """Move the parameters of all layers into one vector, the gradients into another."""
+    dense = [layer for layer in layers if isinstance(layer, Dense)]
+    parameters = np.concatenate([a.ravel() for layer in dense for a in (layer.W, layer.b)])
     gradients, start = np.zeros_like(parameters), 0
-    for layer, name in names:
-        shape = getattr(layer, name).shape
-        part = slice(start, start + np.prod(shape))
-        setattr(layer, name, parameters[part].reshape(shape))
-        setattr(layer, "d" + name, gradients[part].reshape(shape))
-        start = part.stop
+    for layer in dense:
+        middle = start + layer.W.size
+        stop = middle + layer.b.size
+        layer.dW = gradients[start:middle].reshape(layer.W.shape)
+        layer.W = parameters[start:middle].reshape(layer.W.shape)
+        layer.db, layer.b = gradients[middle:stop], parameters[middle:stop]
+        start = stop
     return parameters, gradients
 
 
 # %% [markdown]
-# (`getattr(layer, "W")` is `layer.W`, for a name that you have as text; `setattr` sets it.)
-# **Predict, then run.** The tiny network once more, tied. What stands in `gradients` after the way
-# back?
+# Each `Dense` has two neighbouring parts of the vector: from `start` to `middle` lies its `W`, and
+# from `middle` to `stop` its `b`. **Predict, then run.** Here is the small network once more,
+# packed into one vector. Which numbers are in `gradients` after the backward pass?
 
 # %%
 layers = [Dense(W1, b1), ReLU(), Dense(W2, b2)]
-parameters, gradients = tie(layers)
-x, labels = np.array([[1.0, 2.0]]), np.array([1])
-loss.forward(forward(layers, x), labels)
+parameters, gradients = pack(layers)
+x, y = np.array([[1.0, 2.0]]), np.array([1])
+loss.forward(forward(layers, x), y)
 backward(layers, loss.backward())
 print("parameters", parameters)
 print("gradients ", gradients)
 
 # %% [markdown]
-# All gradients are 0? The network did compute them. Look into `Dense.backward`:
-# `self.dW = x.T @ dy` makes a *new* array and gives it the name `dW`. The view is gone, and the
-# vector never heard of it. To write *into* an array that is there, put `[...]` behind its name.
+# All gradients are 0? The network did compute them. Look at `Dense.backward`: `self.dW = x.T @ dy`
+# makes a *new* array and calls it `dW`. The view is replaced, and the vector stays as it was. To
+# write *into* an existing array, put `[...]` after its name.
 
 
 # %%
@@ -291,29 +300,28 @@ class Dense:
     def __init__(self, inputs, outputs, rng):
         self.W = rng.normal(size=(inputs, outputs)) * np.sqrt(2 / inputs)
         self.b = np.zeros(outputs)
-        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
 
     def forward(self, x):
-        self.kept = x
+        self.cache = x
         return x @ self.W + self.b
 
     def backward(self, dy):
-        x = self.kept
+        x = self.cache
         self.dW[...] = x.T @ dy
         self.db[...] = dy.sum(axis=0)
         return dy @ self.W.T
 
 
 # %% [markdown]
-# This `Dense` also draws its own first weights, random and small as on page 04. And here is the
-# whole network.
+# This `Dense` also draws its first weights itself, random and small as on page 04. So you pass it
+# the numbers of inputs and outputs, as in the package. And here is the whole network.
 
 
 # %%
 class Network:
     def __init__(self, layers):
         self.layers = layers
-        self.parameters, self.gradients = tie(layers)
+        self.parameters, self.gradients = pack(layers)
 
     def forward(self, x):
         return forward(self.layers, x)
@@ -324,13 +332,13 @@ class Network:
 
 network = Network([Dense(2, 3, rng), ReLU(), Dense(3, 2, rng)])
 network.parameters[:] = np.concatenate([a.ravel() for a in (W1, b1, W2, b2)])
-print("loss", round(loss.forward(network.forward(x), labels), 4))
+print("loss", round(loss.forward(network.forward(x), y), 4))
 print("dx  ", network.backward(loss.backward()).round(4))
 print("gradients", network.gradients.round(2))
 
 # %% [markdown]
-# The numbers of page 04 for the third time, now in one vector. As a picture: the two Dense layers
-# of the tiny network, and where their arrays lie.
+# These are the numbers of page 04 again, now in one vector. The picture shows the two Dense layers
+# of the small network and the place of their arrays in the two vectors.
 
 # %% tags=["main"]
 parts = [("W (2, 3)", 6), ("b (3,)", 3), ("W (3, 2)", 6), ("b (2,)", 2)]
@@ -352,47 +360,52 @@ axes.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# To whoever comes after, a network is now a function of one vector. A check with finite differences
-# is a loop over that vector. A step of learning is one line. Saving a network is saving one array.
+# For all other code, a network is now a function of one vector. A gradient check is a loop over
+# this vector. A training step is one line. Saving a network is saving one array.
 
 # %%
 network = Network([Dense(4, 6, rng), ReLU(), Dense(6, 5, rng), ReLU(), Dense(5, 3, rng)])
-x, labels = rng.normal(size=(8, 4)), rng.integers(0, 3, size=8)
-loss.forward(network.forward(x), labels)
+x, y = rng.normal(size=(8, 4)), rng.integers(0, 3, size=8)
+loss.forward(network.forward(x), y)
 network.backward(loss.backward())
-numeric = numeric_gradient(lambda: loss.forward(network.forward(x), labels), network.parameters)
+numeric = numeric_gradient(lambda: loss.forward(network.forward(x), y), network.parameters)
 gradient_error = np.abs(network.gradients - numeric).max()
 print(f"{len(network.parameters)} parameters, largest error {gradient_error:.1e}")
 
 # %% [markdown]
 # ## Against the package
 #
-# The classes of the package have the same names, and grew in the same way. `mlp` builds the usual
-# row: Dense, ReLU, Dense, and so on. Give both networks the same parameters, and compare.
+# The package has classes of the same names, built on the same ideas. `mlp` builds the usual
+# network: Dense, ReLU, Dense, and so on. Give both networks the same parameters, and compare.
 
 # %%
 theirs, their_loss = numpymlp.mlp([4, 6, 5, 3], dtype=np.float64), numpymlp.SoftmaxCrossEntropy()
 print(theirs)
-theirs.parameters = network.parameters  # in the package, this copies the values in
-their_value = their_loss.forward(theirs.forward(x), labels)
+theirs.parameters = network.parameters  # in the package, this copies the values
+their_value = their_loss.forward(theirs.forward(x), y)
 theirs.backward(their_loss.backward())
-our_value = loss.forward(network.forward(x), labels)
+our_value = loss.forward(network.forward(x), y)
 network.backward(loss.backward())
 package_error = np.abs(theirs.gradients - network.gradients).max()
 print(f"difference of the losses {abs(their_value - our_value):.0e}")
 print(f"largest difference of the gradients {package_error:.0e}")
 
 # %% [markdown]
-# Equal up to the last digit that the computer keeps. What else is in the package's classes? A few
-# lines that save time (the first layer of a network is not asked for `dx`, which nobody needs),
-# names for saving and loading, checks that say clearly what is wrong with an input, and a second
-# argument of `forward`, `training`, for layers that behave otherwise while they learn (yours do
-# not). The heart is what you have here.
+# Equal to the last digit that the computer stores. What else do the classes of the package have?
+#
+# - A base class `Layer`. A layer declares its parameters in its class, so the network can pack any
+#   layer and not only `Dense`.
+# - A second argument of `backward`, `input_gradient`. No code uses the `dx` of the first layer, so
+#   the network passes `input_gradient=False` to it and saves one matrix product.
+# - A second argument of `forward`, `training`, for layers that behave differently in training.
+# - Names for saving and loading, and checks that say clearly what is wrong with an input.
+#
+# The core is what you have built here.
 #
 # ## Four lines that learn
 #
-# With this, training has its final form: forward, loss, backward, step. It will look the same on
-# all pages that follow.
+# Now training has its final form: forward, loss, backward, step. It looks the same on all pages
+# that follow.
 
 # %%
 (x_train, y_train), (x_test, y_test) = load_mnist()
@@ -407,26 +420,26 @@ for epoch in range(2):
         network.backward(loss.backward())
         network.parameters -= learning_rate * network.gradients
     accuracy = (network.forward(x_test).argmax(axis=1) == y_test).mean()
-    print(f"epoch {epoch}: right for {accuracy:.2%} of the test pictures")
+    print(f"epoch {epoch}: test accuracy {accuracy:.2%}")
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.plot(losses, color="0.8", label="each mini-batch")
 smooth = np.convolve(losses, np.full(50, 1 / 50), mode="valid")
 axes.plot(np.arange(49, len(losses)), smooth, color=RUN_COLOURS[0], label="mean of the last 50")
-tidy(axes, "Three layers learn to read", "step", "loss", grid="y")
+tidy(axes, "Three layers learn to read digits", "step", "loss", grid="y")
 axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# The loss begins near ln 10, as it should, and ends at about half of what the single layer of page
-# 03 came to. One layer more than on page 04, and not one line of calculus for it. You choose the
-# layers; the gradients build themselves.
+# The loss starts near ln 10, as it should, and ends at about half of the loss that the single layer
+# of page 03 reached. This network has one layer more than that of page 04, and you did no new
+# calculus for it. You choose the layers, and the loop computes the gradients.
 #
 # ## Checks
 
 # %%
-assert np.allclose(dh, [[1.7616, -0.4404, 2.6424]], atol=1e-4)
+assert np.allclose(dhidden, [[1.7616, -0.4404, 2.6424]], atol=1e-4)
 assert max(errors) < 1e-7
 assert gradient_error < 1e-7
 assert package_error < 1e-14
@@ -439,20 +452,23 @@ print("all checks passed")
 # %% [markdown]
 # ## In five lines
 #
-# 1. A step forward and its step back belong together, and know nothing of the rest.
-# 2. A layer is `forward(x)`, which keeps what is needed, and `backward(dy)`, which returns `dx`.
+# 1. The forward and the backward of a step belong together, and need nothing from the rest.
+# 2. A layer is `forward(x)`, which fills the cache, and `backward(dy)`, which returns `dx`.
 # 3. A network goes forward through the list of its layers and back through the reversed list.
-# 4. `backward` belongs to the last `forward`: what was kept is gone with the next batch.
-# 5. All parameters are one vector and all gradients another; the layers hold views, so write into
-#    them with `[...]`.
+# 4. `backward` belongs to the last `forward`: the next batch overwrites the cache.
+# 5. All parameters are one vector and all gradients another. The layers hold views of them, so
+#    write into the views with `[...]`.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/05_layers_as_classes.py`. Then `pytest tutorials/exercises -k 05`,
-# run from the repository's root, tells you what is still wrong.
+# Fill in [exercises/05_layers_as_classes.py](exercises/05_layers_as_classes.py). Then run
+# `.venv/bin/pytest tutorials/exercises -k 05` from the root of the repository: it tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/layers.py` from its top to `ReLU` (which keeps `y` instead of `x`: one
-# is positive where the other is), then `numpymlp/network.py`. In the course:
-# `06_gradient_checking.py`, where the comparison with finite differences becomes a tool.
+# - In the package: [layers.py](../numpymlp/layers.py) from its top to `ReLU`, then
+#   [network.py](../numpymlp/network.py). The cache of that `ReLU` is `y` instead of `x`: one is
+#   positive where the other is.
+# - In the course: [06 Gradient checking](06_gradient_checking.ipynb), where the comparison with
+#   finite differences becomes a tool.
