@@ -163,14 +163,28 @@ def test_solutions_pass_and_the_open_exercises_fail() -> None:
     assert still_open["FAILED"] == solved["PASSED"]
 
 
-# One common mistake for each page: what the solution says, what a learner may write, and a part of
-# the diagnosis that the tests must then give.
+# Common mistakes, at most one for each function: what the solution says, what a learner may write,
+# and a part of the diagnosis that the tests must then give.
 MISTAKES = [
     ("00_the_data", "images.astype(np.int64) + amount", "images + np.uint8(amount)", "wrap around"),
-    ("01_one_neuron", "dz = dy * y * (1 - y)", "dz = dy", "y * (1 - y), is missing"),
-    ("02_a_layer", "x.T @ dy, dy.sum(axis=0)\n\n\ndef s", "x.T @ dy / 4, dy\n\n\ndef s", "N twice"),
+    ("00_the_data", "range(y.max() + 1)", "range(10)", "some classes have no samples"),
+    ("01_one_neuron", "dz = ds * s * (1 - s)", "dz = ds", "s * (1 - s), is missing"),
+    (
+        "01_one_neuron",
+        "b -= learning_rate * db",
+        "b -= learning_rate * gradient(w, b)[1]",
+        "you changed w before you computed db",
+    ),
+    ("02_a_layer", "@ dz, dz.sum(axis=0)\n\n\ndef s", "@ dz / len(x), dz\n\n\ndef s", "N twice"),
     ("03_softmax", "return m[:, 0] + np.log(", "return np.log(", "added again at the end"),
-    ("04_backpropagation", "dy + da @ W.T", "da @ W.T", "the direct way is missing"),
+    (
+        "03_softmax",
+        "(y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z))",
+        "(y * np.logaddexp(0, z) + (1 - y) * np.logaddexp(0, -z))",
+        "z and -z are swapped",
+    ),
+    ("04_backpropagation", "dhidden * (1 - hidden**2)", "dhidden * (1 - hidden)", "the square is"),
+    ("04_backpropagation", "dy + dz @ W.T", "dz @ W.T", "the direct path is missing"),
     ("05_layers_as_classes", "self.dshift[...]", "self.dshift", "replaced by a new array"),
 ]
 
@@ -182,7 +196,7 @@ def test_common_mistakes_are_named(tmp_path: Path) -> None:
         source = path.read_text()
         assert source.count(line) == 1, (name, line)
         path.write_text(source.replace(line, wrong))
-    names = " or ".join(name for name, *_ in MISTAKES)
+    names = " or ".join({name for name, *_ in MISTAKES})
     done = run("-m", "pytest", EXERCISES, "-k", names, "--answers", answers, "-q")
     for *_, diagnosis in MISTAKES:
         assert diagnosis in done.stdout, done.stdout

@@ -1,22 +1,22 @@
-"""Exercises for 01_one_neuron. Check them with: pytest tutorials/exercises -k 01
+"""Exercises for 01_one_neuron. Check them with: .venv/bin/pytest tutorials/exercises -k 01
 
-Replace each line that raises NotImplementedError by your own code. All values are single numbers.
+Replace each line that raises NotImplementedError with your code. All values are single numbers.
 """
 
 import math
 
 
 def slope(f, at, h=1e-5):
-    """Give the central difference of `f`, a function of one number, at the point `at`."""
+    """Return the central difference of `f`, a function of one number, at the point `at`."""
     raise NotImplementedError("slope")
 
 
-def sigmoid_neuron_gradient(x, w, b, t):
-    """Give the derivatives of the loss of a neuron whose output is squashed between 0 and 1.
+def sigmoid_neuron_gradient(x, w, b, y):
+    """Return the derivatives of the loss of a neuron whose output lies between 0 and 1.
 
     z = x * w + b
-    y = 1 / (1 + math.exp(-z))      this function is called the sigmoid; dy/dz = y * (1 - y)
-    L = (y - t) ** 2 / 2
+    s = 1 / (1 + math.exp(-z))      this function is called the sigmoid; ds/dz = s * (1 - s)
+    L = (s - y) ** 2 / 2
 
     Returns: the pair (dw, db). Go backwards through the three lines, with the chain rule.
     """
@@ -24,10 +24,10 @@ def sigmoid_neuron_gradient(x, w, b, t):
 
 
 def descend(gradient, w, b, learning_rate, steps):
-    """Walk downhill.
+    """Run gradient descent.
 
     Parameters: gradient, a function of (w, b) that returns the pair (dw, db); the first w and b;
-    the learning rate; how many steps to take.
+    the learning rate; the number of steps.
     Returns: the pair (w, b) after the last step.
     """
     raise NotImplementedError("descend")

@@ -1,13 +1,13 @@
-"""Exercises for 05_layers_as_classes. Check them with: pytest tutorials/exercises -k 05
+"""Exercises for 05_layers_as_classes. Check them with: .venv/bin/pytest tutorials/exercises -k 05
 
-Replace each line that raises NotImplementedError by your own code. x is (N, features).
+Replace each line that raises NotImplementedError with your code. x is (N, features).
 """
 
 import numpy as np
 
 
 class LeakyReLU:
-    """ReLU that lets a little through below zero: y = x where x > 0, else slope * x."""
+    """A ReLU that is not 0 below zero: y = x where x > 0, else slope * x."""
 
     def __init__(self, slope=0.1):
         self.slope = slope
@@ -20,10 +20,10 @@ class LeakyReLU:
 
 
 class Scale:
-    """Each feature gets a factor and a shift of its own: y = factor * x + shift.
+    """Multiply each feature by its own factor and add its own shift: y = factor * x + shift.
 
-    It learns both. Their gradients `dfactor` and `dshift` may be views into a long vector, so
-    `backward` writes into these arrays and never replaces them.
+    Both are parameters. Their gradients `dfactor` and `dshift` may be views of a longer vector, so
+    `backward` must write into these arrays and never replace them.
     """
 
     def __init__(self, features):
@@ -38,12 +38,12 @@ class Scale:
 
 
 class MeanSquaredError:
-    """The loss: the mean over the samples of sum over the outputs of (y - t)^2 / 2."""
+    """A loss: the mean over the samples of sum over the outputs of (output - target)^2 / 2."""
 
-    def forward(self, y, t):
-        """Return the loss; keep what `backward` needs."""
+    def forward(self, outputs, y):
+        """Return the loss for the targets y; leave in self.cache what `backward` needs."""
         raise NotImplementedError("MeanSquaredError.forward")
 
     def backward(self):
-        """Return the gradient with respect to y."""
+        """Return the gradient of the loss with respect to the outputs."""
         raise NotImplementedError("MeanSquaredError.backward")

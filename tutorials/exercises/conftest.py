@@ -1,7 +1,7 @@
-"""How the exercises are checked: `pytest tutorials/exercises -k 04`.
+"""Check the exercises: `.venv/bin/pytest tutorials/exercises -k 04`.
 
-Each `test_NN_name.py` checks what you wrote in `NN_name.py`. With `--answers FOLDER` it checks the
-files of another folder instead; `--answers tutorials/exercises/solutions` shows that all can pass.
+Each `test_NN_name.py` checks your answers in `NN_name.py`. With `--answers FOLDER` it checks the
+files of another folder; `--answers tutorials/exercises/solutions` checks the solutions.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def exercise(request: pytest.FixtureRequest) -> ModuleType:
-    """The file that the learner filled in, as a module: fresh for every test."""
+    """Load the learner's file as a module, anew for every test."""
     path = request.config.getoption("answers", HERE) / request.path.name.removeprefix("test_")
-    # By its path, because a module name cannot begin with a digit.
+    # Loaded by path, because a module name cannot begin with a digit.
     spec = importlib.util.spec_from_file_location(f"exercise_{path.stem}", path)
     assert spec is not None
     assert spec.loader is not None
@@ -37,7 +37,7 @@ def exercise(request: pytest.FixtureRequest) -> ModuleType:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Say in one line that a hole is still open; a traceback would tell a learner nothing."""
+    """Report an exercise that is still open in one line, because a traceback would not help."""
     try:
         return (yield)
     except NotImplementedError as hole:

@@ -1,9 +1,9 @@
-"""What the tests of the exercises share: a comparison that says what may be wrong."""
+"""Compare an exercise's result with the correct one, and name the likely mistake."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -16,22 +16,23 @@ def expect(
     causes: Sequence[tuple[Any, str]] = (),
     tolerance: float = 1e-9,
 ) -> None:
-    """Fail with a diagnosis unless `got` is `right`.
+    """Fail with a diagnosis unless `got` equals `right`.
 
     Parameters
     ----------
     name : str
-        What was computed, as the learner calls it: "dW".
+        Name of the result in the exercise, such as "dW".
     got, right : array_like
+        The learner's result and the correct one.
     causes : sequence of (wrong value, diagnosis)
-        Values that known mistakes lead to; the first that `got` agrees with is reported.
+        Results of common mistakes; the first that equals `got` is reported.
     tolerance : float
-        Largest difference, relative to the largest number of `right`.
+        Largest difference, relative to the largest absolute value of `right`.
     """
     if got is None:
-        fail(f"{name}: your function returned None. Does it end in a return?")
+        fail(f"{name}: expected a result, got None: does your function end in a return?")
     if got is ...:
-        fail(f"Still to do: {name} is the hole `...` that the file came with.")
+        fail(f"Still to do: {name} is still the placeholder `...`.")
     right = np.asarray(right)
     try:
         values = np.asarray(got)
@@ -53,24 +54,25 @@ def expect(
     difference = np.abs(values.astype(float) - right.astype(float))
     place = np.unravel_index(int(difference.argmax()), right.shape)
     where = f" at {tuple(int(i) for i in place)}" if right.ndim else ""
-    fail(f"{name}: expected {float(right[place]):.6g}{where}, got {float(values[place]):.6g}")
+    expected, found = _distinct(float(right[place]), float(values[place]))
+    fail(f"{name}: expected {expected}{where}, got {found}")
 
 
-def fail(message: str) -> None:
-    """Fail the test with this message alone."""
-    pytest.fail(message, pytrace=False)
+def fail(message: str) -> NoReturn:
+    """Fail the test with this message alone: no traceback, no earlier exception."""
+    raise pytest.fail.Exception(message, pytrace=False) from None
 
 
 def numeric_gradient(f: Callable[[], float], array: np.ndarray, h: float = 1e-5) -> np.ndarray:
-    """Give the central difference of `f()` for every number of a float64 array that `f` uses."""
+    """Return the central difference of `f()` for every number of a float64 array that `f` uses."""
     gradient = np.zeros_like(array)
     for place in np.ndindex(array.shape):
-        kept = array[place]
-        array[place] = kept + h
+        original = array[place]
+        array[place] = original + h
         above = f()
-        array[place] = kept - h
+        array[place] = original - h
         below = f()
-        array[place] = kept
+        array[place] = original
         gradient[place] = (above - below) / (2 * h)
     return gradient
 
@@ -81,3 +83,11 @@ def _agree(values: np.ndarray, right: np.ndarray, tolerance: float) -> bool:
     scale = float(np.abs(right.astype(float)).max(initial=0.0)) or 1.0
     with np.errstate(invalid="ignore"):
         return bool((np.abs(values.astype(float) - right) <= tolerance * scale).all())
+
+
+def _distinct(first: float, second: float) -> tuple[str, str]:
+    """Write two different numbers with as many digits as show the difference, at least six."""
+    digits = 6
+    while f"{first:.{digits}g}" == f"{second:.{digits}g}" and digits < 17:
+        digits += 1
+    return f"{first:.{digits}g}", f"{second:.{digits}g}"

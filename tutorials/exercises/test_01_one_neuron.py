@@ -1,73 +1,97 @@
-"""Checks the exercises of 01_one_neuron: `pytest tutorials/exercises -k 01`."""
+"""Check the exercises of 01_one_neuron: `.venv/bin/pytest tutorials/exercises -k 01`."""
 
 import math
 
 from diagnosis import expect, fail
 
 
-def cube(z):
-    return z**3
+def cube(u):
+    return u**3
 
 
 def test_slope(exercise):
     h = 0.1
-    # The central difference of z^3 is 3 z^2 + h^2.
+    # The central difference of u^3 is 3 u^2 + h^2.
     got = exercise.slope(cube, 2.0, h)
     causes = [
         ((cube(2 + h) - cube(2)) / h, "this is the one-sided difference; step to both sides."),
-        ((cube(2 + h) - cube(2 - h)) / h, "the whole way is 2 * h; you divide by h."),
+        ((cube(2 + h) - cube(2 - h)) / h, "the whole distance is 2 * h; you divide by h."),
         ((cube(2 - h) - cube(2 + h)) / (2 * h), "your difference has the wrong sign."),
-        (12.0, "this is the derivative of z^3 itself; use only values of f."),
+        (12.0, "this is the derivative of u^3 itself; use only values of f."),
     ]
-    expect("slope of z^3 at 2 with h = 0.1", got, 12.01, causes)
+    expect("slope of u^3 at 2 with h = 0.1", got, 12.01, causes)
     expect("slope of sin at 0", exercise.slope(math.sin, 0.0), 1.0, tolerance=1e-7)
 
 
 def test_sigmoid_neuron_gradient(exercise):
-    x, w, b, t = 3.0, 0.5, -1.0, 1.0
+    x, w, b, y = 3.0, 0.5, -1.0, 1.0
 
     def loss(w, b):
-        return (1 / (1 + math.exp(-(x * w + b))) - t) ** 2 / 2
+        return (1 / (1 + math.exp(-(x * w + b))) - y) ** 2 / 2
 
     h = 1e-5
     right = [
         (loss(w + h, b) - loss(w - h, b)) / (2 * h),
         (loss(w, b + h) - loss(w, b - h)) / (2 * h),
     ]
-    y = 1 / (1 + math.exp(-(x * w + b)))
-    dz = (y - t) * y * (1 - y)
     z = x * w + b
+    s = 1 / (1 + math.exp(-z))
+    dz = (s - y) * s * (1 - s)
     causes = [
-        ([(y - t) * x, y - t], "the sigmoid's own derivative, y * (1 - y), is missing."),
-        ([dz, dz], "dw lacks its last factor: z = x * w + b changes with w as fast as x says."),
-        ([dz * w, dz], "dw ends in x, not in w: the derivative of x * w with respect to w is x."),
+        ([(s - y) * x, s - y], "the sigmoid's own derivative, s * (1 - s), is missing."),
+        ([dz, dz], "dw lacks its last factor: the derivative of z = x * w + b by w is x."),
+        ([dz * w, dz], "dw ends in x, not in w: the derivative of x * w by w is x."),
         ([dz, dz * x], "the two are swapped: the order is (dw, db)."),
-        ([-dz * x, -dz], "the sign is wrong: dy is y - t."),
+        ([-dz * x, -dz], "the sign is wrong: the derivative of the loss by s is s - y."),
         (
-            [(y - t) * z * (1 - z) * x, (y - t) * z * (1 - z)],
-            "y * (1 - y) takes the output y, after the sigmoid, not z before it.",
+            [(s - y) * z * (1 - z) * x, (s - y) * z * (1 - z)],
+            "s * (1 - s) needs the output s of the sigmoid, not its input z.",
         ),
     ]
-    got = exercise.sigmoid_neuron_gradient(x, w, b, t)
+    got = exercise.sigmoid_neuron_gradient(x, w, b, y)
     expect("(dw, db)", got, right, causes, tolerance=1e-7)
 
 
 def test_descend(exercise):
+    # Each slope depends on both numbers, so the order of the updates matters.
     def gradient(w, b):
-        return 2 * w, b - 3
+        return 2 * w + b, w + b - 3
 
-    got = exercise.descend(gradient, 1.0, 0.0, 0.1, 3)
-    w, b = 1.0, 0.0
-    for _ in range(3):
-        w, b = w - 0.1 * 2 * w, b - 0.1 * (b - 3)
+    def walk(steps=3, sign=-1):
+        w, b = 1.0, 0.0
+        for _ in range(steps):
+            dw, db = gradient(w, b)
+            w, b = w + sign * 0.1 * dw, b + sign * 0.1 * db
+        return w, b
+
+    def one_after_the_other(w_first):
+        w, b = 1.0, 0.0
+        for _ in range(3):
+            if w_first:
+                w -= 0.1 * gradient(w, b)[0]
+            b -= 0.1 * gradient(w, b)[1]
+            if not w_first:
+                w -= 0.1 * gradient(w, b)[0]
+        return w, b
+
+    dw, db = gradient(1.0, 0.0)
     causes = [
-        ((1.2**3, 3 - 3 * 1.1**3), "you walk uphill: the step goes against the slope."),
-        ((0.8, 0.3), "you took one step; the task asks for `steps` of them."),
+        (walk(sign=1), "you walk uphill: the step goes against the slope."),
+        (walk(steps=1), "you took one step; the task asks for `steps` of them."),
         (
-            (1 - 3 * 0.2, 3 * 0.3),
-            "you took the gradient once, at the start; every step needs it where it begins.",
+            (1 - 3 * 0.1 * dw, -3 * 0.1 * db),
+            "you computed the gradient once, at the start; compute it again before every step.",
+        ),
+        (
+            one_after_the_other(w_first=True),
+            "you changed w before you computed db; compute both slopes at the same point.",
+        ),
+        (
+            one_after_the_other(w_first=False),
+            "you changed b before you computed dw; compute both slopes at the same point.",
         ),
     ]
-    expect("(w, b) after 3 steps", got, (w, b), causes)
+    got = exercise.descend(gradient, 1.0, 0.0, 0.1, 3)
+    expect("(w, b) after 3 steps", got, walk(), causes)
     if tuple(exercise.descend(gradient, 1.0, 0.0, 0.1, 0)) != (1.0, 0.0):
-        fail("descend: with 0 steps, w and b stay where they are.")
+        fail("descend: with 0 steps, w and b must not change.")

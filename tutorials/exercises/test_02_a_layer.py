@@ -1,14 +1,14 @@
-"""Checks the exercises of 02_a_layer: `pytest tutorials/exercises -k 02`."""
+"""Check the exercises of 02_a_layer: `.venv/bin/pytest tutorials/exercises -k 02`."""
 
 import numpy as np
 import pytest
 from diagnosis import expect, fail, numeric_gradient
 
 
-def problem(samples):
+def problem(samples, outputs):
     rng = np.random.default_rng(0)
-    x, t = rng.normal(size=(samples, 3)), rng.normal(size=(samples, 2))
-    return x, rng.normal(size=(3, 2)), rng.normal(size=2), t
+    x, y = rng.normal(size=(samples, 3)), rng.normal(size=(samples, outputs))
+    return x, rng.normal(size=(3, outputs)), rng.normal(size=outputs), y
 
 
 def compare(got, f, W, b, causes):
@@ -22,35 +22,37 @@ def compare(got, f, W, b, causes):
 
 
 def test_gradients(exercise):
-    x, W, b, t = problem(4)
-    dy = (x @ W + b - t) / 4
-    dW, db = x.T @ dy, dy.sum(axis=0)
+    # Five samples and three outputs: no two factors of the diagnoses are equal.
+    x, W, b, y = problem(5, 3)
+    dz = (x @ W + b - y) / 5
+    dW, db = x.T @ dz, dz.sum(axis=0)
     causes = [
-        ((dW, dy.mean(axis=0)), "db is a sum over the batch; the mean is in dy already."),
-        ((4 * dW, 4 * db), "1/N is missing: L is a mean over the samples, so dy = (y - t) / N."),
-        ((dW / 4, db / 4), "you divide by N twice: the loss is already a mean, and dy has it."),
-        ((dW / 2, db / 2), "you divide by N times out: the outputs are summed, not averaged."),
-        ((2 * dW, 2 * db), "a factor 2 too much: the loss has a 1/2, so the gradient is y - t."),
-        ((-dW, -db), "the sign is wrong: the gradient is y - t, not t - y."),
-        ((dW, dy.sum(axis=1)), "db is summed over the wrong axis: one number for each neuron."),
-        ((dW, dy.sum()), "db is one number for all neurons; sum over axis 0 alone."),
-        ((dW, dy.sum(axis=0, keepdims=True)), "db has the shape of b, which has one axis."),
+        ((dW, dz.mean(axis=0)), "db is a sum over the batch; the mean is in dz already."),
+        ((5 * dW, 5 * db), "1/N is missing: L is a mean over the samples, so dz = (z - y) / N."),
+        ((dW / 5, db / 5), "you divide by N twice: dz = (z - y) / N contains the mean already."),
+        ((dW / 3, db / 3), "you divide by the number of outputs; they are summed, not averaged."),
+        ((dW / 2, db / 2), "a factor 1/2 is left: the derivative of (z - y)^2 / 2 is z - y."),
+        ((2 * dW, 2 * db), "a factor 2 too much: the derivative of (z - y)^2 / 2 is z - y."),
+        ((-dW, -db), "the sign is wrong: the derivative is z - y, not y - z."),
+        ((dW, dz.sum(axis=1)), "db is summed over the wrong axis: one number for each neuron."),
+        ((dW, dz.sum()), "db is one number for all neurons; sum over axis 0 only."),
+        ((dW, dz.sum(axis=0, keepdims=True)), "db has the shape of b, which has one axis."),
     ]
-    got = exercise.gradients(x, W, b, t)
-    compare(got, lambda: ((x @ W + b - t) ** 2).sum(axis=1).mean() / 2, W, b, causes)
+    got = exercise.gradients(x, W, b, y)
+    compare(got, lambda: ((x @ W + b - y) ** 2).sum(axis=1).mean() / 2, W, b, causes)
 
 
 def test_safe_loss(exercise):
     rng = np.random.default_rng(0)
-    y, t = rng.normal(size=(5, 1)), rng.normal(size=5)
-    right = ((y[:, 0] - t) ** 2).mean() / 2
+    z, y = rng.normal(size=(5, 1)), rng.normal(size=5)
+    right = ((z[:, 0] - y) ** 2).mean() / 2
     causes = [
-        (((y - t) ** 2).mean() / 2, "y - t was (5, 5): make a column of t before you subtract."),
+        (((z - y) ** 2).mean() / 2, "z - y was (5, 5): make y a column before you subtract."),
         (2 * right, "the half is missing."),
         (5 * right, "this is the sum over the samples; the loss is their mean."),
     ]
-    expect("safe_loss with t of shape (5,)", exercise.safe_loss(y, t), right, causes)
-    expect("safe_loss with t of shape (5, 1)", exercise.safe_loss(y, t[:, None]), right, causes)
+    expect("safe_loss with y of shape (5,)", exercise.safe_loss(z, y), right, causes)
+    expect("safe_loss with y of shape (5, 1)", exercise.safe_loss(z, y[:, None]), right, causes)
 
 
 @pytest.mark.parametrize("shape", [(4,), (1, 5), (5, 5), ()], ids=["few", "row", "square", "none"])
@@ -62,56 +64,55 @@ def test_safe_loss_refuses(exercise, shape):
     except ValueError:
         return
     except Exception as error:
-        fail(f"safe_loss: expected a ValueError for t of shape {shape}, got {error!r}")
-    fail(f"safe_loss: y is (5, 1) and t is {shape}; expected a ValueError, got a number.")
+        fail(f"safe_loss: expected a ValueError for y of shape {shape}, got {error!r}")
+    fail(f"safe_loss: z is (5, 1) and y is {shape}; expected a ValueError, got a number.")
 
 
 def test_weighted_gradients(exercise):
-    x, W, b, t = problem(5)
+    x, W, b, y = problem(5, 3)
     weight = np.array([0.0, 1.0, 2.0, 0.5, 3.0])
 
     def loss():
-        return (weight * ((x @ W + b - t) ** 2).sum(axis=1) / 2).sum() / weight.sum()
+        return (weight * ((x @ W + b - y) ** 2).sum(axis=1) / 2).sum() / weight.sum()
 
-    difference = x @ W + b - t
+    difference = x @ W + b - y
 
-    def of(dy):
-        return x.T @ dy, dy.sum(axis=0)
+    def of(dz):
+        return x.T @ dz, dz.sum(axis=0)
 
     causes = [
         (of(weight[:, None] * difference), "divide by the sum of the weights."),
         (of(weight[:, None] * difference / 5), "divide by the sum of the weights, not by N."),
-        (of(difference / 5), "the weights make no difference; they belong into dy."),
+        (of(difference / 5), "the weights have no effect; multiply dz by them."),
         (
             of(weight[:, None] ** 2 * difference / weight.sum()),
-            "the weights are in there twice.",
+            "you multiply by the weights twice.",
         ),
     ]
     try:
-        got = exercise.weighted_gradients(x, W, b, t, weight)
+        got = exercise.weighted_gradients(x, W, b, y, weight)
     except ValueError as error:
-        raise pytest.fail.Exception(
-            f"weighted_gradients: {str(error).strip()}. If it is weight, of shape (5,), that does "
-            "not fit y - t, of shape (5, 2): make a column of it, weight[:, None].",
-            pytrace=False,
-        ) from None
+        fail(
+            f"weighted_gradients: {str(error).strip()}. If weight, of shape (5,), does not fit "
+            "z - y, of shape (5, 3), make it a column: weight[:, None]."
+        )
     compare(got, loss, W, b, causes)
 
 
 def test_weighted_gradients_of_a_square_batch(exercise):
-    # Two samples and two outputs: here weights (2,) broadcast along the wrong axis in silence.
-    x, W, b, t = problem(2)
+    # Two samples and two outputs: weight (2,) broadcasts along the wrong axis without an error.
+    x, W, b, y = problem(2, 2)
     weight = np.array([1.0, 3.0])
-    wrong = weight * (x @ W + b - t) / 4
+    wrong = weight * (x @ W + b - y) / 4
 
     def loss():
-        return (weight * ((x @ W + b - t) ** 2).sum(axis=1) / 2).sum() / 4
+        return (weight * ((x @ W + b - y) ** 2).sum(axis=1) / 2).sum() / 4
 
     causes = [
         (
             (x.T @ wrong, wrong.sum(axis=0)),
-            "weight (2,) was repeated along the samples and so weighs the outputs: use "
+            "weight, of shape (2,), was repeated for every sample, so it weighs the outputs: use "
             "weight[:, None].",
         )
     ]
-    compare(exercise.weighted_gradients(x, W, b, t, weight), loss, W, b, causes)
+    compare(exercise.weighted_gradients(x, W, b, y, weight), loss, W, b, causes)

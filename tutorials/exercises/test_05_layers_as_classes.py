@@ -1,4 +1,4 @@
-"""Checks the exercises of 05_layers_as_classes: `pytest tutorials/exercises -k 05`."""
+"""Check the exercises of 05_layers_as_classes: `.venv/bin/pytest tutorials/exercises -k 05`."""
 
 import numpy as np
 from diagnosis import expect, fail, numeric_gradient
@@ -9,16 +9,16 @@ def test_leaky_relu(exercise):
     x, dy = np.array([[2.0, -2.0], [-0.5, 4.0]]), np.array([[1.0, -3.0], [5.0, 7.0]])
     before = x.copy()
     causes = [
-        (np.maximum(x, 0), "this is ReLU; below zero, slope * x passes."),
-        (np.where(x > 0, x, -0.25 * x), "below zero, y = slope * x keeps the sign of x."),
+        (np.maximum(x, 0), "this is ReLU; below zero, y is slope * x."),
+        (np.where(x > 0, x, -0.25 * x), "below zero, y = slope * x is negative."),
         (np.where(x > 0, x, 0.1 * x), "use self.slope; here it is 0.25, not the default 0.1."),
     ]
     expect("y", layer.forward(x), np.where(x > 0, x, 0.25 * x), causes)
     expect("x (your forward changed its input)", x, before)
     causes = [
         (np.where(x > 0, dy, 0), "this is ReLU's gradient; below zero it is slope * dy."),
-        (np.where(dy > 0, dy, 0.25 * dy), "you asked whether dy is positive; ask x, as kept."),
-        (np.where(x > 0, 1, 0.25), "this is dy/dx; multiply it by the dy that arrives."),
+        (np.where(dy > 0, dy, 0.25 * dy), "use the sign of x, from the cache, not that of dy."),
+        (np.where(x > 0, 1, 0.25), "this is the derivative of y by x; multiply it by dy."),
         (np.where(x > 0, dy, 0.1 * dy), "use self.slope; here it is 0.25, not the default 0.1."),
     ]
     expect("dx", layer.backward(dy), np.where(x > 0, dy, 0.25 * dy), causes)
@@ -39,15 +39,16 @@ def test_scale(exercise):
     def f():
         return (dy * (layer.factor * x + layer.shift)).sum()
 
-    mean = "sum over the batch; whatever mean there is, is in dy already."
-    causes = [
-        (dy, "x is multiplied by the factor on the way forward, and so is dy on the way back.")
-    ]
+    mean = "sum over the batch; dy contains the mean already."
+    causes = [(dy, "forward multiplies x by the factor, so backward multiplies dy by it.")]
     expect("dx", dx, numeric_gradient(f, x), causes, tolerance=1e-7)
     causes = [
         ((dy * x).mean(axis=0), mean),
-        (dy.sum(axis=0), "each dy counts as much as the x that the factor was multiplied by."),
-        ((dy * x * layer.factor).sum(axis=0), "the factor itself is not part of its slope."),
+        (dy.sum(axis=0), "x is missing: forward multiplies the factor by x, so sum dy * x."),
+        (
+            (dy * x * layer.factor).sum(axis=0),
+            "the gradient of the factor is the sum of dy * x only.",
+        ),
         (np.zeros(3), "it is still 0: write the gradient into self.dfactor[...]."),
     ]
     expect("dfactor", layer.dfactor, numeric_gradient(f, layer.factor), causes, tolerance=1e-7)
@@ -69,28 +70,32 @@ def test_scale_writes_into_its_arrays(exercise):
         if not np.shares_memory(getattr(layer, name), vector):
             fail(f"{name} was replaced by a new array: write into it with self.{name}[...] = ...")
     right = np.concatenate([(dy * x).sum(axis=0), dy.sum(axis=0)])
-    causes = [(2 * right, "the gradients of two batches were added up; each batch begins anew.")]
+    causes = [(2 * right, "backward must overwrite old gradients, not add to them.")]
     expect("the vector of gradients after two batches", vector, right, causes)
 
 
 def test_mean_squared_error(exercise):
     rng = np.random.default_rng(0)
-    y, t = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    outputs, y = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
     loss = exercise.MeanSquaredError()
 
     def right():
-        return ((y - t) ** 2).sum(axis=1).mean() / 2
+        return ((outputs - y) ** 2).sum(axis=1).mean() / 2
 
     causes = [
         (2 * right(), "the half is missing."),
-        (right() / 3, "sum over the outputs; the mean is over the samples alone."),
+        (right() / 3, "sum over the outputs; the mean is over the samples only."),
         (4 * right(), "this is the sum over the samples; the loss is their mean."),
     ]
-    expect("loss", loss.forward(y, t), right(), causes)
+    expect("loss", loss.forward(outputs, y), right(), causes)
+    difference = outputs - y
     causes = [
-        (y - t, "1/N is missing: the loss is a mean over the samples."),
-        ((t - y) / 4, "the sign is wrong: y - t."),
-        ((y - t) / 12, "you divide by the number of outputs too; the loss sums over them."),
-        (2 * (y - t) / 4, "a factor 2 too much: the half in the loss cancels it."),
+        (difference, "1/N is missing: the loss is a mean over the samples."),
+        (-difference / 4, "the sign is wrong: it is outputs - y."),
+        (difference / 12, "you divide by the number of outputs too; the loss sums over them."),
+        (2 * difference / 4, "a factor 2 too much: the half in the loss cancels it."),
+        (difference / 8, "a factor 1/2 is left: the 2 of the square cancels the half in the loss."),
     ]
-    expect("dy", loss.backward(), numeric_gradient(right, y), causes, tolerance=1e-7)
+    expect(
+        "the gradient", loss.backward(), numeric_gradient(right, outputs), causes, tolerance=1e-7
+    )

@@ -4,34 +4,20 @@ import numpy as np
 
 
 def write_idx(array):
-    """Turn an array of bytes into the content of an IDX file: the way back from `parse_idx`.
-
-    Parameters: array of dtype uint8, with any number of dimensions.
-    Returns: bytes. First 00 00 08 and the number of dimensions, then each length as four bytes,
-    big end first (`n.to_bytes(4, "big")` makes them), then the values (`array.tobytes()`).
-    """
+    """Turn an array of bytes into the content of an IDX file: the inverse of `parse_idx`."""
     header = bytes([0, 0, 8, array.ndim])
     lengths = b"".join(n.to_bytes(4, "big") for n in array.shape)
     return header + lengths + array.tobytes()
 
 
 def brighten(images, amount):
-    """Make pictures brighter by `amount`, without a pixel that wraps around.
-
-    Parameters: images of dtype uint8, any shape; amount, an integer from 0 to 255.
-    Returns: an array of dtype uint8 and of the same shape. What would pass 255 stays at 255.
-    """
+    """Make images brighter by `amount`, so that no pixel wraps around."""
     brighter = images.astype(np.int64) + amount
     return np.minimum(brighter, 255).astype(np.uint8)
 
 
 def nearest_average(x, y, x_new):
-    """Call each new sample what its nearest class average is.
-
-    Parameters: x (N, pixels) and y (N,), labels 0 ... K - 1, each of which occurs; x_new
-    (M, pixels).
-    Returns: (M,) integers. Near means: the sum of the squared differences is small.
-    """
+    """Give each new sample the label of the nearest class average."""
     averages = [x[y == k].mean(axis=0) for k in range(y.max() + 1)]
     distances = [((x_new - average) ** 2).sum(axis=1) for average in averages]
     return np.argmin(distances, axis=0)

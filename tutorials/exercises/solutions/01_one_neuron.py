@@ -4,20 +4,20 @@ import math
 
 
 def slope(f, at, h=1e-5):
-    """Give the central difference of `f`, a function of one number, at the point `at`."""
+    """Return the central difference of `f`, a function of one number, at the point `at`."""
     return (f(at + h) - f(at - h)) / (2 * h)
 
 
-def sigmoid_neuron_gradient(x, w, b, t):
-    """Give the derivatives of the loss of a neuron whose output is squashed between 0 and 1."""
-    y = 1 / (1 + math.exp(-(x * w + b)))
-    dy = y - t
-    dz = dy * y * (1 - y)
+def sigmoid_neuron_gradient(x, w, b, y):
+    """Return the derivatives of the loss of a neuron whose output lies between 0 and 1."""
+    s = 1 / (1 + math.exp(-(x * w + b)))
+    ds = s - y
+    dz = ds * s * (1 - s)
     return dz * x, dz
 
 
 def descend(gradient, w, b, learning_rate, steps):
-    """Walk downhill."""
+    """Run gradient descent."""
     for _ in range(steps):
         dw, db = gradient(w, b)
         w -= learning_rate * dw

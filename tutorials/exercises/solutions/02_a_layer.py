@@ -3,21 +3,21 @@
 import numpy as np
 
 
-def gradients(x, W, b, t):
-    """Give the gradients of the mean loss of a layer."""
-    dy = (x @ W + b - t) / len(x)
-    return x.T @ dy, dy.sum(axis=0)
+def gradients(x, W, b, y):
+    """Return the gradients of the mean loss of a layer."""
+    dz = (x @ W + b - y) / len(x)
+    return x.T @ dz, dz.sum(axis=0)
 
 
-def safe_loss(y, t):
-    """Give the mean loss of outputs with one column, whatever the shape of the targets."""
-    if t.shape not in ((len(y),), (len(y), 1)):
-        raise ValueError(f"expected {len(y)} targets, one for each sample, got shape {t.shape}")
-    return ((y - t.reshape(y.shape)) ** 2).mean() / 2
+def safe_loss(z, y):
+    """Return the mean loss of outputs with one column, for targets of either shape."""
+    if y.shape not in ((len(z),), (len(z), 1)):
+        raise ValueError(f"expected {len(z)} targets, one for each sample, got shape {y.shape}")
+    return ((z - y.reshape(z.shape)) ** 2).mean() / 2
 
 
-def weighted_gradients(x, W, b, t, weight):
-    """Give the gradients of a loss in which some samples count more than others."""
+def weighted_gradients(x, W, b, y, weight):
+    """Return the gradients of a loss in which some samples count more than others."""
     share = weight / weight.sum()
-    dy = share[:, None] * (x @ W + b - t)
-    return x.T @ dy, dy.sum(axis=0)
+    dz = share[:, None] * (x @ W + b - y)
+    return x.T @ dz, dz.sum(axis=0)

@@ -4,28 +4,28 @@ import numpy as np
 
 
 def two_layers(x, W1, b1, W2, b2, dy):
-    """Go back through two layers with tanh between them."""
-    h = np.tanh(x @ W1 + b1)
-    dh = dy @ W2.T
-    da = dh * (1 - h**2)
+    """Run the backward pass of two layers with tanh between them."""
+    hidden = np.tanh(x @ W1 + b1)
+    dhidden = dy @ W2.T
+    dz1 = dhidden * (1 - hidden**2)
     return {
-        "dW1": x.T @ da,
-        "db1": da.sum(axis=0),
-        "dW2": h.T @ dy,
+        "dW1": x.T @ dz1,
+        "db1": dz1.sum(axis=0),
+        "dW2": hidden.T @ dy,
         "db2": dy.sum(axis=0),
-        "dx": da @ W1.T,
+        "dx": dz1 @ W1.T,
     }
 
 
 def shortcut(x, W, b, dy):
-    """Go back through a layer that x also passes by on a direct way."""
-    da = dy * (x @ W + b > 0)
-    return {"dW": x.T @ da, "db": da.sum(axis=0), "dx": dy + da @ W.T}
+    """Run the backward pass of a residual block: x is also added to the layer's output."""
+    dz = dy * (x @ W + b > 0)
+    return {"dW": x.T @ dz, "db": dz.sum(axis=0), "dx": dy + dz @ W.T}
 
 
 def used_twice(x, W, dy):
-    """Go back through two layers that share their weights."""
-    a = x @ W
-    h = np.maximum(a, 0)
-    da = (dy @ W.T) * (a > 0)
-    return x.T @ da + h.T @ dy
+    """Run the backward pass of two layers that share their weights."""
+    z = x @ W
+    hidden = np.maximum(z, 0)
+    dz = (dy @ W.T) * (z > 0)
+    return x.T @ dz + hidden.T @ dy
