@@ -313,7 +313,7 @@ for column, (i, row) in enumerate(zip(chosen, probabilities, strict=True)):
     axes[0, column].set_axis_off()
     colours = [RIGHT if k == y_test[i] else WRONG for k in range(10)]
     axes[1, column].bar(range(10), row, color=colours)
-    tidy(axes[1, column], f"a {y_test[i]}; predicted {row.argmax()}: {row.max():.1%}")
+    tidy(axes[1, column], f"{y_test[i]} read as {row.argmax()}: {row.max():.1%}")
     axes[1, column].set(xticks=range(10), ylim=(0, 1))
 plt.show()
 print("loss of the third:", round(cross_entropy(x_test[[8]] @ W + b, y_test[[8]]), 2))
