@@ -1,62 +1,47 @@
-"""What both estimators share: how a call of `fit` becomes a training of the package's network.
+"""What both estimators share: parameters, fitted attributes, and the steps of a fit.
 
-Checks of data and parameters are scikit-learn's own, so that errors read as its users know them.
-A fit builds a `Network` (or takes the one from before), an optimizer and a `Trainer`, and hands
-them the pieces from `solvers.py`; there is no loop over batches here. `estimators.py` adds what
-sets classes and values apart.
+Data and parameters are checked by scikit-learn's own functions, so that users see familiar errors.
+A fit checks the data, builds the network (`networks.py`) unless it continues with an earlier one,
+holds out validation rows, and calls a solver (`solvers.py`). `classifier.py` and `regressor.py` add
+what differs between classes and values.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse
-from sklearn.base import BaseEstimator, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, _fit_context, is_classifier
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from numpymlp.layers import BatchNorm, Dense, Dropout
-from numpymlp.losses import L2Penalty, Loss
-from numpymlp.network import ACTIVATIONS, BATCH, Network
-from numpymlp.optimizers import SGD, Adam, Optimizer
-from numpymlp.schedules import Schedule
-from numpymlp.sklearn.epochs import Convergence, Epochs
-from numpymlp.sklearn.solvers import (
-    SCHEDULES,
-    InverseScaling,
-    Objective,
-    Planned,
-    RandomOrder,
-    SparseSamples,
-    given_order,
-    minimize_lbfgs,
-)
-from numpymlp.training.divergence import TrainingDiverged
+from numpymlp.layers import Dense
+from numpymlp.losses import Loss
+from numpymlp.network import BATCH
+from numpymlp.sklearn import networks
+from numpymlp.sklearn.networks import ACTIVATION_NAMES, Architecture
+from numpymlp.sklearn.samples import RandomOrder, make_samples
+from numpymlp.sklearn.schedules import SCHEDULES
+from numpymlp.sklearn.solvers import FitState, fit_lbfgs, fit_stochastic
 from numpymlp.training.samples import Samples
-from numpymlp.training.trainer import Trainer
 from numpymlp.validation import check_answers
 
-LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
-ACTIVATION_NAMES = {*LAYERS, "identity"}
-
-
-def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Leave the weights to `_draw`, which takes them from scikit-learn's random stream."""
-    return np.zeros(shape)
+CURVES_AND_BESTS = (
+    "loss_curve_", "best_loss_",
+    "validation_scores_", "validation_loss_curve_", "best_validation_score_",
+)  # fmt: skip
 
 
 class Views(list[np.ndarray]):
-    """Views into a network: putting another array in the place of one writes into it."""
+    """Views into a network: assigning an array to an item copies it into the network."""
 
     def __setitem__(self, place: Any, value: Any) -> None:
         self[place][...] = value
@@ -64,7 +49,7 @@ class Views(list[np.ndarray]):
 
 @contextlib.contextmanager
 def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
-    """Should the block raise, give the estimator the attributes back that it had before."""
+    """Restore the attributes of the estimator if the block raises."""
     before = estimator.__dict__.copy()
     try:
         yield
@@ -74,8 +59,15 @@ def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
+def is_stochastic(estimator: Any) -> bool:
+    """Return True, or raise the AttributeError that hides `partial_fit`."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit expected solver='sgd' or 'adam', got 'lbfgs': use fit")
+    return True
+
+
 class BaseMLP(BaseEstimator):
-    """The parameters, the fitted attributes and the training that both estimators share."""
+    """The parameters, fitted attributes and methods that both estimators share."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -99,10 +91,7 @@ class BaseMLP(BaseEstimator):
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
         "max_fun": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "batch_norm": ["boolean"],
@@ -114,20 +103,20 @@ class BaseMLP(BaseEstimator):
         "progress_bar": ["boolean"],
     }
 
-    def _keep_parameters(self, arguments: dict[str, Any]) -> None:
-        """Keep what `__init__` was called with, as it came: scikit-learn checks it in `fit`.
+    def _store_parameters(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of `__init__` unchanged; scikit-learn checks them in `fit`.
 
-        A subclass may have other parameters of its own, so its list of names is not asked.
+        A subclass may declare other parameters, so its signature is not consulted.
         """
         for name, value in arguments.items():
             if name != "self":
                 setattr(self, name, value)
 
-    # ---- the network, seen as scikit-learn shows it ----
+    # ---- fitted attributes ----
 
     @property
     def coefs_(self) -> list[np.ndarray]:
-        """The weights between each two layers, as views into the network."""
+        """Weights (in, out) of each dense layer, as views into the network."""
         return Views(layer.W for layer in self._dense_layers())
 
     @coefs_.setter
@@ -137,7 +126,7 @@ class BaseMLP(BaseEstimator):
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
-        """The biases of each layer but the first, as views into the network."""
+        """Biases (out,) of each dense layer, as views into the network."""
         return Views(layer.b for layer in self._dense_layers())
 
     @intercepts_.setter
@@ -147,188 +136,138 @@ class BaseMLP(BaseEstimator):
 
     def _dense_layers(self) -> list[Dense]:
         if "network_" not in self.__dict__:
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
-        return [layer for layer in self.network_.layers if isinstance(layer, Dense)]
+            raise AttributeError(f"expected a fitted {type(self).__name__}: call fit first")
+        return networks.dense_layers(self.network_)
 
-    def _logits(self, X: Any) -> Iterator[np.ndarray]:
-        """Yield what the last layer puts out, in bounded memory also for sparse rows."""
-        check_is_fitted(self, "network_")
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        if not scipy.sparse.issparse(X):
-            yield from self.network_.logits_in_batches(X)
-            return
-        samples = self._samples(X, np.empty(X.shape[0]), None)
-        for number, (batch, logits) in enumerate(self._outputs(samples)):
-            yield check_answers(logits, batch, number * BATCH)
+    # ---- fit ----
 
-    def _outputs(self, samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield batches with what the last layer puts out for them."""
-        for start in range(0, len(samples.rows), BATCH):
-            rows = np.arange(start, min(start + BATCH, len(samples.rows)))
-            batch = samples.take(rows)[0]
-            yield batch, self.network_.forward(batch)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train from new weights, or with `warm_start` from those of the previous call.
 
-    # ---- what the two estimators differ in ----
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Sparse rows are made dense batch by batch.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Classes or values; for multilabel targets, rows of 0 and 1.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weight of each sample, at least 0.
+        X_val, y_val, sample_weight_val : like the three above, optional
+            Validation data. Not used with "lbfgs".
 
-    def _check_data(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
-        raise NotImplementedError
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, validation=(X_val, y_val, sample_weight_val))
 
-    def _targets(self, y: Any) -> np.ndarray:
-        """Write the targets as the loss wants them."""
-        raise NotImplementedError
+    @available_if(is_stochastic)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch over these samples, continuing from the previous call.
 
-    def _head(self) -> tuple[Loss, str, str]:
-        """Give the loss, the network's output and scikit-learn's name for it."""
-        raise NotImplementedError
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
 
-    def _validation_score(self, held_out: Samples, accuracy: float | None) -> float | None:
-        raise NotImplementedError
+        Returns
+        -------
+        self
+        """
+        return self._fit(X, y, sample_weight, incremental=True)
 
-    def _sample_weight(self, sample_weight: Any, X: Any, y: Any) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        weight: np.ndarray = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return weight
-
-    # ---- fitting ----
-
-    def _prepare(
+    def _fit(
         self,
         X: Any,
         y: Any,
         sample_weight: Any,
         incremental: bool = False,
-        validation: tuple[Any, Any, Any] = (None, None, None),
+        validation: tuple[Any, ...] = (None, None, None),
+        classes: Any = None,
+    ) -> Self:
+        with all_or_nothing(self):
+            if incremental:
+                self._declare_classes(y, classes)
+            samples, held_out = self._prepare(X, y, sample_weight, incremental, validation)
+        if self.solver == "lbfgs":
+            fit_lbfgs(self, samples)
+        else:
+            fit_stochastic(self, samples, held_out, incremental)
+        return self
+
+    def _prepare(
+        self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, ...]
     ) -> tuple[Samples, Samples | None]:
-        """Check all that came, build the network if there is none to go on with, split the data."""
+        """Check all inputs, build the network if needed, split off the validation data."""
         first = not hasattr(self, "network_") or not (self.warm_start or incremental)
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         X, y = self._check_data(X, y, incremental, reset=first)
         weight = self._sample_weight(sample_weight, X, y)
-        targets = self._targets(y)
-        plan = self._plan(X.shape[1], 1 if y.ndim == 1 else y.shape[1])
+        samples = make_samples(X, self._targets(y), weight)
+        architecture = networks.architecture_of(self, X.shape[1], 1 if y.ndim == 1 else y.shape[1])
         if first:
-            self._begin(plan, X.dtype)
-        elif plan != self._built_as:
+            self._initialize(architecture, X.dtype)
+        elif architecture != self._state.architecture:
             raise ValueError(
-                f"the network was built with {self._built_as}, got {plan}: what it is made of and "
-                f"for cannot change between calls; use fit with warm_start=False"
+                f"expected {self._state.architecture} as in the previous call, got {architecture}: "
+                f"these cannot change between calls; use fit with warm_start=False"
             )
-        samples = self._samples(X, targets, weight)
         if self.solver == "lbfgs":
             return samples, None
         X_val, y_val, sample_weight_val = validation
         if X_val is not None:
-            return samples, self._own_validation(*validation)
+            X_val, y_val = self._check_data(X_val, y_val, incremental=True, reset=False)
+            weight_val = BaseMLP._sample_weight(self, sample_weight_val, X_val, y_val)
+            return samples, make_samples(X_val, self._targets(y_val), weight_val)
         if y_val is not None or sample_weight_val is not None:
-            raise ValueError("y_val and sample_weight_val expected X_val beside them, got none")
+            raise ValueError(
+                "y_val and sample_weight_val expected X_val beside them, got none: pass X_val too"
+            )
         if not self.early_stopping:
             return samples, None
         samples, held_out = self._split(samples)
-        # The weights of classes steer training; the score is of the samples as they come.
-        own_weight = BaseMLP._sample_weight(self, sample_weight, X, y)
-        return samples, held_out._replace(weight=own_weight)
+        # Class weights affect training only: the score counts each sample by its own weight.
+        return samples, held_out._replace(weight=BaseMLP._sample_weight(self, sample_weight, X, y))
 
-    def _train(self, samples: Samples, held_out: Samples | None, incremental: bool = False) -> None:
-        if self.solver == "lbfgs":
-            self._fit_lbfgs(samples)
-        else:
-            self._fit_stochastic(samples, held_out, incremental)
-
-    def _plan(self, inputs: int, outputs: int) -> dict[str, Any]:
-        """Say of which layers the network has to be, in the parameters' own words."""
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object)).tolist()
-        if not all(isinstance(size, int | np.integer) and size > 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        single = isinstance(self.activation, str) or callable(self.activation)
-        activations = [self.activation] * len(sizes) if single else list(self.activation)
-        known = all(callable(name) or name in ACTIVATION_NAMES for name in activations)
-        if len(activations) != len(sizes) or not known:
-            raise ValueError(
-                f"activation expected one of {sorted(ACTIVATION_NAMES)} (or a class of layers) for "
-                f"each of the {len(sizes)} hidden layers, got {self.activation!r}"
-            )
-        if self.solver == "lbfgs" and (self.dropout or self.batch_norm):
-            raise ValueError("dropout and batch_norm need solver='sgd' or 'adam', not 'lbfgs'")
-        return {
-            "sizes": [inputs, *map(int, sizes), outputs],
-            "activations": activations,
-            "dropout": self.dropout,
-            "batch_norm": self.batch_norm,
-            "dtype": self.dtype,
-            "loss": getattr(self, "loss", None),
-        }
-
-    def _begin(self, plan: dict[str, Any], dtype: Any) -> None:
-        """Build the network with its first weights, and forget all earlier training."""
-        self._random_state = check_random_state(self.random_state)
-        self._built_as, sizes = plan, plan["sizes"]
-        self.n_layers_, self.n_outputs_ = len(sizes), sizes[-1]
+    def _initialize(self, architecture: Architecture, dtype: Any) -> None:
+        """Build the network with its first weights, and discard all earlier training."""
         loss, output, self.out_activation_ = self._head()
-        layers: list[Any] = []
-        for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], plan["activations"], strict=True):
-            layers.append(Dense(inputs, outputs, zeros))
-            if self.batch_norm:
-                layers.append(BatchNorm(outputs))
-            if name != "identity":
-                layers.append(name() if callable(name) else LAYERS[name]())
-            if self.dropout:
-                layers.append(Dropout(self.dropout))
-        layers.append(Dense(sizes[-2], sizes[-1], zeros))
-        self.network_ = Network(layers, output=output, dtype=dtype)
+        random_state = check_random_state(self.random_state)
+        self._state = FitState(architecture, random_state, RandomOrder(random_state))
+        self.network_ = networks.build_network(architecture, output, dtype, random_state)
         self.network_.loss = loss
-        self._draw(plan["activations"])
-        self._steps, self._convergence = 0, Convergence()
-        self._optimizer: Optimizer | None = None
-        self._order: Any = RandomOrder(self._random_state)
-        self._planned: Planned | None = None
+        self.n_layers_, self.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
         self.n_iter_ = self.t_ = 0
-        names = ("loss_curve_", "validation_scores_", "best_validation_score_", "best_loss_")
-        for name in (*names, "validation_loss_curve_"):
+        for name in CURVES_AND_BESTS:
             self.__dict__.pop(name, None)
 
-    def _draw(self, activations: list[Any]) -> None:
-        """Draw weights and biases in scikit-learn's order, uniform as Glorot and Bengio proposed.
-
-        The last layer follows the activation before it; a logistic layer begins smaller.
-        """
-        last = activations[-1] if activations else self.activation
-        names = [*activations, last]
-        for layer, name in zip(self._dense_layers(), names, strict=True):
-            logistic = isinstance(name, str) and name in ("logistic", "sigmoid")
-            factor = 2.0 if logistic else 6.0
-            bound = np.sqrt(factor / (layer.inputs + layer.outputs))
-            layer.W = self._random_state.uniform(-bound, bound, layer.W.shape)
-            layer.b = self._random_state.uniform(-bound, bound, layer.b.shape)
-        for layer in self.network_.layers:
-            if isinstance(layer, Dropout):
-                layer.rng = np.random.default_rng(self._random_state.randint(2**31))
-
-    def _samples(self, X: Any, targets: np.ndarray, weight: np.ndarray | None) -> Samples:
-        kind = SparseSamples if scipy.sparse.issparse(X) else Samples
-        return kind(X, targets, weight, np.arange(X.shape[0]))
-
-    def _own_validation(self, X: Any, y: Any, sample_weight: Any) -> Samples:
-        X, y = self._check_data(X, y, incremental=True, reset=False)
-        weight = BaseMLP._sample_weight(self, sample_weight, X, y)
-        return self._samples(X, self._targets(y), weight)
-
     def _split(self, samples: Samples) -> tuple[Samples, Samples]:
-        """Hold out rows for validation, the same ones at each call with the same data."""
-        if "_split_state" not in self.__dict__ or self._steps == 0:
-            self._split_state = self._random_state.get_state()
-            random_state = self._random_state
+        """Hold out validation rows; calls that continue hold out the same rows."""
+        random_state = self._state.random_state
+        if self._state.split_state is None:
+            self._state.split_state = random_state.get_state()
         else:
             random_state = np.random.RandomState()
-            random_state.set_state(self._split_state)
+            random_state.set_state(self._state.split_state)
         one_class_each = self.out_activation_ == "softmax" or self.n_outputs_ == 1
         stratify = samples.y.ravel() if is_classifier(self) and one_class_each else None
         if stratify is not None:
             counts = np.unique(stratify, return_counts=True)[1]
             held = math.ceil(self.validation_fraction * len(samples.rows))
             if counts.min() < 2 or min(held, len(samples.rows) - held) < len(counts):
-                stratify = None  # there are too few rows for one of each class on both sides
+                stratify = None  # too few rows for each class to be on both sides
         rows, held_rows = train_test_split(
             samples.rows,
             random_state=random_state,
@@ -342,121 +281,59 @@ class BaseMLP(BaseEstimator):
             )
         return samples._replace(rows=rows), samples._replace(rows=held_rows)
 
-    def _fit_lbfgs(self, samples: Samples) -> None:
-        rows = len(samples.rows)
-        weight = rows if samples.weight is None else float(samples.weight.sum())
-        strength = self.alpha if self.l2_scaling == "none" else self.alpha / (weight or 1.0)
-        result = minimize_lbfgs(
-            self.network_,
-            self._head()[0],
-            samples,
-            L2Penalty(strength),
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            verbose=bool(self.verbose),
-        )
-        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
-        self.loss_ = float(result.fun)
-        if not np.isfinite(self.network_.parameters).all():
-            raise ValueError(NOT_FINITE)
+    # ---- predictions ----
 
-    def _fit_stochastic(
-        self, samples: Samples, held_out: Samples | None, incremental: bool
-    ) -> None:
-        rows = len(samples.rows)
-        batch_size = min(200, rows) if self.batch_size == "auto" else self.batch_size
-        if batch_size > rows:
-            warnings.warn(
-                f"Got `batch_size` {batch_size} larger than sample size {rows}. It is going to be "
-                f"clipped",
-                stacklevel=5,
-            )
-            batch_size = rows
-        objective = Objective(self._head()[0], self.alpha, self.l2_scaling)
-        watch = Epochs(self, objective, held_out, rows)
-        trainer = Trainer(
-            self.network_,
-            objective,
-            self._next_optimizer(),
-            schedule=self._next_schedule(-(-rows // batch_size), incremental),
-            batch_size=batch_size,
-            penalty=objective.penalty,
-            order=self._order if self.shuffle else given_order,
-            callbacks=[watch, *(() if self.callbacks is None else self.callbacks)],
-            verbose=int(self.progress_bar),
-        )
-        trainer.step = self._steps
-        try:
-            trainer.run(samples, held_out, 1 if incremental else self.max_iter)
-        except TrainingDiverged as error:
-            raise ValueError(f"{NOT_FINITE} {error}") from error
-        finally:
-            self.network_.loss = objective.loss
-            self._steps = trainer.step
-        if trainer.stop_signal is not None:  # also where it came with the last step
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-        elif trainer.stopped == "epochs" and not incremental:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                f"optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        if watch.best_weights is not None and not incremental:
-            self.network_.parameters, self.network_.buffers = watch.best_weights
+    def _logits(self, X: Any) -> Iterator[np.ndarray]:
+        """Check X and yield logits batch by batch; sparse rows are made dense in batches."""
+        check_is_fitted(self, "network_")
+        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        if not scipy.sparse.issparse(X):
+            yield from self.network_.logits_in_batches(X)
+            return
+        samples = make_samples(X, np.empty(X.shape[0]), None)
+        for number, (batch, logits) in enumerate(self._outputs(samples)):
+            yield check_answers(logits, batch, number * BATCH)
 
-    def _next_optimizer(self) -> Optimizer:
-        """Make the optimizer by today's parameters; it goes on with what the last one knew."""
-        optimizer: Optimizer
-        if self.solver == "sgd":
-            optimizer = SGD(self.learning_rate_init, nesterov=self.nesterovs_momentum)
-            optimizer.momentum = float(self.momentum)  # 1, no friction at all, is allowed here
-        else:
-            optimizer = Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        if self._optimizer is not None and _same_kind(self._optimizer, optimizer):
-            optimizer.restore(self._optimizer.state())
-        self._optimizer = optimizer
-        return optimizer
+    def _outputs(self, samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield each batch with its logits."""
+        for start in range(0, len(samples.rows), BATCH):
+            batch = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))[0]
+            yield batch, self.network_.forward(batch)
 
-    def _next_schedule(self, steps_per_epoch: int, incremental: bool) -> Schedule | None:
-        if not incremental:
-            self._planned, self._convergence.factor = None, 1.0
-        asked = (self.schedule, self.max_iter)
-        if self._planned is not None and self._planned.asked != asked:
-            self._planned = None
-        if self.schedule is not None:
-            if self.solver == "sgd" and self.learning_rate != "constant":
-                raise ValueError(
-                    f"schedule and learning_rate={self.learning_rate!r} both move the learning "
-                    f"rate: leave one of them"
-                )
-            own = SCHEDULES[self.schedule]() if isinstance(self.schedule, str) else self.schedule
-            # Each fit has a plan of its own; the calls of partial_fit after it share one, of
-            # max_iter passes as long as the first.
-            steps = self.max_iter * steps_per_epoch
-            plan = self._planned or Planned(own, self._steps, steps, asked)
-            self._planned = plan if incremental else None
-            return plan
-        if self.solver == "sgd" and self.learning_rate == "invscaling":
-            return InverseScaling(self.power_t)
-        if self.solver == "sgd" and self.learning_rate == "adaptive":
-            return self._convergence
-        return None
+    # ---- what differs between the two estimators ----
+
+    def _check_data(
+        self, X: Any, y: Any, incremental: bool, reset: bool, **options: Any
+    ) -> tuple[Any, Any]:
+        """Check X and y with scikit-learn's `validate_data`."""
+        dtype = self.dtype or (np.float64, np.float32)
+        options = {"accept_sparse": "csr", "multi_output": True, "dtype": dtype, **options}
+        X, y = validate_data(self, X, y, reset=reset, **options)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _declare_classes(self, y: Any, classes: Any) -> None:
+        """Record the classes at the first call of `partial_fit`; a regressor has none."""
+
+    def _targets(self, y: Any) -> np.ndarray:
+        """Convert the targets to the form that the loss takes."""
+        raise NotImplementedError
+
+    def _head(self) -> tuple[Loss, str, str]:
+        """Return the loss, the output of the network and its name in scikit-learn."""
+        raise NotImplementedError
+
+    def _validation_score(self, held_out: Samples, accuracy: Any) -> float:
+        """Return accuracy or R squared, by which early stopping compares epochs."""
+        raise NotImplementedError
+
+    def _sample_weight(self, sample_weight: Any, X: Any, y: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _same_kind(before: Optimizer, now: Optimizer) -> bool:
-    """Tell whether one optimizer can go on with what another knew: Adam's sums are its betas'."""
-    betas = [(each.beta1, each.beta2) for each in (before, now) if isinstance(each, Adam)]
-    return type(before) is type(now) and len(set(betas)) < 2
-
-
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and "
-    "need to be preprocessed."
-)

@@ -1,4 +1,4 @@
-"""The proof of equality, and what must make it fail."""
+"""The proof of equality, faults that it must detect, and whole fits compared."""
 
 import numpy as np
 import pytest
@@ -55,7 +55,7 @@ def difference(a, b) -> float:
     return max(float(np.abs(x - y).max()) for x, y in pairs)
 
 
-# Whole fits, shuffled, from nothing but the same random_state.
+# Whole fits, shuffled, with the same random_state.
 
 DIGITS = load_digits(return_X_y=True)
 TWO_TAGS = np.stack([DIGITS[1] > 4, DIGITS[1] % 2 == 0], axis=1).astype(int)

@@ -1,4 +1,4 @@
-"""The estimators: their interface, each documented difference, and what is theirs alone."""
+"""The estimators: their interface, each documented difference, and their extensions."""
 
 import copy
 import inspect
@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from numpymlp import LeakyReLU, Network
 from numpymlp.sklearn import MLPClassifier, MLPRegressor, base
-from numpymlp.sklearn.solvers import PoissonDeviance, SparseSamples
+from numpymlp.sklearn.objective import PoissonDeviance
+from numpymlp.sklearn.samples import SparseSamples
 from numpymlp.training.scoring import Samples
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -307,8 +308,8 @@ def test_the_best_weights_are_those_of_this_call() -> None:
 
 def test_changed_betas_and_an_adaptive_rate_begin_anew_with_each_fit() -> None:
     model = MLPClassifier(max_iter=2, batch_size=50, warm_start=True).fit(X, Y).fit(X, Y)
-    assert model._optimizer.t == 12
-    assert model.set_params(beta_2=0.9).fit(X, Y)._optimizer.t == 6
+    assert model._state.optimizer.t == 12
+    assert model.set_params(beta_2=0.9).fit(X, Y)._state.optimizer.t == 6
     rates: list[float] = []
     sgd = MLPClassifier(
         solver="sgd", learning_rate="adaptive", learning_rate_init=0.01, tol=10.0, max_iter=20,
@@ -440,7 +441,7 @@ def test_the_poisson_loss_has_its_gradient_and_its_minimum() -> None:
     assert loss.forward(np.log(np.array([[1.0], [4.0]])), np.array([[1.0], [4.0]])) == 0
 
 
-# ---- what is theirs alone ----
+# ---- extensions ----
 
 
 def test_class_weight_is_sample_weight_by_class() -> None:
@@ -487,7 +488,7 @@ def test_a_class_too_small_to_be_split_is_no_reason_to_stop() -> None:
     assert len(model.validation_scores_) == 2
 
 
-def test_layers_are_those_that_were_asked_for() -> None:
+def test_layers_follow_the_parameters() -> None:
     model = MLPClassifier(
         (6, 5, 4, 3),
         activation=["tanh", "leaky_relu", LeakyReLU, "identity"],
@@ -554,7 +555,7 @@ def test_a_schedule_that_is_set_between_calls_counts_from_the_next_one() -> None
     np.testing.assert_allclose(rates[:3], [1e-3, 5e-4, 1e-3])
 
 
-def test_validation_data_of_ones_own_gives_curves_and_stops() -> None:
+def test_custom_validation_data_gives_curves_and_stops() -> None:
     train, held = slice(0, None, 2), slice(1, None, 2)
     model = MLPClassifier(random_state=0, max_iter=15)
     model.fit(X[train], Y[train], X_val=X[held], y_val=Y[held])
@@ -563,7 +564,7 @@ def test_validation_data_of_ones_own_gives_curves_and_stops() -> None:
     p = model.predict_proba(X[held])[np.arange(75), Y[held]]
     assert model.validation_loss_curve_[-1] == pytest.approx(-np.log(p).mean())
     plain = MLPClassifier(random_state=0, max_iter=15).fit(X[train], Y[train])
-    np.testing.assert_array_equal(weights(plain), weights(model))  # it was only looked at
+    np.testing.assert_array_equal(weights(plain), weights(model))  # it does not affect training
     stopper = MLPClassifier(
         random_state=0, early_stopping=True, n_iter_no_change=4, learning_rate_init=1e-9
     )
@@ -574,7 +575,7 @@ def test_validation_data_of_ones_own_gives_curves_and_stops() -> None:
     assert regressor.validation_scores_[-1] == pytest.approx(regressor.score(X[held], Y[held]))
 
 
-def test_the_best_weights_are_kept_where_that_is_asked_for() -> None:
+def test_keep_best_keeps_the_best_weights() -> None:
     # A learning rate that is far too high: the loss goes up and down.
     settings = {"random_state": 1, "learning_rate_init": 0.5, "max_iter": 5}
     last = MLPClassifier(**settings).fit(X, Y, X_val=X, y_val=Y)
@@ -638,7 +639,7 @@ def test_ctrl_c_keeps_what_was_learned() -> None:
     assert model.predict(X).shape == (150,)
 
 
-def test_progress_is_shown_where_that_is_asked_for(capsys) -> None:
+def test_progress_is_shown_on_request(capsys) -> None:
     MLPClassifier(max_iter=2).fit(X, Y)
     assert capsys.readouterr() == ("", "")
     MLPClassifier(max_iter=2, progress_bar=True).fit(X, Y)
