@@ -1,7 +1,7 @@
-"""`numpymlp benchmark`: prove that the work is equal, then compare the speed.
+"""`numpymlp benchmark`: prove that both libraries do equal work, then compare their speed.
 
-`equality.py` proves that this package and scikit-learn compute the same numbers; `peers.py` writes
-the same training for every library; `worker.py` takes one measurement in a process of its own;
-`command.py` orders them, and `report.py` makes the tables and the figure. Nothing is imported here,
-for a worker must not bring in more than the library it measures.
+`equality.py` proves that this package and scikit-learn compute the same numbers; `peers.py`
+implements the same training run with every library; `worker.py` takes one measurement in a new
+process; `command.py` runs all measurements, and `report.py` writes the tables and the figure.
+Nothing is imported here, because a worker must only load the library that it measures.
 """

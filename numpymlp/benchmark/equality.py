@@ -1,8 +1,8 @@
-"""The proof that comes before any time: both libraries compute the same numbers.
+"""The proof that both libraries compute the same numbers; without it no times are taken.
 
-Two fast programs can only be compared if they do the same work. `prove_equality` trains this
-package's estimator and scikit-learn's side by side, from the same weights and on the same batches,
-and compares all weights after every single step.
+The speed of two programs can only be compared if they do the same work. `prove_equality` trains
+this package's estimator and scikit-learn's from the same weights on the same batches, and compares
+all weights after every step.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SOLVERS: dict[str, dict[str, Any]] = {
 }
 ACTIVATIONS = ("relu", "tanh", "logistic", "identity")
 ALPHAS = (0.0, 0.1)
-# The optimizers clear tiny numbers every 100 steps: the proof goes past that.
+# More than 100 steps, because the optimizers set tiny numbers to zero every 100 steps.
 STEPS, TOLERANCE = 120, 1e-12
 CLASSES, FEATURES, ROWS, HIDDEN = 4, 12, 32, (16, 8)
 
 
 class Case(NamedTuple):
-    """One setting, and how far apart the two got: the largest difference of any weight."""
+    """One setting, and the largest difference of any weight after any step."""
 
     solver: str
     activation: str
@@ -39,7 +39,7 @@ class Case(NamedTuple):
 
 
 class NotEqualError(AssertionError):
-    """The two libraries do not compute the same: their times must not be compared."""
+    """The two libraries compute different numbers, so their times must not be compared."""
 
 
 def prove_equality(steps: int = STEPS, tolerance: float = TOLERANCE) -> list[Case]:
@@ -49,17 +49,17 @@ def prove_equality(steps: int = STEPS, tolerance: float = TOLERANCE) -> list[Cas
     ----------
     steps : int, default 120
     tolerance : float, default 1e-12
-        The largest difference that is taken for rounding.
+        The largest difference that counts as rounding.
 
     Returns
     -------
     list of Case
-        Every solver with every activation, without and with an L2 term.
+        One for each combination of solver, activation and L2 term (without and with).
 
     Raises
     ------
     NotEqualError
-        At the first step after which any weight or bias differs by more.
+        At the first step after which any weight or bias differs by more than `tolerance`.
     """
     return [
         _run(solver, activation, alpha, steps, tolerance)
@@ -81,7 +81,7 @@ def _run(solver: str, activation: str, alpha: float, steps: int, tolerance: floa
     truth = rng.normal(size=(FEATURES, CLASSES))
     worst = 0.0
     for step in range(1, steps + 1):
-        # A call with no more rows than a batch is one step.
+        # A call of partial_fit with at most one batch of rows is one step.
         x = rng.normal(size=(ROWS, FEATURES))
         y = (x @ truth + rng.normal(size=(ROWS, CLASSES))).argmax(axis=1)
         with warnings.catch_warnings():
@@ -91,7 +91,7 @@ def _run(solver: str, activation: str, alpha: float, steps: int, tolerance: floa
         pairs = zip(
             [*ours.coefs_, *ours.intercepts_], [*peer.coefs_, *peer.intercepts_], strict=True
         )
-        # NumPy's maximum keeps a NaN, which Python's would lose.
+        # NumPy's maximum propagates NaN, Python's does not.
         difference = float(np.max([np.abs(a - b).max() for a, b in pairs]))
         if not difference <= tolerance:
             raise NotEqualError(

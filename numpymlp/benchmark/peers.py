@@ -1,50 +1,79 @@
-"""The same training written for each library, as a user of it would write it for speed.
+"""The same training run written for each library, as its users would write it for speed.
 
-Every class here builds a network of Dense layers and ReLU, trains it with Adam on softmax
-cross-entropy over shuffled mini-batches, and predicts labels. Nothing else is timed. They run in
-processes of their own; see `worker.py`.
+Every class builds a network of Dense layers and ReLU, trains it with Adam on softmax cross-entropy
+over shuffled mini-batches, and predicts labels. Nothing else is timed. Each measurement runs in its
+own process; see `worker.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
+from numpymlp.schedules import Schedule
+
 Data = tuple[np.ndarray, np.ndarray]
-Factor = Callable[[int], float] | None  # of the learning rate, by the number of the step
 
 
-class Peer(Protocol):
-    """What the benchmark asks of a library."""
+@dataclass
+class Peer:
+    """The settings of a training run; each subclass trains with another library.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Units of each layer, inputs and outputs included.
+    batch : int
+    rate : float
+        Learning rate.
+    factor : callable, optional
+        ``factor(step)`` is multiplied with the learning rate.
+    seed : int, default 0
+    """
+
+    sizes: list[int]
+    batch: int
+    rate: float
+    factor: Callable[[int], float] | None = None
+    seed: int = 0
+    dtype: ClassVar[str] = "float32"
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        return self.rate * (1.0 if self.factor is None else self.factor(step))
+
+    def schedule(self) -> Schedule | None:
+        """Return `factor` in the form that numpymlp takes."""
+        factor = self.factor
+        return None if factor is None else lambda step, total_steps: factor(step)
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
-        """Train from new weights, and stop when `after_epoch` says so."""
+        """Train from new weights; stop as soon as `after_epoch` returns True."""
+        raise NotImplementedError
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Give the labels of samples (N, 784)."""
+        """Return the labels of samples (N, 784)."""
+        raise NotImplementedError
 
 
-class NumpyMLP:
+class NumpyMLP(Peer):
     """A Network and its Trainer."""
 
-    name, dtype = "numpymlp", "float32"
-
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
+    def __post_init__(self) -> None:
         from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
 
-        self.network = mlp(sizes, rng=np.random.default_rng(seed), dtype=self.dtype)
+        self.network = mlp(self.sizes, rng=np.random.default_rng(self.seed), dtype=self.dtype)
         self.trainer = Trainer(
             self.network,
             SoftmaxCrossEntropy(),
-            Adam(rate),
-            batch_size=batch,
-            schedule=None if factor is None else lambda step, total_steps: factor(step),
-            seed=seed,
+            Adam(self.rate),
+            batch_size=self.batch,
+            schedule=self.schedule(),
+            seed=self.seed,
             verbose=0,
         )
 
@@ -59,74 +88,22 @@ class NumpyMLP:
 class NumpyMLP64(NumpyMLP):
     """The same in float64."""
 
-    name, dtype = "numpymlp, float64", "float64"
+    dtype = "float64"
 
 
-class ScikitLearn:
-    """scikit-learn in float64, which is what it makes of all data but float32."""
+class NumpyMLPEstimator(Peer):
+    """`numpymlp.sklearn.MLPClassifier` in float32."""
 
-    name, dtype = "scikit-learn", "float64"
-
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
-        from sklearn.neural_network import MLPClassifier, _multilayer_perceptron
-
-        class Watched(MLPClassifier):
-            def _update_no_improvement_count(self, *arguments: Any) -> None:
-                self._no_improvement_count = np.inf if self.after_epoch() else 0
-
-        class Scheduled(_multilayer_perceptron.AdamOptimizer):
-            # It has no schedules for Adam; the benchmark lends it this package's.
-            def _get_updates(self, grads: list[np.ndarray]) -> list[np.ndarray]:
-                self.learning_rate_init = rate * (1.0 if factor is None else factor(self.t))
-                updates: list[np.ndarray] = super()._get_updates(grads)
-                return updates
-
-        if factor is not None:
-            _multilayer_perceptron.AdamOptimizer = Scheduled
-        self.model = Watched(
-            tuple(sizes[1:-1]),
-            solver="adam",
-            alpha=0.0,
-            batch_size=batch,
-            learning_rate_init=rate,
-            random_state=seed,
-        )
-
-    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
-        x, y = data
-        self.model.after_epoch = after_epoch
-        self.model.set_params(max_iter=epochs).fit(x.astype(self.dtype, copy=False), y)
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        labels: np.ndarray = self.model.predict(x)
-        return labels
-
-
-class ScikitLearn32(ScikitLearn):
-    """scikit-learn on float32 data."""
-
-    name, dtype = "scikit-learn, float32", "float32"
-
-
-class Face:
-    """The estimator for scikit-learn users, in float32."""
-
-    name, dtype = "numpymlp.sklearn", "float32"
-
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
+    def __post_init__(self) -> None:
         from numpymlp.sklearn import MLPClassifier
 
         self.model = MLPClassifier(
-            tuple(sizes[1:-1]),
+            tuple(self.sizes[1:-1]),
             alpha=0.0,
-            batch_size=batch,
-            learning_rate_init=rate,
-            schedule=None if factor is None else lambda step, total_steps: factor(step),
-            random_state=seed,
+            batch_size=self.batch,
+            learning_rate_init=self.rate,
+            schedule=self.schedule(),
+            random_state=self.seed,
         )
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
@@ -137,24 +114,65 @@ class Face:
         return self.model.predict(x)
 
 
-class PyTorch:
-    """PyTorch in eager mode, with its fused Adam; batches are cut from tensors, not by a loader."""
+class ScikitLearn(Peer):
+    """scikit-learn in float64, to which it converts all data except float32."""
 
-    name, dtype = "PyTorch", "float32"
+    dtype = "float64"
 
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
+    def __post_init__(self) -> None:
+        from sklearn.neural_network import MLPClassifier, _multilayer_perceptron
+
+        peer = self
+
+        class Watched(MLPClassifier):
+            def _update_no_improvement_count(self, *arguments: Any) -> None:
+                self._no_improvement_count = np.inf if self.after_epoch() else 0
+
+        class Scheduled(_multilayer_perceptron.AdamOptimizer):
+            # scikit-learn has no schedules for Adam; the benchmark adds the one of this package.
+            def _get_updates(self, grads: list[np.ndarray]) -> list[np.ndarray]:
+                self.learning_rate_init = peer.rate_at(self.t)
+                return super()._get_updates(grads)
+
+        if self.factor is not None:
+            _multilayer_perceptron.AdamOptimizer = Scheduled
+        self.model = Watched(
+            tuple(self.sizes[1:-1]),
+            solver="adam",
+            alpha=0.0,
+            batch_size=self.batch,
+            learning_rate_init=self.rate,
+            random_state=self.seed,
+        )
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        x, y = data
+        self.model.after_epoch = after_epoch
+        self.model.set_params(max_iter=epochs).fit(x.astype(self.dtype, copy=False), y)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.model.predict(x)
+
+
+class ScikitLearn32(ScikitLearn):
+    """scikit-learn on float32 data."""
+
+    dtype = "float32"
+
+
+class PyTorch(Peer):
+    """PyTorch in eager mode, with its fused Adam; batches are cut from tensors."""
+
+    def __post_init__(self) -> None:
         import torch
 
-        # Numbers that fade below 1e-38 slow PyTorch down as they would this package.
+        # Subnormal numbers, below 1e-38, slow PyTorch down as they would slow this package down.
         torch.set_flush_denormal(True)
-        torch.manual_seed(seed)
+        torch.manual_seed(self.seed)
         layers: list[Any] = []
-        for inputs, outputs in pairwise(sizes):
+        for inputs, outputs in pairwise(self.sizes):
             layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
         self.torch, self.model = torch, torch.nn.Sequential(*layers[:-1])
-        self.batch, self.rate, self.factor = batch, rate, factor
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
         torch, model = self.torch, self.model
@@ -166,7 +184,7 @@ class PyTorch:
             for start in range(0, len(x), self.batch):
                 rows = order[start : start + self.batch]
                 if self.factor is not None:
-                    optimizer.param_groups[0]["lr"] = self.rate * self.factor(step)
+                    optimizer.param_groups[0]["lr"] = self.rate_at(step)
                 optimizer.zero_grad(set_to_none=True)
                 torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
                 optimizer.step()
@@ -176,27 +194,21 @@ class PyTorch:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with self.torch.inference_mode():
-            labels: np.ndarray = self.model(self.torch.from_numpy(x)).argmax(dim=1).numpy()
-        return labels
+            return self.model(self.torch.from_numpy(x)).argmax(dim=1).numpy()
 
 
-class Jax:
-    """JAX, with the whole epoch compiled into one program; compiling counts only as wall time."""
+class Jax(Peer):
+    """JAX, with a whole epoch compiled into one program; compilation counts as wall time only."""
 
-    name, dtype = "JAX", "float32"
-
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
+    def __post_init__(self) -> None:
         import jax
         import jax.numpy as jnp
 
-        self.jax: Any = jax  # whether it has types depends on whether it is installed
-        self.batch, self.rate, self.factor = batch, rate, factor
-        self.seed, rng = seed, np.random.default_rng(seed)
+        self.jax: Any = jax  # typed only where it is installed
+        batch, rng = self.batch, np.random.default_rng(self.seed)
         self.parameters = [
             (rng.normal(0, np.sqrt(2 / i), (i, o)).astype(np.float32), np.zeros(o, np.float32))
-            for i, o in pairwise(sizes)
+            for i, o in pairwise(self.sizes)
         ]
 
         def logits(parameters: Any, x: Any) -> Any:
@@ -245,10 +257,7 @@ class Jax:
         steps, rng = -(-len(data[0]) // self.batch), np.random.default_rng(self.seed)
         for number in range(epochs):
             first = number * steps
-            rates = [
-                self.rate * (1.0 if self.factor is None else self.factor(step))
-                for step in range(first, first + steps)
-            ]
+            rates = [self.rate_at(step) for step in range(first, first + steps)]
             order = rng.permutation(len(data[0]))
             state = self.epoch(state, x, y, order, np.array(rates, np.float32))
             self.parameters = self.jax.block_until_ready(state)[0]
@@ -259,19 +268,14 @@ class Jax:
         return np.asarray(self.labels(self.parameters, x))
 
 
-class Products:
-    """The matrix products of an epoch and nothing else: no NumPy network can be faster."""
+class Products(Peer):
+    """The matrix products of an epoch and nothing else: a lower bound for any NumPy network."""
 
-    name, dtype = "matrix products alone", "float32"
-
-    def __init__(
-        self, sizes: list[int], batch: int, rate: float, factor: Factor = None, seed: int = 0
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        self.batch = batch
+    def __post_init__(self) -> None:
+        rng, sizes = np.random.default_rng(self.seed), self.sizes
         self.W = [rng.normal(size=shape).astype(np.float32) for shape in pairwise(sizes)]
         self.dW = [np.empty_like(W) for W in self.W]
-        self.y = [rng.normal(size=(batch, size)).astype(np.float32) for size in sizes]
+        self.y = [rng.normal(size=(self.batch, size)).astype(np.float32) for size in sizes]
         self.dy = [y.copy() for y in self.y]
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
@@ -288,14 +292,11 @@ class Products:
             if after_epoch():
                 return
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        raise NotImplementedError("matrix products predict nothing")
 
-
-PEERS: dict[str, Callable[..., Any]] = {
+PEERS: dict[str, type[Peer]] = {
     "numpymlp": NumpyMLP,
     "numpymlp64": NumpyMLP64,
-    "face": Face,
+    "face": NumpyMLPEstimator,
     "sklearn": ScikitLearn,
     "sklearn32": ScikitLearn32,
     "torch": PyTorch,

@@ -1,8 +1,7 @@
-"""What the benchmark found, as people read it: the machine, tables in Markdown, a figure.
+"""Write the results of the benchmark: the environment, tables in Markdown and a figure.
 
-A cell is the median of its measurements with the smallest and the largest behind it. Ratios are of
-medians; above 1 this package is faster. Rows in which another library wins are shown like all
-others.
+A cell shows the median of its measurements, then the minimum and maximum. Ratios are of medians;
+above 1, this package is faster. Rows in which another library wins are shown like all others.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ NAMES = {
     "jax": "JAX, whole epoch compiled",
     "products": "matrix products alone",
 }
-BUSY = 0.5  # load average from which other programs disturb the times
+BUSY = 0.5  # load average above which other programs disturb the times
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
 
 def environment(threads: int) -> dict[str, Any]:
-    """Name the machine, the number of threads, the BLAS behind each library, and all versions.
+    """Return the machine, the number of threads, each BLAS in use, and all versions.
 
-    "source" is a sum over this package's code: results of other code are not to be mixed with it.
+    "source" is a checksum of this package's code: results of different code must not be mixed.
     """
     versions = {"numpymlp": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
@@ -55,7 +54,7 @@ def environment(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
-        # As the measurements see it, not as this process does.
+        # As in the measurements, whose environment differs from that of this process.
         "blas": in_fresh_process({"task": "blas"}, threads)["names"],
         "versions": versions,
         "source": _source(),
@@ -79,7 +78,7 @@ def _processor() -> str:
 
 
 def title(task: dict[str, Any]) -> str:
-    """Name a measurement: what is done, by whom, on which network."""
+    """Describe a measurement: task, library, network and seed."""
     parts = [task["task"], NAMES[task["peer"]]]
     if "sizes" in task:
         parts.append(shape(task["sizes"], task.get("batch")))
@@ -89,17 +88,17 @@ def title(task: dict[str, Any]) -> str:
 
 
 def shape(sizes: Sequence[int], batch: int | None = None) -> str:
-    """Write a network as 784-128-10, with its batch size if there is one."""
+    """Format a network as 784-128-10, with the batch size if given."""
     return "-".join(map(str, sizes)) + (f", batch {batch}" if batch else "")
 
 
 def middle(samples: Sequence[dict[str, Any]], key: str) -> float:
-    """Give the median of a number over its measurements."""
+    """Return the median of a number over its measurements."""
     return float(median(sample[key] for sample in samples))
 
 
 def ratio(results: Results, peer: str, mine: str = "numpymlp") -> float:
-    """Give how many times as long as this package a library takes an epoch: geometric mean."""
+    """Return the geometric mean over all shapes of a library's epoch time divided by `mine`'s."""
     return geometric_mean(
         middle(row["peers"][peer], "seconds") / middle(row["peers"][mine], "seconds")
         for row in results["epochs"]
@@ -110,7 +109,7 @@ def ratio(results: Results, peer: str, mine: str = "numpymlp") -> float:
 
 
 def markdown(results: Results) -> str:
-    """Write all that was measured as Markdown, with the environment above it."""
+    """Return the results as Markdown, the environment first."""
     where = results["environment"]
     equality = results["equality"]
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
@@ -272,7 +271,7 @@ def figure(results: Results) -> Figure:
     headline(drawn, f"Seconds an epoch of {rows[0]['rows']:,} samples (shorter is better)")
     axes = drawn.subplots(math.ceil(len(rows) / 2), 2, squeeze=False).ravel()
     colours = {peer: RUN_COLOURS[i % len(RUN_COLOURS)] for i, peer in enumerate(NAMES)}
-    colours["jax"] = "saddlebrown"  # the black of the others would hide its line
+    colours["jax"] = "saddlebrown"  # the next colour is black, which would hide the whiskers
     for panel, row in zip(axes, rows, strict=False):
         for place, peer in enumerate(reversed(peers)):
             values = [sample["seconds"] for sample in row["peers"][peer]]

@@ -1,11 +1,13 @@
-"""One measurement in a process of its own: read a task as JSON, do it, print the result as JSON.
+"""One measurement in a new process: read a task as JSON, run it, print the result as JSON.
 
-`in_fresh_process` starts ``python -m numpymlp.benchmark.worker`` anew for every number, so that no
-library finds another's threads, caches or memory. `command.py` says what is measured: read it next.
+`in_fresh_process` starts ``python -m numpymlp.benchmark.worker`` for every number, so that no
+library is affected by the threads, caches or memory of another. Read `command.py`, which defines
+the tasks, next.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -14,6 +16,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +31,24 @@ THREADS = (
     "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
 )  # fmt: skip
-# Who fixes the processor's type for reproducible sums does not want that speed measured.
+# Removed: these fix the processor type for reproducible sums, at another speed.
 FIXED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 def in_fresh_process(task: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Do a task in another process, with so many threads in every library; give its result."""
+    """Run a task in a new process with this many threads in every library; return its result."""
     variables = {name: value for name, value in os.environ.items() if name not in FIXED}
     variables.update(dict.fromkeys(THREADS, str(threads)))
     command = [sys.executable, "-m", "numpymlp.benchmark.worker", json.dumps(task)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def blas(task: dict[str, Any]) -> dict[str, Any]:
-    """Name each BLAS of this process, its version, and the routines it picked: "names"."""
-    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is to be seen
+    """Return the name, version and chosen routines of each BLAS in this process as "names"."""
+    import scipy.linalg  # noqa: F401 - loads SciPy's own BLAS, so that it is listed
     from threadpoolctl import threadpool_info
 
     names = {
@@ -58,9 +60,9 @@ def blas(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def epoch(task: dict[str, Any]) -> dict[str, Any]:
-    """Time the second epoch of a training; the first warms up, and compiles where that is needed.
+    """Time the second epoch of a training run; the first warms up and compiles if needed.
 
-    Also give the peak memory of the whole process, data included.
+    The result also holds the peak memory of the whole process, data included, in MiB.
     """
     (x, y), _ = load_mnist()
     peer = PEERS[task["peer"]](task["sizes"], task["batch"], 1e-3, seed=task["seed"])
@@ -75,10 +77,10 @@ def epoch(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _peak_memory() -> float:
-    """Give the most memory that this process held at any time, in MiB."""
+    """Return the peak memory of this process in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
-        # Unlike `ru_maxrss`, VmHWM does not begin with what the parent process once held.
+        # Unlike `ru_maxrss`, VmHWM does not start from the memory of the parent process.
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
     unit = 2**20 if sys.platform == "darwin" else 2**10
@@ -86,7 +88,7 @@ def _peak_memory() -> float:
 
 
 def predict(task: dict[str, Any]) -> dict[str, Any]:
-    """Time the prediction of many samples at once, and of a single one."""
+    """Time the prediction of all test samples at once, and of a single one."""
     (x, y), (x_test, _) = load_mnist()
     peer = PEERS[task["peer"]](task["sizes"], 128, 1e-3, seed=task["seed"])
     peer.train((x[:2000], y[:2000]), 1, lambda: False)
@@ -98,7 +100,7 @@ def predict(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typical(call: Callable[[], Any], times: int) -> float:
-    """Give the median time of a call, after one that warms up."""
+    """Return the median time of a call in seconds, after one call to warm up."""
     seconds = []
     for _ in range(times + 1):
         started = time.perf_counter()
@@ -108,14 +110,15 @@ def _typical(call: Callable[[], Any], times: int) -> float:
 
 
 def cold(task: dict[str, Any]) -> dict[str, Any]:
-    """Train with this package's schedule until the test accuracy is reached; judge each epoch.
+    """Train with this package's schedule until the test accuracy reaches `GOAL`.
 
-    The wall time is taken outside, from the start of the process to its end.
+    The accuracy is measured after each epoch. The parent process takes the wall time, from the
+    start of this process to its end.
     """
     train, (x_test, y_test) = load_mnist()
     total = task["epochs"] * -(-len(train[0]) // task["batch"])
     schedule = OneCycle()
-    peer = PEERS[task["peer"]](
+    peer: Any = PEERS[task["peer"]](
         task["sizes"],
         task["batch"],
         task["rate"],
@@ -125,44 +128,31 @@ def cold(task: dict[str, Any]) -> dict[str, Any]:
     x_test = x_test.astype(peer.dtype, copy=False)
     accuracies: list[float] = []
 
-    def judge() -> bool:
+    def evaluate() -> bool:
         accuracies.append(float((peer.predict(x_test) == y_test).mean()))
         return accuracies[-1] >= GOAL
 
     if task["peer"].startswith("sklearn"):
-        # Inside its fit it cannot predict yet: its labels are prepared, its fit is not done.
-        peer.predict = _predict_inside_fit(peer)
-    peer.train(train, task["epochs"], judge)
+        # During fit, scikit-learn's public predict refuses to run; the labels are ready already.
+        peer.predict = lambda x: peer.model._predict(x, check_input=False)
+    peer.train(train, task["epochs"], evaluate)
     return {"accuracy": accuracies[-1], "epochs": len(accuracies)}
 
 
-def _predict_inside_fit(peer: Any) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda x: peer.model._predict(x, check_input=False)
-
-
 def accuracy(task: dict[str, Any]) -> dict[str, Any]:
-    """Train to the end with one seed and give the test accuracy and the time it took."""
+    """Train to the end with one seed; return test accuracy, epochs and seconds."""
     (x, y), test = load_mnist()
     started = time.perf_counter()
     score, epochs = ACCURACIES[task["peer"]]((x, y), test, task["seed"])
     return {"accuracy": score, "epochs": epochs, "seconds": time.perf_counter() - started}
 
 
-def _peer_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
-    from sklearn.neural_network import MLPClassifier
-
-    model = MLPClassifier(random_state=seed).fit(*train)
+def _estimator_defaults(module: str, train: Data, test: Data, seed: int) -> tuple[float, int]:
+    model = importlib.import_module(module).MLPClassifier(random_state=seed).fit(*train)
     return float(model.score(*test)), int(model.n_iter_)
 
 
-def _face_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
-    from numpymlp.sklearn import MLPClassifier
-
-    model = MLPClassifier(random_state=seed).fit(*train)
-    return float(model.score(*test)), int(model.n_iter_)
-
-
-def _our_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
+def _recipe_defaults(train: Data, test: Data, seed: int) -> tuple[float, int]:
     from numpymlp.experiments.recipes import Recipe
 
     recipe = Recipe()
@@ -171,12 +161,16 @@ def _our_default(train: Data, test: Data, seed: int) -> tuple[float, int]:
     return float((network.predict(test[0]) == test[1]).mean()), recipe.epochs
 
 
-ACCURACIES = {"sklearn32": _peer_default, "face": _face_default, "numpymlp": _our_default}
+ACCURACIES: dict[str, Callable[[Data, Data, int], tuple[float, int]]] = {
+    "sklearn32": partial(_estimator_defaults, "sklearn.neural_network"),
+    "face": partial(_estimator_defaults, "numpymlp.sklearn"),
+    "numpymlp": _recipe_defaults,
+}
 TASKS = {"blas": blas, "epoch": epoch, "predict": predict, "cold": cold, "accuracy": accuracy}
 
 
 def main() -> None:
-    """Do the task given as the first argument."""
+    """Run the task given as the first argument."""
     task = json.loads(sys.argv[1])
     warnings.simplefilter("ignore")
     print(json.dumps(TASKS[task["task"]](task)))

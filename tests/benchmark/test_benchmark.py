@@ -23,7 +23,7 @@ X = (RNG.normal(size=(10, 784))[Y] + RNG.normal(size=(600, 784))).astype(np.floa
 
 @pytest.fixture(autouse=True)
 def _subnormal_numbers_stay():
-    """Undo what a peer set for the whole process: other tests need the smallest numbers too."""
+    """Reset the process-wide flag that a peer sets: other tests need subnormal numbers."""
     yield
     if torch := sys.modules.get("torch"):
         torch.set_flush_denormal(False)
@@ -31,7 +31,7 @@ def _subnormal_numbers_stay():
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Take made-up numbers in place of fresh processes; record what was asked for."""
+    """Replace new processes by made-up numbers; record the tasks."""
     tasks: list[dict] = []
 
     def measure(task):
@@ -234,7 +234,7 @@ def test_every_library_learns_and_stops_when_it_is_told(peer) -> None:
 def test_every_library_follows_the_schedule(peer, monkeypatch) -> None:
     from sklearn.neural_network import _multilayer_perceptron as module
 
-    monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)  # put back at the end
+    monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)  # restored at the end
     model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2, lambda step: float(step < 10))
     seen = []
 
@@ -276,7 +276,7 @@ def test_the_products_are_those_of_an_epoch(monkeypatch) -> None:
     ],
     ids=lambda task: task["task"],
 )
-def test_a_worker_measures_in_a_process_of_its_own(task) -> None:
+def test_a_worker_measures_in_a_new_process(task) -> None:
     result = command._timed(1)(task)
     assert 0 < result["seconds"] < result["wall"]
 
