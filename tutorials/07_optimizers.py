@@ -5,13 +5,14 @@
 #
 # The four optimizers that train most networks, each in under ten lines: gradient descent,
 # momentum, Nesterov's momentum and Adam. You will see their paths on one loss surface, and then
-# let them train a small network on MNIST.
+# use them to train a small network on MNIST.
 #
 # ## What you need
 #
-# `05_layers_as_classes.py`: a network whose parameters you can lay out as one vector, and whose
-# backpropagation gives a second vector, their gradients. An optimizer sees these two vectors and
-# nothing else. `06_gradient_checking.py`: what a test by a second way is.
+# [05 Layers as classes](05_layers_as_classes.ipynb): a network whose parameters lie in one vector,
+# and whose backpropagation fills a second vector, their gradients. An optimizer sees these two
+# vectors and nothing else. [06 Gradient checking](06_gradient_checking.ipynb): how to test code
+# against a second way to the same result.
 #
 # ## Symbols
 #
@@ -19,11 +20,11 @@
 # |---|---|---|---|
 # | $p$ | `p`, `network.parameters` | (P,) | all weights and biases, as one vector |
 # | $g$ | `g`, `network.gradients` | (P,) | the gradient of the loss, $\partial L / \partial p$ |
-# | $a$ | `learning_rate` | number | how far one step goes |
-# | $\mu$ | `momentum` | number, 0 to 1 | how much of the last step is kept |
-# | $v$ | `v` | (P,) | momentum: the last step. Adam: average of $g^2$ |
-# | $m$ | `m` | (P,) | Adam: average of $g$ |
-# | $\beta_1, \beta_2$ | `beta1`, `beta2` | numbers, 0 to 1 | how slowly Adam's averages forget |
+# | $a$ | `learning_rate` | number | the learning rate: how far one step goes |
+# | $\mu$ | `momentum` | number, 0 to 1 | the fraction of the last step that the next one keeps |
+# | $v$ | `v` | (P,) | in momentum: the last step; in Adam: the moving average of $g^2$ |
+# | $m$ | `m` | (P,) | a moving average; in Adam: that of $g$ |
+# | $\beta_1, \beta_2$ | `beta1`, `beta2` | numbers, 0 to 1 | how slowly Adam's averages change |
 # | $t$ | `t` | integer | number of the step, from 1 |
 
 # %%
@@ -39,14 +40,14 @@ from numpymlp.plots.style import INK, RUN_COLOURS, tidy
 # %% [markdown]
 # ## 1. A valley with two weights
 #
-# A network has thousands of weights, and nobody can draw its loss. Two weights can be drawn, and
-# they show most of what happens with thousands. Take a long, narrow valley:
+# A network has thousands of weights, and nobody can draw its loss. The loss of two weights can be
+# drawn, and it shows most of what happens with thousands. Take a long, narrow valley:
 #
 # $$L(p) = \tfrac12 \left( 1 \cdot p_0^2 + 25 \cdot p_1^2 \right), \qquad
 # \frac{\partial L}{\partial p} = (1 \cdot p_0,\; 25 \cdot p_1)$$
 #
-# The minimum is at (0, 0). Along $p_1$ the walls are steep, along $p_0$ the floor is almost flat.
-# The loss of a real network is like this: some directions are many times steeper than others.
+# The minimum is at (0, 0). Along $p_1$ the loss is steep, along $p_0$ it is almost flat. The loss
+# of a real network is like this: some directions are many times steeper than others.
 
 # %%
 steepness = np.array([1.0, 25.0])
@@ -90,9 +91,9 @@ class SGD:
 
 
 # %% [markdown]
-# **Predict, then run.** The learning rates below are 0.070 and 0.085, not very different. What
-# will the loss be after 40 steps, if it is 64 at the start? (Hint: what does one step do to
-# $p_1$, if its gradient is $25\,p_1$?)
+# **Predict, then run.** The learning rates below are 0.070 and 0.085, not very different. The loss
+# is 64 at the start. What will it be after 40 steps? (Hint: what does one step do to $p_1$, if its
+# gradient is $25\,p_1$?)
 
 # %%
 print(f"at the start             loss {loss(start):12.3f}")
@@ -101,15 +102,14 @@ for learning_rate in (0.070, 0.085):
     print(f"learning rate {learning_rate:.3f}      loss {loss(path[-1]):12.3f}")
 
 # %% [markdown]
-# One of them reaches 0.1, the other explodes. One step multiplies $p_1$ by $1 - 25\,a$. For
-# $a = 0.070$ this is -0.75: the sign flips, the size shrinks. For $a = 0.085$ it is -1.125: the
-# size grows at every step. The border is where the factor is -1, at $a = 2/25 = 0.08$.
+# One reaches 0.1, the other explodes. One step multiplies $p_1$ by $1 - 25\,a$. For $a = 0.070$
+# this is -0.75: the sign flips, the size shrinks. For $a = 0.085$ it is -1.125: the size grows at
+# every step. The limit is where the factor is -1, at $a = 2/25 = 0.08$.
 #
-# > The steepest direction sets the limit for the learning rate. The flattest direction has to
-# > live with it.
+# > The steepest direction limits the learning rate, and the flattest direction gets the same one.
 #
 # In the flat direction, one step with $a = 0.070$ multiplies $p_0$ by 0.93 only. So gradient
-# descent zigzags across the valley and crawls along it. Here is the path.
+# descent zigzags across the valley and moves slowly along it. Here is the path.
 
 # %%
 axis0, axis1 = np.linspace(-9, 3, 121), np.linspace(-2.6, 2.6, 105)
@@ -125,30 +125,30 @@ figure
 
 
 # %% [markdown]
-# Darker is higher, and each dot is one step. (A cell that ends in `figure` shows its picture in a
-# notebook. If you run a page from 07 to 09 as a script, write `figure.savefig("path.png")` there
-# instead.) The first ten steps jump from wall to wall, the others creep along the floor; after 40
-# steps the path is still 0.44 away from the minimum.
+# Darker is higher, and each dot is one step. (In a notebook, a cell that ends in `figure` shows
+# its picture. If you run a page from 07 to 09 as a script, write `figure.savefig("path.png")` there
+# instead.) The first ten steps jump from side to side, the others move slowly along the floor.
+# After 40 steps the path is still 0.44 away from the minimum.
 #
 # ## 2. An average that forgets
 #
-# The remedy is to look at more than one gradient. For this we need one tool, which momentum and
-# Adam share: an average in which old numbers fade.
+# The cure is to look at more than one gradient. For this we need a tool that momentum and Adam
+# share: an average in which old numbers lose their weight.
 #
-# $$v_t = \beta\, v_{t-1} + (1 - \beta)\, x_t, \qquad v_0 = 0$$
+# $$m_t = \beta\, m_{t-1} + (1 - \beta)\, x_t, \qquad m_0 = 0$$
 #
-# It is called an *exponential moving average*. With $\beta = 0.9$ it remembers about the last
-# 10 numbers, with $\beta = 0.99$ about the last 100: about $1 / (1 - \beta)$.
+# It is called an *exponential moving average*. With $\beta = 0.9$ it averages over about the last
+# 10 numbers, with $\beta = 0.99$ over about the last 100: about $1 / (1 - \beta)$.
 #
 # We try it on numbers that scatter around 1.
 
 
 # %%
 def moving_average(numbers, beta):
-    v, averages = 0.0, []
+    m, averages = 0.0, []
     for x in numbers:
-        v = beta * v + (1 - beta) * x
-        averages.append(v)
+        m = beta * m + (1 - beta) * x
+        averages.append(m)
     return np.array(averages)
 
 
@@ -172,10 +172,10 @@ panels[1].legend(fontsize=8, ncols=2)
 plt.show()
 
 # %% [markdown]
-# Left: the larger $\beta$ is, the smoother the curve. But the curves start at 0, and the one for
-# $\beta = 0.99$ has not reached 1 after 120 numbers. It is wrong for a simple reason. Write the
-# recursion out: $v_t = (1 - \beta)\,(x_t + \beta x_{t-1} + \beta^2 x_{t-2} + \dots)$. The weights
-# of the $t$ numbers so far sum to
+# Left: the larger $\beta$ is, the smoother the curve. But all curves start near 0, and the one for
+# $\beta = 0.99$ has not reached 1 after 120 numbers. The reason is simple. Write the recursion out:
+# $m_t = (1 - \beta)\,(x_t + \beta x_{t-1} + \beta^2 x_{t-2} + \dots)$. The weights of the $t$
+# numbers so far sum to
 #
 # $$(1 - \beta)(1 + \beta + \dots + \beta^{t-1}) = 1 - \beta^t$$
 #
@@ -193,14 +193,17 @@ for count in (1, 2, 10, 100):
 # %% [markdown]
 # ## 3. Momentum
 #
-# Momentum moves by such an average of gradients. A step $v$ keeps the fraction $\mu$ of the last
-# step and adds the new gradient:
+# Momentum steps along such an average of gradients. The step $v$ is the fraction $\mu$ of the last
+# step, plus a step against the new gradient:
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + v$$
 #
-# There is no factor $1 - \mu$ in front of $g$: it would only rescale $a$. Nor is there a
-# correction, so the first steps are short. Across the valley the gradient flips its sign at each
-# step, and the sum cancels. Along the valley it always points the same way, and the sum grows.
+# There is no factor $1 - \mu$ before $g$: it would only rescale $a$. There is no bias correction
+# either, so the first steps are short. Across the valley the gradient flips its sign at each step,
+# and the terms cancel. Along the valley it always points the same way, and the terms add up.
+#
+# (PyTorch writes $v \leftarrow \mu\, v + g$, $p \leftarrow p - a\, v$. Its $v$ is a sum of
+# gradients, ours is a step. While the learning rate stays the same, both take the same steps.)
 
 
 # %%
@@ -216,7 +219,7 @@ class Momentum:
 
 # %% [markdown]
 # **Predict, then run.** The gradient is 1 at every step, the learning rate 0.1, the momentum 0.9.
-# The first step is 0.1 long. How long is the 50th?
+# The first step has the length 0.1. How long is the 50th?
 
 # %%
 optimizer, p = Momentum(0.1, momentum=0.9), np.zeros(1)
@@ -227,22 +230,21 @@ for step in range(1, 51):
 
 
 # %% [markdown]
-# Ten times as long. The steps sum up like $a\,(1 + \mu + \mu^2 + \dots)$, which tends to
-# $a / (1 - \mu)$, ten times $a$ for $\mu = 0.9$. So when you switch momentum on, take a smaller
-# learning rate.
+# Ten times as long. The step is $a\,(1 + \mu + \mu^2 + \dots)$, which tends to $a / (1 - \mu)$: ten
+# times $a$ for $\mu = 0.9$. So when you switch momentum on, take a smaller learning rate.
 #
-# **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case, so take
+# **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case. So take
 # the gradient at the point where that step leads, $p + \mu v$, and not at $p$:
 #
 # $$v' = \mu\, v - a\; g(p + \mu v), \qquad p' = p + v'$$
 #
-# The mark ' stands for the new values. Here the gradient belongs to another point than the
-# parameters, which is awkward for a network: it computes gradients where its parameters are. So let
-# the network's parameters be that point, $q = p + \mu v$. Its next place is
+# The prime ' marks the new values. Here the gradient belongs to another point than the parameters.
+# That is awkward for a network, which computes gradients at its parameters. So let the network's
+# parameters be that point, $q = p + \mu v$. Its next position is
 #
 # $$q' = p' + \mu v' = p + v' + \mu v' = p + \mu v - a\, g(q) + \mu v' = q + \mu v' - a\, g(q)$$
 #
-# So $p$ is no longer needed. We call $q$ by its old name, $p$:
+# So $p$ is no longer needed. We rename $q$ to $p$:
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + \mu\, v - a\, g$$
 
@@ -265,9 +267,9 @@ for name, path in paths.items():
 #
 # ## 4. Adam
 #
-# Momentum still has one learning rate for all directions, and the steep one sets the limit. Adam
-# gives every parameter a step of its own. It keeps two averages, of the gradient and of its
-# square, both corrected as in section 2:
+# Momentum still has one learning rate for all directions, and the steepest direction limits it.
+# Adam scales the step of each parameter separately. It keeps two moving averages, of the gradient
+# and of its square, and corrects both as in section 2:
 #
 # $$m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad
 # v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2$$
@@ -275,9 +277,9 @@ for name, path in paths.items():
 # $$p \leftarrow p - a\; \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}$$
 #
 # The fraction is the average gradient, divided by its typical size. Where the gradient keeps its
-# sign, the fraction is about 1 or -1, whether the gradient is large or small; where the sign
-# changes, it is small. $\epsilon$ only prevents a division by 0. (Kingma and Ba, *Adam: a method
-# for stochastic optimization*, 2014, algorithm 1.)
+# sign, the fraction is about 1 or -1, whether the gradient is large or small. Where the sign
+# changes, the fraction is small. $\epsilon$ only prevents a division by 0. (Kingma and Ba, *Adam: a
+# method for stochastic optimization*, 2014, algorithm 1.)
 
 
 # %%
@@ -311,11 +313,12 @@ figure
 
 # %% [markdown]
 # SGD (blue) zigzags. Momentum (orange) also swings, but the swings cancel and its steps along the
-# valley grow. Nesterov (green) swings less. Adam (pink) starts differently: although the gradient
-# is five times as large along $p_1$ as along $p_0$, its first step is 0.5 in both directions: the
-# learning rate, whatever the gradient. It then overshoots and turns back, and after 40 steps it is
-# still farther off than plain SGD, which crawls. On a smooth valley without noise, momentum is hard
-# to beat. Adam's strength shows in the next question.
+# valley grow. Nesterov (green) swings less.
+#
+# Adam (pink) starts differently. The gradient is five times as large along $p_1$ as along $p_0$,
+# yet Adam's first step is 0.5 in both directions: the learning rate, whatever the gradient. Then it
+# overshoots and turns back. After 40 steps it is farther from the minimum than plain SGD. On a
+# smooth valley without noise, momentum is hard to beat. Adam's strength shows in the next question.
 #
 # **Predict, then run.** Somebody measures the loss in cents instead of euros: it becomes 100
 # times as large, and so does the gradient. The learning rates stay as they are. Where are the
@@ -332,23 +335,24 @@ assert np.allclose(ends["Adam"], paths["Adam"][-1], atol=1e-5)
 
 
 # %% [markdown]
-# Three are lost in space; Adam's path has not changed. A constant factor on the gradient cancels
-# in its fraction. This is why one learning rate, about 0.001 to 0.005, serves Adam for so many
-# networks, while SGD needs a new search for each.
+# Three diverge; Adam's path has not changed. A constant factor on the gradient cancels in its
+# fraction. This is why 0.001 is a reasonable first learning rate for Adam in very different
+# networks, while SGD needs a new search for each. (The best one still depends on the network and on
+# the number of steps: in section 6 it is 0.01.)
 #
 # ## 5. Two faults that a gradient check cannot see
 #
-# A gradient check compares `g` with finite differences. It says nothing of what an optimizer
-# makes of `g`. Both faults below were in published code, and both versions still train.
+# A gradient check compares `g` with finite differences. It does not test what an optimizer does
+# with `g`. Both faults below were in published code, and both versions still train.
 #
-# The first divides by $1 - \beta$ instead of $1 - \beta^t$. The second counts $t$ inside the loop
-# over the parameter arrays (here: the two entries of `p`), so that `t` runs too fast.
+# The first divides by $1 - \beta$ instead of $1 - \beta^t$. The second increments $t$ inside the
+# loop over the parameter arrays (here: the two entries of `p`), so that `t` grows too fast.
 
 
 # %%
 class AdamWithConstantCorrection(Adam):
     def step(self, p, g):
-        self.t = 1  # as if 1 - beta were the correction for ever
+        self.t = 1  # the correction of the first step, at every step
         self.m = self.beta1 * self.m + (1 - self.beta1) * g
         self.v = self.beta2 * self.v + (1 - self.beta2) * g**2
         mean, mean_square = self.m / (1 - self.beta1), self.v / (1 - self.beta2)
@@ -360,7 +364,7 @@ class AdamThatCountsArrays(Adam):
     def step(self, p, g):
         self.m, self.v = np.zeros(len(p)) + self.m, np.zeros(len(p)) + self.v
         for i in range(len(p)):
-            self.t += 1  # once for each array, and not once for each step
+            self.t += 1  # once for each array instead of once for each step
             self.m[i] = self.beta1 * self.m[i] + (1 - self.beta1) * g[i]
             self.v[i] = self.beta2 * self.v[i] + (1 - self.beta2) * g[i] ** 2
             mean = self.m[i] / (1 - self.beta1**self.t)
@@ -369,14 +373,14 @@ class AdamThatCountsArrays(Adam):
 
 
 # %% [markdown]
-# How do we find them? With an *oracle*: a second way to the same result, so plain that it has no
-# room for the same fault. The averages can be written as sums over all gradients so far, without
-# any recursion. That is slow, but nobody has to trust a counter.
+# How do we find them? With an *oracle*: a second way to the same result, so simple that it cannot
+# contain the same fault. The averages can be written as weighted averages of all gradients so far,
+# without a recursion. That is slow, but it needs no counter inside the formula.
 
 
 # %%
 def adam_oracle(gradients, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Where Adam must be after these gradients (T, P), from p = 0, by weighted averages."""
+    """Return where Adam must be after these gradients (T, P), from p = 0, by weighted averages."""
     p = np.zeros(gradients.shape[1])
     for t in range(1, len(gradients) + 1):
         age = np.arange(t)[::-1]  # the newest gradient has age 0
@@ -388,7 +392,7 @@ def adam_oracle(gradients, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
 
 # %% [markdown]
 # **Predict, then run.** We compare after 1 step and after 10 steps, with one parameter and with
-# two. Which of the four cases reveal which fault?
+# two. Which of the four columns reveal which fault?
 
 # %%
 print("                             1 step      1 step     10 steps    10 steps")
@@ -404,27 +408,27 @@ for kind in (Adam, AdamWithConstantCorrection, AdamThatCountsArrays):
     print(f"{kind.__name__:27s}", "   ".join(f"{error:9.1e}" for error in errors))
 
 # %% [markdown]
-# After one step, the first fault is invisible: $1 - \beta^1$ *is* $1 - \beta$. With one number the
-# second is invisible. Only the last column reveals both. A test of an optimizer needs at least
-# two parameters and several steps.
+# After one step, the first fault is invisible: $1 - \beta^1$ *is* $1 - \beta$. With one number, the
+# second fault is invisible. Only the last column reveals both. A test of an optimizer needs at
+# least two parameters and several steps.
 #
-# How wrong is the first fault? Compare its step with the right one, for averages that are the
-# same in both:
+# How wrong is the first fault? Compare its step with the right one, for the same averages $m$ and
+# $v$:
 
 # %%
 for t_now in (1, 10, 100, 1000, 10000):
-    too_long = (1 - 0.9**t_now) / (1 - 0.9) * np.sqrt((1 - 0.999) / (1 - 0.999**t_now))
-    print(f"step {t_now:5d}: {too_long:.2f} times the right step")
+    ratio = (1 - 0.9**t_now) / (1 - 0.9) * np.sqrt((1 - 0.999) / (1 - 0.999**t_now))
+    print(f"step {t_now:5d}: {ratio:.2f} times the right step")
 
 # %% [markdown]
-# The first step is right; by step 10 they are twice too long, and in the end a third of what they
-# should be: the learning rate that you set is not the one you get. Nothing crashes, and the curves
-# look fine. This is why it was not noticed.
+# The first step is right. By step 10 the steps are twice as long as they should be, and in the end
+# a third of the right length: the learning rate that you set is not the one you get. Nothing
+# crashes, and the curves look normal. This is why nobody noticed.
 #
 # ## 6. The package's optimizers, on a real network
 #
-# `numpymlp/optimizers.py` holds the same formulas, on the same two vectors, with all arithmetic
-# in place. First we make sure that they are the same: 50 noisy steps of each.
+# `numpymlp/optimizers.py` has the same formulas, on the same two vectors, with all arithmetic
+# in place. First we make sure that they agree: 50 noisy steps of each.
 
 # %%
 pairs = {
@@ -435,28 +439,26 @@ pairs = {
     "Adam, epsilon 1e-16": (Adam(0.1, epsilon=1e-16), numpymlp.Adam(0.1, epsilon=1e-16)),
 }
 for name, (ours, package) in pairs.items():
-    p, q = np.zeros(1000), np.zeros(1000)
+    p, p_package = np.zeros(1000), np.zeros(1000)
     for g in np.random.default_rng(2).normal(0.5, 1.0, size=(50, 1000)):
         ours.step(p, g)
-        package.step(q, g)
-    print(f"{name:25s} largest difference {abs(p - q).max():.1e}")
-    assert abs(p - q).max() < (1e-3 if name == "Adam" else 1e-11)
+        package.step(p_package, g)
+    difference = abs(p - p_package).max()
+    print(f"{name:25s} largest difference {difference:.1e}")
+    assert difference < (1e-3 if name == "Adam" else 1e-11)
 
 # %% [markdown]
-# The first three agree to rounding. Adam differs a little, and the last line shows why: with a tiny
-# $\epsilon$ it agrees too. The package folds both corrections into the step size,
-# $a \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$, because one number is cheaper to correct than two
-# vectors. It also leaves out the factors $1 - \beta_1$ and $1 - \beta_2$: its `m` and `v` are sums,
-# $m \leftarrow \beta_1 m + g$. Divided by the sum of their weights,
-# $1 + \beta + \dots + \beta^{t-1} = (1 - \beta^t) / (1 - \beta)$, they are the same corrected
-# means, and that division is folded in, too. Then $\epsilon$ is added to the *uncorrected* root,
-# which matters where a gradient is almost 0. The paper allows both (end of its section 2); PyTorch
-# adds $\epsilon$ as we did, scikit-learn as the package does.
+# The first three agree up to rounding. Adam differs a little, and the last line shows why: with a
+# tiny $\epsilon$ it agrees too. The package puts both corrections into the learning rate,
+# $a \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$, because it is cheaper to correct one number than two
+# vectors. Then $\epsilon$ is added to the *uncorrected* root, which matters where a gradient is
+# almost 0. The paper allows both forms (end of its section 2). PyTorch adds $\epsilon$ as we did,
+# scikit-learn as the package does.
 #
 # Now a network: 784-64-10 on 5,000 digits. The last four lines of the loop are the same for every
 # optimizer: forward, loss, backward, step. (`factor` multiplies the learning rate of one step;
-# until section 7 it is 1.) The last 10,000 training pictures are held back to compare settings:
-# they are the *validation* set. The test set stays untouched.
+# until section 7 it is 1.) We hold back the last 10,000 training images to compare settings: they
+# are the *validation* set. The test set stays untouched.
 
 # %%
 (x_train, y_train), _ = numpymlp.load_mnist()
@@ -495,23 +497,23 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# All begin with the same weights and see the same batches, and each has about a third of its best
+# All begin with the same weights and see the same batches. Each has about a third of its best
 # learning rate, as the next picture will show (Nesterov has that of momentum). Plain SGD is last.
 # Momentum reaches after about 50 steps, and Adam after about 35, what SGD reaches after 100.
 #
-# How much does the learning rate matter? Each line below is one optimizer, each point a training
-# of 100 steps with another learning rate.
+# How much does the learning rate matter? In the next picture, each line is an optimizer, and each
+# point is a training run of 100 steps with another learning rate.
 
 # %%
 rates = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 kinds = {
-    "SGD": lambda rate: numpymlp.SGD(rate),
-    "momentum 0.9": lambda rate: numpymlp.SGD(rate, momentum=0.9),
-    "Adam": lambda rate: numpymlp.Adam(rate),
+    "SGD": (lambda rate: numpymlp.SGD(rate), RUN_COLOURS[0]),
+    "momentum 0.9": (lambda rate: numpymlp.SGD(rate, momentum=0.9), RUN_COLOURS[1]),
+    "Adam": (lambda rate: numpymlp.Adam(rate), RUN_COLOURS[3]),  # pink, as above
 }
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 tidy(axes, "After 100 steps", "learning rate (log scale)", "validation accuracy (%)", grid="y")
-for (name, kind), colour in zip(kinds.items(), RUN_COLOURS, strict=False):
+for name, (kind, colour) in kinds.items():
     accuracies = [100 * train(kind(rate))[1].accuracy for rate in rates]
     axes.plot(rates, accuracies, "o-", color=colour, label=name)
 axes.set_xscale("log")
@@ -519,17 +521,18 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Each optimizer has its own hill. SGD is best at 0.3, momentum at 0.1, Adam at 0.01. On the left
-# of the hill, momentum does at 0.001 to 0.03 what SGD needs ten times as much for: the factor of
-# section 3. On the right, momentum and Adam fall steeply. Compare optimizers only at a learning
-# rate that suits each; a picture with the same rate for all says nothing.
+# Each optimizer has its best learning rate. For SGD it is 0.3, for momentum 0.1, for Adam 0.01.
+# Below the best one, momentum at 0.001 to 0.03 does what SGD does at a learning rate ten times as
+# large: the factor of section 3. Above the best one, momentum and Adam get worse quickly. Compare
+# optimizers only at a learning rate that suits each; a comparison at one learning rate for all
+# says nothing.
 #
-# ## 7. A learning rate that moves
+# ## 7. A learning rate that changes
 #
-# Large steps are good for getting there, small steps for settling. A *schedule* gives the factor on
-# the learning rate at each step. The package has four, for every optimizer: `Constant` leaves it at
-# 1; `StepDecay` multiplies it by 0.3 after each fifth of the training; `Cosine` falls from 1 to 0
-# along half a wave; `OneCycle` rises in a straight line for a tenth of the training, then falls to
+# Large steps make fast progress, small steps come close to the minimum. A *schedule* gives the
+# factor on the learning rate at each step. The package has four, for every optimizer. `Constant` leaves it
+# at 1. `StepDecay` multiplies it by 0.3 after each fifth of the training run. `Cosine` falls from 1
+# to 0 along half a wave. `OneCycle` rises in a straight line during the first tenth, then falls to
 # 0.
 
 # %%
@@ -543,7 +546,7 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Now with smaller batches, 20 samples each, whose gradients are noisier: 1,000 steps of Adam.
+# Now smaller batches, 20 samples each. Their gradients are noisier. We take 1,000 steps of Adam.
 
 # %%
 for schedule in schedules:
@@ -552,8 +555,9 @@ for schedule in schedules:
 
 # %% [markdown]
 # The same network, the same batches, the same number of steps: a learning rate that falls gains one
-# to two percentage points. At the end of training, a constant one keeps stepping over the minimum
-# and back. `OneCycle` takes small steps first, while the weights are still random. Page 08 uses it.
+# to two percentage points. With a constant one, the steps at the end are too long and keep jumping
+# over the minimum. `OneCycle` takes small steps first, while the weights are still random. Page 08
+# uses it.
 #
 # ## Checks
 
@@ -573,18 +577,20 @@ print("all checks passed")
 # ## In five lines
 #
 # 1. Gradient descent steps against the gradient; the steepest direction limits the learning rate.
-# 2. An average that forgets starts too low; dividing by $1 - \beta^t$ repairs it.
-# 3. Momentum adds up what gradients agree on, and cancels what they do not.
+# 2. A moving average that starts at 0 is too small at first; dividing by $1 - \beta^t$ corrects it.
+# 3. Momentum adds up gradients that agree and cancels those that do not.
 # 4. Adam divides by the gradient's typical size, so a constant factor on the loss does not matter.
 # 5. Test an optimizer with an oracle, over several steps and at least two parameters.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/07_optimizers.py`. Then `pytest tutorials/exercises -k 07`, run from
-# the repository's root, tells you what is still wrong.
+# Fill in [tutorials/exercises/07_optimizers.py](exercises/07_optimizers.py). Then
+# `.venv/bin/pytest tutorials/exercises -k 07`, run from the repository's root, tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/optimizers.py`, the same formulas in place and in blocks that fit the
-# processor's cache, then `numpymlp/schedules.py`. In the course: `08_train_and_look_inside.py`,
-# where a network learns from all of MNIST.
+# In the package: [numpymlp/optimizers.py](../numpymlp/optimizers.py), the same formulas with all
+# arithmetic in place, then [numpymlp/schedules.py](../numpymlp/schedules.py). In the course:
+# [08 Train on MNIST and look inside](08_train_and_look_inside.ipynb), where a network learns from
+# all of MNIST.
