@@ -530,10 +530,10 @@ plt.show()
 # ## 7. A learning rate that changes
 #
 # Large steps make fast progress, small steps come close to the minimum. A *schedule* gives the
-# factor on the learning rate at each step. The package has four, for every optimizer. `Constant` leaves it
-# at 1. `StepDecay` multiplies it by 0.3 after each fifth of the training run. `Cosine` falls from 1
-# to 0 along half a wave. `OneCycle` rises in a straight line during the first tenth, then falls to
-# 0.
+# factor on the learning rate at each step. The package has four, for every optimizer. `Constant`
+# leaves it at 1. `StepDecay` multiplies it by 0.3 after each fifth of the training run. `Cosine`
+# falls from 1 to 0 along half a wave. `OneCycle` rises in a straight line during the first tenth,
+# then falls to 0.
 
 # %%
 schedules = [numpymlp.Constant(), numpymlp.StepDecay(), numpymlp.Cosine(), numpymlp.OneCycle()]

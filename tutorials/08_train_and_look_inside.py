@@ -4,13 +4,14 @@
 # ## What you will build
 #
 # A network that reads about 98 % of handwritten digits that it has never seen, after a few seconds
-# of training. Then you open it: what its neurons look for, where it errs, and whether it knows when
-# it is unsure.
+# of training. Then you look inside: at the weights of its neurons, at its mistakes, and at its
+# confidence.
 #
 # ## What you need
 #
-# `05_layers_as_classes.py` for the network, `07_optimizers.py` for Adam and its schedule,
-# `03_softmax.py` for probabilities.
+# [05 Layers as classes](05_layers_as_classes.ipynb) for the network,
+# [07 Optimizers](07_optimizers.ipynb) for Adam and its schedule, [03 Softmax](03_softmax.ipynb) for
+# probabilities.
 #
 # ## Symbols
 #
@@ -18,9 +19,10 @@
 # |---|---|---|---|
 # | $N$ | `len(x)` | | number of samples |
 # | $x$ | `x_train`, `x_val`, `x_test` | (N, 784) | images, pixels from 0 to 1 |
-# | $y$ | `y_train`, `y_val`, `y_test` | (N,) | the true digits |
+# | $y$ | `y_train`, `y_val`, `y_test` | (N,) | targets: the true digits |
 # | $W$ | `network.layers[0].W` | (784, 128) | weights from the pixels to the hidden units |
-# | $p$ | `probabilities` | (N, 10) | what the network answers, after softmax |
+# | | `probabilities` | (N, 10) | the network's output after softmax |
+# | $q$ | `accuracy` | number | share of correct predictions |
 
 # %%
 import tempfile
@@ -31,16 +33,17 @@ import numpy as np
 
 from numpymlp import (
     Adam,
-    Network,
     OneCycle,
     SoftmaxCrossEntropy,
     Trainer,
     evaluate,
+    load,
     load_mnist,
     metrics,
     minibatches,
     mlp,
     plots,
+    save,
     train_validation_split,
 )
 from numpymlp.plots.style import INK, RUN_COLOURS, tidy
@@ -51,12 +54,12 @@ from numpymlp.plots.style import INK, RUN_COLOURS, tidy
 # ## 1. Three sets, for three questions
 #
 # - The **training set** answers: which weights? The network learns from it.
-# - The **validation set** answers: which settings? How many epochs, which learning rate. You look
+# - The **validation set** answers: which settings? How many epochs, which learning rate? You look
 #   at it as often as you like, and with each look you fit your choices to it a little.
-# - The **test set** answers: how good is it in the end? You choose nothing by it.
+# - The **test set** answers: how good is the network in the end? You choose nothing by it.
 #
-# MNIST comes in two parts. We hold out a tenth of the first for validation: at random, but so that
-# each digit is as frequent in both parts.
+# MNIST comes in two parts. We hold out a tenth of the first part for validation: at random, but so
+# that each digit is as frequent in both.
 
 # %%
 (x_all, y_all), (x_test, y_test) = load_mnist()
@@ -87,13 +90,13 @@ first = evaluate(network, loss, x_val, y_val)
 print(f"loss {first.loss:.2f} (ln 10 = {np.log(10):.2f}), accuracy {100 * first.accuracy:.1f} %")
 
 # %% [markdown]
-# Close to $\ln 10$, the loss of somebody who gives each digit the probability 1/10, and an accuracy
-# of about one in ten. If a network of your own starts at 30, something is wrong before training has
-# begun.
+# The loss is close to $\ln 10$, the loss of a model that gives each digit the probability 1/10. The
+# accuracy is about one in ten. If your own network starts with a loss of 30, something is wrong
+# before training has begun.
 #
 # ## 3. Train
 #
-# This is the loop of the last pages, once more, over one epoch: forward, loss, backward, step.
+# This is the loop of the last pages once more, over one epoch: forward, loss, backward, step.
 
 # %%
 optimizer, rng, values = Adam(1e-3), np.random.default_rng(1), []
@@ -107,9 +110,9 @@ print(f"{len(values)} steps; loss at the first {values[0]:.2f}, mean of the last
 print(f"{np.mean(values[-50:]):.2f}")
 
 # %% [markdown]
-# `Trainer` is this loop, with what you would otherwise write around it: validation after each
-# epoch, a schedule, a history. We start again from random weights, and let a *callback*, a function
-# that is called after each epoch, keep a copy of the first layer's weights for later.
+# `Trainer` is this loop with the usual additions: validation after each epoch, a schedule, a
+# history. We start again from random weights. A *callback*, a function that the trainer calls after
+# each epoch, keeps a copy of the first layer's weights for later.
 
 # %%
 network = mlp([784, 128, 10], rng=np.random.default_rng(0))
@@ -142,9 +145,9 @@ figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# Left, the loss; right, the accuracy; below, the learning rate at the end of each epoch, which
+# Left is the loss, right the accuracy. Below is the learning rate at the end of each epoch, which
 # `OneCycle` brings down to 0 (its short rise lies within the first epoch). Solid lines are the
-# validation set, dashed ones the training set. The star marks the epoch with the lowest validation
+# validation set, dashed lines the training set. The star marks the epoch with the lowest validation
 # loss.
 #
 # **Predict, then run.** In the first epoch the training loss is far *above* the validation loss.
@@ -158,14 +161,13 @@ print(f"last epoch:   running train loss {last['running_train_loss']:.4f}")
 print(f"now, all training samples again:  {clean.loss:.4f}")
 
 # %% [markdown]
-# The running loss is the mean over all batches of the epoch, while the weights still moved: in the
-# first epoch it contains the bad beginning. The validation loss is measured after the epoch. That
-# is the whole secret. Measured again with the final weights, the training loss is a little lower
-# than its last running value.
+# The running loss is the mean over all batches of the epoch, measured while the weights change. In
+# the first epoch it includes the high losses of the beginning. The validation loss is measured
+# after the epoch. That explains the difference. Measured again with the final weights, the training
+# loss is a little lower than its last running value.
 #
-# Compare the clean numbers, and you see something else: the loss on the training set is several
-# times smaller than on validation samples. The network partly knows its training digits by heart.
-# Page 09 treats this.
+# Compare that last number with the validation loss: the loss on the training set is several times
+# smaller. The network has partly memorized its training digits. Page 09 shows what to do about it.
 #
 # ## 5. The test set, once
 
@@ -177,19 +179,21 @@ standard_error = np.sqrt(accuracy * (1 - accuracy) / len(y_test))
 print(f"test accuracy {100 * accuracy:.2f} % +- {100 * standard_error:.2f} %")
 
 # %% [markdown]
-# Close to 98 %. The second number says how far the result depends on which 10,000 digits happen to
-# be in the test set. The share of hits among $N$ independent tries, each of which is a hit with
-# probability $q$, has the standard error $\sqrt{q\,(1 - q) / N}$, here about 0.15 percentage
-# points. Two networks that differ by 0.1 points on one test set may well be equally good.
+# Close to 98 %. The second number says how much the result depends on which 10,000 digits happen to
+# be in the test set. If each of $N$ independent samples is read correctly with probability $q$, the
+# share of correct answers has the standard error $\sqrt{q\,(1 - q) / N}$, here about 0.15
+# percentage points. Two networks that differ by 0.1 points on one test set may well be equally
+# good.
 #
-# From here on we look at the test digits in detail. That is allowed, because nothing is chosen by
+# From here on we look at the test digits in detail. That is allowed, because we choose nothing by
 # them any more.
 #
 # ## 6. What do the hidden units look for?
 #
-# Each hidden unit has 784 weights, one for each pixel. So its weights are a picture, too. We draw
-# some units before training and after each epoch. Red weights are positive: ink there excites the
-# unit. Blue weights are negative: ink there inhibits it.
+# Each hidden unit has 784 weights, one for each pixel, so its weights are a picture too. We draw
+# the five units of 128 whose weights changed most, before training and after each epoch. Red
+# weights are positive: ink there raises the unit's value. Blue weights are negative: ink there
+# lowers it.
 
 # %%
 figure = plots.weights_filmstrip(snapshots, range(7))
@@ -197,9 +201,10 @@ figure.set_dpi(80)
 figure
 
 # %% [markdown]
-# At the start, noise. After one epoch, strokes, which get sharper: blue bars and arcs, with red
-# beside them. Such a unit says: no ink here, but ink next to it. It is a detector for pieces of
-# lines. Nobody told the network to look for strokes; they are what lowers the loss.
+# At the start there is noise. After one epoch there are strokes, and they get sharper: blue bars
+# and arcs, with red beside them. Such a unit responds where there is no ink, but ink next to it: it
+# detects pieces of lines. Nobody told the network to look for strokes; it found that they lower the
+# loss. These five are the clearest. Most units drawn at random look much more like noise.
 #
 # **Predict, then run.** The outermost corners keep their noise from the start. Why?
 
@@ -211,9 +216,9 @@ print(f"largest change of their weights: {change.max()}")
 
 # %% [markdown]
 # These pixels are always 0, and the gradient of a weight is its input times something:
-# $dW = x^T dy$. No ink, no gradient: the weights stay exactly where they were drawn.
+# $dW = x^T dy$. No ink, no gradient: the weights keep their first random values.
 #
-# ## 7. One digit on its way
+# ## 7. One digit through the network
 
 # %%
 i = 0
@@ -224,12 +229,12 @@ figure
 
 # %% [markdown]
 # From left to right: the image, the outputs of the 128 hidden units, the probabilities. Bright
-# cells are units that found what they look for. About half of the units are 0: ReLU cut them off.
-# The last layer weighs what is left, and is sure.
+# cells are units with a large output. About half of the units are 0, because ReLU sets negative
+# values to 0. The last layer combines the others, and gives one digit almost all the probability.
 #
 # ## 8. Mistakes
 #
-# About 220 of 10,000 test digits are read wrongly. First the ones where the network was surest:
+# The network misreads about 220 of the 10,000 test digits. These are its most confident mistakes:
 
 # %% tags=["main"]
 figure = plots.mistakes(x_test, y_test, probabilities, limit=12)
@@ -237,8 +242,8 @@ figure.set_dpi(80)
 figure
 
 # %% [markdown]
-# Each image with its true class, and the two most probable answers. Some of these would be hard for
-# you too, and some are clear to us and not to the network: it does not know that digits are made of
+# Each image is shown with its true class and the two most probable answers. Some would be hard for
+# you too. Others are clear to us but not to the network: it does not know that digits consist of
 # strokes that may be moved, turned or thickened.
 #
 # Which digits are taken for which? The **confusion matrix** counts it: a row for each true digit, a
@@ -254,9 +259,9 @@ figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# The diagonal, green, is right; all else is a mistake, the darker the more frequent. (The left
-# half counts samples, the right half gives each row in percent.) Now the most frequent ones, in
-# words:
+# The green diagonal counts right answers. Every other cell counts mistakes; darker means more
+# frequent. (The left half counts samples, the right half shows each row in percent.) These are the
+# most frequent mistakes:
 
 # %%
 for confusion in metrics.most_confused(matrix, 5):
@@ -267,17 +272,17 @@ for confusion in metrics.most_confused(matrix, 5):
 #
 # ## 9. Does it know when it is unsure?
 #
-# If the network says "a 3, with probability 0.8", it should be right in 80 % of such cases. A
-# network for which this holds is called *calibrated*. Sort the answers by how sure they are, and
-# count:
+# The largest probability of a sample is the network's *confidence* in its answer. Of all answers
+# with a confidence of 0.8, 80 % should be right. A network for which this holds at every confidence
+# is called *calibrated*. Group the answers by their confidence, and count:
 
 # %%
-sureness, right = probabilities.max(axis=1), answers == y_test
+confidence, right = probabilities.max(axis=1), answers == y_test
 for low, high in ((0.0, 0.6), (0.6, 0.9), (0.9, 0.99), (0.99, 1.01)):
-    inside = (sureness >= low) & (sureness < high)
-    mean_sureness, hits = 100 * sureness[inside].mean(), 100 * right[inside].mean()
-    print(f"sure from {low:.2f} to {min(high, 1):.2f}: {inside.sum():5d} digits, ", end="")
-    print(f"mean {mean_sureness:5.1f} % sure, {hits:5.1f} % right")
+    inside = (confidence >= low) & (confidence < high)
+    mean_confidence, hits = 100 * confidence[inside].mean(), 100 * right[inside].mean()
+    print(f"confidence {low:.2f} to {min(high, 1):.2f}: {inside.sum():5d} digits, ", end="")
+    print(f"mean confidence {mean_confidence:5.1f} %, {hits:5.1f} % right")
 
 # %%
 figure = plots.reliability_diagram(metrics.reliability_table(y_test, probabilities))
@@ -286,40 +291,41 @@ figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# Upper part: on the dashed line, a network would be as often right as it is sure. Lower part: how
-# many digits fall into each bin; almost all are in the last one. The title gives the *expected
-# calibration error*: the mean gap, each bin counted by its samples. It is small here, about half a
-# percent, because nearly all answers are sure and right. Look at the doubtful bins, though: there
-# the network tends to be surer than it should.
+# Upper part: on the dashed line, the accuracy equals the confidence. Lower part: how many digits
+# fall into each bin; almost all are in the last one. The title gives the *expected calibration
+# error*: the mean gap between confidence and accuracy, with each bin weighted by its number of
+# samples. It is small here, about half a percent, because nearly all answers are confident and
+# right. But look at the bins with low confidence: there the network tends to be overconfident.
 #
-# Sureness is useful even so. If you hand the least sure digits to a human, how many mistakes are
-# left among the rest?
+# The confidence is useful even so. If a human reads the digits with the lowest confidence, how many
+# mistakes are left among the others?
 
 # %%
-order = np.argsort(-sureness)  # the surest first
-kept = np.arange(1, len(order) + 1) / len(order)
+order = np.argsort(-confidence)  # the most confident first
+answered = np.arange(1, len(order) + 1) / len(order)
 errors = 100 * np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
 figure, axes = plt.subplots(figsize=(8, 2.8), layout="constrained")
-tidy(axes, "Answer only where you are sure", "share of digits answered (%)", "errors (%)", grid="y")
-axes.plot(100 * kept, errors, color=RUN_COLOURS[0])
+title = "Answer only where the confidence is high"
+tidy(axes, title, "share of digits answered (%)", "errors (%)", grid="y")
+axes.plot(100 * answered, errors, color=RUN_COLOURS[0])
 axes.axvline(95, color=INK, linewidth=1, linestyle=":")
 plt.show()
-print(f"answering the surest 95 %: {errors[int(0.95 * len(order)) - 1]:.2f} % errors")
-print(f"answering all:             {errors[-1]:.2f} % errors")
+print(f"answering the most confident 95 %: {errors[int(0.95 * len(order)) - 1]:.2f} % errors")
+print(f"answering all:                     {errors[-1]:.2f} % errors")
 
 # %% [markdown]
-# Leaving one digit in twenty to a human takes away most of the errors.
+# Leaving one digit in twenty to a human removes most of the errors.
 #
-# ## 10. Keep it
+# ## 10. Save the network
 #
 # A model file holds the architecture and all parameters as one vector (a second one, for batch
-# normalization, is empty here). Whoever loads it gets the same answers.
+# normalization, is empty here). The loaded network gives the same answers.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "digits.npz"
-    network.save(path)
-    loaded = Network.load(path)
+    save(network, path)
+    loaded = load(path)
 print(loaded)
 
 # %% [markdown]
@@ -339,18 +345,22 @@ print("all checks passed")
 # %% [markdown]
 # ## In five lines
 #
-# 1. Train on one set, choose on a second, judge once on a third.
-# 2. A running training loss and a clean validation loss are measured at different times.
-# 3. Hidden units become detectors for pieces of lines, because that lowers the loss.
-# 4. The confusion matrix says which classes are mixed up; the mistakes themselves say why.
-# 5. Calibration asks whether "80 % sure" is right in 80 % of the cases.
+# 1. Train on one set, choose settings on a second, evaluate once on a third.
+# 2. A running training loss and a validation loss are measured at different times.
+# 3. Some hidden units become detectors for pieces of lines, because that lowers the loss.
+# 4. The confusion matrix shows which classes are mixed up; the misread images show why.
+# 5. Calibration asks whether answers with a confidence of 80 % are right in 80 % of the cases.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/08_train_and_look_inside.py`. Then `pytest tutorials/exercises -k
-# 08`, run from the repository's root, tells you what is still wrong.
+# Fill in
+# [tutorials/exercises/08_train_and_look_inside.py](exercises/08_train_and_look_inside.py). Then
+# `.venv/bin/pytest tutorials/exercises -k 08`, run from the repository's root, tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/training/trainer.py`, where the four lines stand inside the `Trainer`, then
-# `numpymlp/metrics/` and `numpymlp/plots/`. In the course: `09_when_it_goes_wrong.py`.
+# In the package: [numpymlp/training/trainer.py](../numpymlp/training/trainer.py), which has the
+# four lines inside the `Trainer`, then [numpymlp/metrics/](../numpymlp/metrics/__init__.py) and
+# [numpymlp/plots/](../numpymlp/plots/__init__.py). In the course:
+# [09 When it goes wrong](09_when_it_goes_wrong.ipynb).

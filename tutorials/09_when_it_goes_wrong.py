@@ -3,24 +3,25 @@
 #
 # ## What you will build
 #
-# A ladder of small tests that every network should climb before you train it for hours; a
-# collection of failures, made on purpose, with their symptoms and causes; and a comparison of the
-# cures for overfitting. The best of them leads a larger network beyond 99 %.
+# Four short sanity tests that every network should pass before you train it for hours; a collection
+# of failures, made on purpose, with their symptoms and causes; and a comparison of the cures for
+# overfitting. The best of them brings a larger network beyond 99 %.
 #
 # ## What you need
 #
-# `07_optimizers.py` and `08_train_and_look_inside.py`.
+# [07 Optimizers](07_optimizers.ipynb) and
+# [08 Train on MNIST and look inside](08_train_and_look_inside.ipynb).
 #
 # ## Symbols
 #
 # | formula | code | shape | meaning |
 # |---|---|---|---|
 # | $L$ | `value`, `loss` | number | the loss of a batch, or of a set |
-# | $x, y$ | `x`, `y` | (N, 784), (N,) | images and labels |
+# | $x, y$ | `x`, `y` | (N, 784), (N,) | images and targets |
 # | $dW$ | `network.named_gradients()["0.W"]` | (in, out) | gradient of a layer's weights |
-# | $\lambda$ | `strength` | number | price of large weights in an L2 penalty |
+# | $\lambda$ | `L2Penalty(3e-3)` | number | strength of an L2 penalty on the weights |
 #
-# Exact numbers on this page may differ a little on your machine: failures amplify rounding.
+# Numbers on this page may differ a little on your machine: failures amplify rounding errors.
 
 # %%
 import csv
@@ -44,7 +45,7 @@ x_small, y_small = x_train[:5000], y_train[:5000]
 cross_entropy = numpymlp.SoftmaxCrossEntropy()
 
 # %% [markdown]
-# All experiments use this loop; it returns the loss of every step.
+# All experiments use this loop. It returns the loss of every step.
 
 
 # %%
@@ -63,45 +64,45 @@ def new_network(seed=0, **settings):
 
 
 # %% [markdown]
-# ## 1. The sanity ladder
+# ## 1. Four sanity tests
 #
-# Do not begin with a long training. Climb this ladder first, it takes seconds. If a rung breaks,
-# the fault lies near it.
+# Do not begin with a long training run. Run these four tests first; they take seconds. If one
+# fails, it tells you where to look.
 #
-# 1. **The first loss is $\ln K$** for $K$ classes. If not: the scale of inputs or weights, or the
-#    loss itself.
-# 2. **Twenty samples can be learned by heart.** If not: gradients or optimizer.
-# 3. **Without input, nothing is learned.** With all pixels 0 the loss stays at $\ln K$. If it falls
-#    below, the answer leaks in somewhere. (Our digits are about equally frequent. Otherwise the
-#    last bias learns how frequent each class is, and the loss falls without any leak.)
-# 4. **A little training helps on new samples.** If not: the labels do not belong to the inputs.
+# 1. **The first loss is $\ln K$** for $K$ classes. If not: look at the scale of inputs or weights,
+#    or at the loss itself.
+# 2. **The network can memorize twenty samples.** If not: look at gradients or optimizer.
+# 3. **Without input, it learns nothing.** With all pixels 0 the loss stays at $\ln K$. If it falls
+#    below, the answer leaks into the network some other way. (Our digits are about equally
+#    frequent. Otherwise the last bias learns how frequent each class is, and the loss falls without
+#    any leak.)
+# 4. **A short training run helps on new samples.** If not: the labels do not belong to the inputs.
 
 
 # %%
-def ladder(x, y, x_new, y_new, optimizer=Adam):
+def sanity_tests(x, y, x_new, y_new, optimizer=Adam):
     first = cross_entropy.forward(new_network().forward(x), y)
-    by_heart = train(new_network(), optimizer(1e-3), x[:20], y[:20], epochs=100)[-1]
+    memorized = train(new_network(), optimizer(1e-3), x[:20], y[:20], epochs=100)[-1]
     blind = np.mean(train(new_network(), optimizer(1e-3), 0 * x, y)[-20:])
     network = new_network()
     train(network, optimizer(1e-3), x, y)
     accuracy = evaluate(network, cross_entropy, x_new, y_new).accuracy
-    rungs = {
-        f"1 first loss {first:7.2f}": abs(first - np.log(10)) < 0.3,
-        f"2 by heart   {by_heart:7.3f}": by_heart < 0.01,
-        f"3 blind loss {blind:7.2f}": abs(blind - np.log(10)) < 0.1,
-        f"4 new digits {100 * accuracy:7.1f} %": accuracy > 0.5,
+    tests = {
+        f"1 first loss     {first:7.2f}": abs(first - np.log(10)) < 0.3,
+        f"2 twenty samples {memorized:7.3f}": memorized < 0.01,
+        f"3 without input  {blind:7.2f}": abs(blind - np.log(10)) < 0.1,
+        f"4 new digits     {100 * accuracy:7.1f} %": accuracy > 0.5,
     }
-    for text, holds in rungs.items():
-        print(f"{text:24s} {'holds' if holds else 'BREAKS'}")
-    return list(rungs.values())
+    for text, passed in tests.items():
+        print(f"{text:28s} {'passes' if passed else 'FAILS'}")
+    return list(tests.values())
 
 
-sound = ladder(x_small, y_small, x_val, y_val)
+sound = sanity_tests(x_small, y_small, x_val, y_val)
 
 # %% [markdown]
 # **Predict, then run.** Now two faults. In the first, the optimizer adds the gradient instead of
-# subtracting it. In the second, somebody shuffled the images and forgot the labels. Which rungs
-# break?
+# subtracting it. In the second, the images were shuffled and the labels were not. Which tests fail?
 
 
 # %%
@@ -111,17 +112,18 @@ class Uphill(Adam):
 
 
 print("the optimizer goes uphill")
-uphill = ladder(x_small, y_small, x_val, y_val, optimizer=Uphill)
+uphill = sanity_tests(x_small, y_small, x_val, y_val, optimizer=Uphill)
 print("\nimages shuffled, labels not")
-mixed = ladder(np.random.default_rng(2).permutation(x_small), y_small, x_val, y_val)
+mixed = sanity_tests(np.random.default_rng(2).permutation(x_small), y_small, x_val, y_val)
 
 # %% [markdown]
-# Going uphill breaks the second and the fourth. The mixed-up labels pass three rungs: a network can
-# learn twenty *wrong* labels by heart just as well. Only new samples reveal it.
+# The optimizer that goes uphill fails the second and the fourth test. The wrong labels pass three
+# tests: a network memorizes twenty *wrong* labels just as well. Only new samples reveal them.
 #
 # ## 2. Inputs that are not scaled
 #
-# The most common fault of all: pixels from 0 to 255 instead of 0 to 1. Watch the first losses.
+# This is the most common fault of all: pixels from 0 to 255 instead of 0 to 1. Look at the first
+# losses.
 
 # %%
 with np.errstate(over="ignore"):
@@ -136,9 +138,9 @@ with np.errstate(over="ignore"):
         print(f"  last {np.mean(values[-20:]):.3f}")
 
 # %% [markdown]
-# With large pixels the first loss is about 140 instead of 2.3, then it explodes, and it ends near
-# 2.3, the loss of pure guessing. The first rung of the ladder would have said so. Why is it stuck?
-# Look at the hidden units:
+# With large pixels the first loss is about 140 instead of 2.3. Then it explodes, and it ends near
+# 2.3, the loss of pure guessing. The first sanity test would have failed. Why does the loss stay
+# there? Look at the hidden units:
 
 # %%
 hidden = network.activations(255 * x_val)[1]  # after the ReLU: (6000, 64)
@@ -146,14 +148,14 @@ dead = (hidden == 0).all(axis=0)
 print(f"{dead.sum()} of {len(dead)} units are 0 for all 6,000 validation images")
 
 # %% [markdown]
-# With almost no hidden unit left, the last bias is nearly all that still learns, and it can only
-# guess.
+# Almost no hidden unit is left. The last bias still learns, but a bias can only guess.
 #
 # ## 3. Dead units
 #
-# A ReLU unit whose input is negative for *every* sample puts out 0, always. Its gradient is 0, too,
-# so it never comes back: it is dead. One huge step is enough. Huge steps come from unscaled inputs,
-# or from a learning rate that is too high. Here is the second cause, with pixels from 0 to 1:
+# A ReLU unit whose input is negative for *every* sample always returns 0. Its gradient is also 0,
+# so its weights stay as they are: it is dead. One huge step is enough for this. Huge steps come
+# from unscaled inputs, or from a learning rate that is too high. Here is the second cause, with
+# pixels from 0 to 1:
 
 # %%
 shares = {}
@@ -173,13 +175,13 @@ figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# With 0.3 the layer stays alive. With 1 and 2 most of its units die within the first steps, and the
-# curves hardly ever come down. (We look at 1,000 validation images: a unit that is 0 for all of
-# them may still answer to some training image, and come back.)
+# With 0.3 the layer stays alive. With 1 and 2 most of its units die within the first steps, and few
+# recover. (We look at 1,000 validation images. A unit that is 0 for all of them may still be
+# positive for some training image, and then it can recover.)
 #
 # **Cures**: scale the inputs; lower the learning rate, or let it rise slowly at the start
-# (`OneCycle`); or use `LeakyReLU`, which has a small slope below zero, so that no unit is ever cut
-# off completely.
+# (`OneCycle`); or use `LeakyReLU`, which has a small slope below zero, so that every unit has a
+# gradient.
 #
 # ## 4. All weights equal
 #
@@ -192,30 +194,38 @@ def constant(shape, rng):
     return np.full(shape, 0.01)
 
 
+x64 = x_small.astype(np.float64)
 for name, settings in (("0.01", {"initializer": constant}), ("random", {})):
-    network = new_network(**settings)
-    train(network, Adam(1e-3), x_small, y_small, epochs=3)
-    different = len(np.unique(network.layers[0].W, axis=1).T)
+    network = new_network(dtype=np.float64, **settings)
+    train(network, Adam(1e-3), x64, y_small, epochs=3)
+    different = len(np.unique(network.layers[0].W.round(6), axis=1).T)
     accuracy = evaluate(network, cross_entropy, x_val, y_val).accuracy
     print(f"start {name:6s}: {different:2d} different units, accuracy {100 * accuracy:.1f} %")
 
 # %% [markdown]
-# One. Units that start equal get equal gradients and stay equal for ever: 64 copies of one unit.
-# Only random weights let units take different roles.
+# One. Units with equal weights get equal gradients, so they stay equal: 64 copies of one unit. Only
+# random weights let units learn different features. (We compute in float64 here. In float32, some
+# machines round the sums of equal units differently, and after many steps a few of the copies
+# differ.)
 #
-# ## 5. Gradients that vanish on their way
+# ## 5. Vanishing gradients
 #
 # In a deep network each layer multiplies the gradient by its weights and by the slope of its
-# activation. The slope of the sigmoid is at most 1/4. We measure the gradient of each layer in a
-# network with six hidden layers, before training: its *root mean square* per weight, which does not
-# depend on how many weights a layer has.
+# activation. The slope of the sigmoid is at most 1/4. We take a network with six hidden layers,
+# before training, and measure the gradient of each layer as its *root mean square* (RMS) per
+# weight, which does not depend on how many weights a layer has.
+#
+# We compare three networks. The third has the weights that `mlp` draws for ReLU by default, *He
+# initialization*: random numbers with the variance $2 / \text{inputs}$, chosen so that signals keep
+# their size through ReLU layers (He, Zhang, Ren and Sun, 2015).
 
 # %%
 designs = {
     "sigmoid": {"activation": "sigmoid"},
     "ReLU, weights too small": {"activation": "relu", "initializer": Normal(0.05)},
-    "ReLU, He's weights": {"activation": "relu"},
+    "ReLU, He initialization": {"activation": "relu"},
 }
+
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
 tidy(axes, "Before training", "layer, from the input on", "gradient, RMS per weight", grid="y")
@@ -239,17 +249,19 @@ for name, network in deep.items():
 
 # %% [markdown]
 # With the sigmoid, the gradient of the first layer is more than ten thousand times smaller than
-# that of the last. With plain SGD that layer would hardly move; Adam divides by the size, so it
-# does. But each sigmoid also shrinks the differences between two images, so that the last layer
-# sees nearly the same numbers for all of them, and no division brings those back. With weights that
-# are too small, it is the same in a milder form. He's weights have the variance
-# $2 / \text{inputs}$, chosen so that signals keep their size through ReLU layers: the line is
-# almost flat. (`numpymlp/initializers.py` has the sources.)
+# that of the last. With plain SGD the first layer would hardly move. Adam divides by the gradient's
+# size, so the layer moves. But each sigmoid also shrinks the differences between two images, so
+# that the last layer sees nearly the same numbers for all of them. No optimizer can restore those
+# differences.
+#
+# Weights that are too small have the same effect, but it is weaker. With He initialization the
+# gradient grows only about fivefold from the first layer to the last.
+# ([numpymlp/initializers.py](../numpymlp/initializers.py) has the sources.)
 #
 # ## 6. Divergence
 #
-# Sometimes the numbers leave the range of float32. The hand-written loop goes on, with NaN for
-# everything. The `Trainer` stops, puts the last good weights back, and says where it began:
+# Sometimes the numbers exceed the range of float32. The hand-written loop then goes on with NaN
+# everywhere. The `Trainer` stops, restores the last good weights, and says where it began:
 
 # %%
 network = mlp([784, 64, 64, 10], "leaky_relu", rng=np.random.default_rng(0))
@@ -261,13 +273,13 @@ except numpymlp.TrainingDiverged as error:
     print(message.replace(". ", ".\n").replace("; ", ";\n"))
 
 # %% [markdown]
-# When a loss becomes NaN, look for the *first* number that broke, not for the last; the later ones
-# are only infected.
+# When a loss becomes NaN, look for the *first* number that is not finite. The later ones only
+# follow from it.
 #
 # ## 7. Overfitting
 #
-# From here on, nothing is broken. The network learns, only the wrong thing. We give it 1,000
-# training digits, of which a network with 256 hidden units can learn every single one by heart.
+# From here on there is no fault in the code. The network learns, but it memorizes. We give it 1,000
+# training digits; a network with 256 hidden units can memorize all of them.
 
 
 # %%
@@ -285,29 +297,29 @@ def larger(**settings):
 
 histories = {"plain": fit(larger())}
 curves = {name: column for name, column in histories["plain"].items() if name != "learning_rate"}
-figure = plots.learning_curves(curves, title="1,000 digits, learned by heart")
+figure = plots.learning_curves(curves, title="1,000 digits, memorized")
 figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# The dashed training loss falls and falls, to 0.002. The validation loss turns at epoch 7 and
+# The dashed training loss falls to 0.002. The validation loss has its minimum at epoch 7 and then
 # *rises* (slowly, on this scale; a later picture shows it larger), while the validation accuracy
-# hardly changes. Both are right: the number of mistakes stays the same, but the network grows ever
-# surer of them, and the loss punishes that.
+# hardly changes. Both are right: the number of mistakes stays the same, but the network becomes
+# more and more confident in them, and the loss punishes that.
 #
 # Four cures, each a few lines in the package:
 #
-# - **Early stopping**: end when the validation loss no longer falls; go back to the best weights.
-# - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. Large weights must pay for
-#   themselves. AdamW's *weight decay* shrinks them at each step instead: with the learning rate
-#   0.002 and a decay of 1, by 0.2 %.
-# - **Dropout**: switch off a random half of the hidden units, anew for each sample in each step,
-#   and double the others, so that their sum keeps its size; in evaluation all units work. No unit
-#   can rely on another's memory.
-# - **More data**, or data that you make: shift, turn and bend every digit a little, anew in each
-#   epoch. The label stays true. This is called *augmentation*.
+# - **Early stopping**: stop when the validation loss no longer falls; go back to the best weights.
+# - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. A weight then grows only if it
+#   lowers the rest of the loss by more. AdamW's *weight decay* shrinks the weights at each step
+#   instead: with the learning rate 0.002 and a decay of 1, by 0.2 %.
+# - **Dropout**: set a random half of the hidden units to 0, drawn anew for each sample in each
+#   step, and double the others, so that their sum keeps its size. In evaluation all units work. No
+#   unit can rely on another one.
+# - **More data**, or data that you make: shift, turn and bend every digit a little, differently in
+#   each epoch. The label stays true. This is called *augmentation*.
 #
-# For the last one, look at what it does:
+# Here is what augmentation does:
 
 # %%
 distort = Distortion(shift=1, rotation=10, scaling=0.1, alpha=34)
@@ -325,21 +337,21 @@ axes.set_title("Left: three digits. Right: nine distorted copies of each", fonts
 plt.show()
 
 # %% [markdown]
-# Up to a pixel of shift, 10 degrees of rotation, 10 % of scaling, and an *elastic* distortion, as
-# if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read almost all; to
-# the network they are new.
+# Up to one pixel of shift, 10 degrees of rotation, 10 % of scaling, and an *elastic* distortion, as
+# if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read almost all of
+# them. To the network they are new.
 #
-# **Predict, then run.** Order them by their validation accuracy before you look: early stopping,
+# **Predict, then run.** Order these by their validation accuracy before you look: early stopping,
 # penalty, weight decay, dropout, augmentation, and ten times the data for comparison.
-# (`decay_mask` is 1 for weights and 0 for biases, which should not shrink. Ten times the data for 3
-# epochs make as many steps as the others.)
+# (`decay_mask` is 1 for weights and 0 for biases, which should not shrink. Three epochs with ten
+# times the data take as many steps as 30 epochs of the others.)
 
 # %%
-decayed, regular = larger(), numpymlp.L2Penalty(3e-3)
-adamw = numpymlp.AdamW(decayed.decay_mask, 2e-3, weight_decay=1.0)
+decayed, penalty = larger(), numpymlp.L2Penalty(3e-3)
+adamw = numpymlp.AdamW(2e-3, weight_decay=1.0, mask=decayed.decay_mask)
 histories |= {
     "early stopping": fit(larger(), early_stopping=numpymlp.EarlyStopping(patience=5)),
-    "L2 penalty": fit(larger(), penalty=regular),
+    "L2 penalty": fit(larger(), penalty=penalty),
     "weight decay": fit(decayed, adamw),
     "dropout": fit(larger(dropout=0.5)),
     "augmentation": fit(larger(), augment=distort),
@@ -370,24 +382,24 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# "best" is the lowest validation loss of all epochs; early stopping went back to that epoch, the
-# others went on to the end.
+# "best" is the lowest validation loss of all epochs. Early stopping went back to that epoch, the
+# others trained to the end.
 #
-# Penalty, decay, dropout and early stopping hold the loss down; the accuracy they change by less
-# than a point, up or down. They only forbid; they add no knowledge. Distorted copies do: they say
-# that a digit stays the same if it is moved or bent. They halve the loss and remove more than a
-# third of the errors. Ten times the data gains about as much, if you have it.
+# Penalty, decay, dropout and early stopping keep the loss down. They change the accuracy by less
+# than a point, up or down: they restrict the network and add no information. Distorted copies do
+# add information: that a digit stays the same if it is moved or bent. They halve the loss and
+# remove more than a third of the errors. Ten times the data helps about as much, if you have it.
 #
-# The training loss with augmentation is far higher than without. This is no bad sign: the task has
-# become harder, no image comes twice, and learning by heart does not help any more.
+# With augmentation, the training loss is far higher than without. This is no bad sign. The task is
+# harder: no image comes twice, so memorizing does not help.
 #
 # ## 8. The way to 99 %
 #
-# With all training digits and more time, the same idea leads to 99 %. That takes some ten minutes
-# on one core, so here is the recorded history of two trainings: 784-800-10, 55,000 training
-# digits, 40 epochs, Adam from 0.002 down a cosine, once with the digits as they are, once with a
-# fresh distortion of every digit in every epoch. `tutorials/results/way_to_99.py` made it; run it
-# yourself.
+# With all training digits and more time, augmentation leads to 99 %. That takes about ten minutes
+# on one core, so here is the recorded history of two training runs: 784-800-10, 55,000 training
+# digits, 40 epochs, Adam with a cosine schedule from 0.002. One run saw the digits as they are, the
+# other a new distortion of every digit in every epoch.
+# [tutorials/results/way_to_99.py](results/way_to_99.py) recorded them; run it yourself.
 
 # %% tags=["main"]
 here = Path(globals().get("__file__", "tutorial")).parent
@@ -410,9 +422,9 @@ for run, accuracy in tests.items():
     print(f"{run:22s} test accuracy {100 * accuracy:.2f} %, {10_000 * (1 - accuracy):.0f} errors")
 
 # %% [markdown]
-# Without distortion (blue), the training accuracy reaches 100 %, and then nothing is left to learn
-# from. With it (orange), validation is *better* than training all the way: the training digits are
-# the harder ones. Almost half of the errors are gone.
+# Without distortion (blue), the training accuracy reaches 100 %, and then there is nothing left to
+# learn from. With distortion (orange), the network does *better* in validation than in training,
+# in every epoch: the distorted training digits are harder. Almost half of the errors are gone.
 #
 # ## Checks
 
@@ -422,7 +434,7 @@ assert uphill == [True, False, True, False]
 assert mixed == [True, True, True, False]
 assert dead.mean() > 0.8
 assert "diverged" in message
-assert (network.parameters == before).all()  # the Trainer put the good weights back
+assert (network.parameters == before).all()  # the Trainer restored the good weights
 assert min(histories["plain"]["validation_loss"]) < histories["plain"]["validation_loss"][-1]
 assert results["augmentation"] > results["plain"] + 0.02
 assert tests["distorted digits"] > 0.99 > tests["digits as they are"]
@@ -431,20 +443,21 @@ print("all checks passed")
 # %% [markdown]
 # ## In five lines
 #
-# 1. Climb the ladder first: ln K, twenty samples by heart, nothing without input, better on new
-#    ones.
-# 2. A loss that sticks at ln K: unscaled inputs, a learning rate too high, dead units.
-# 3. Random weights of the right size break the symmetry and keep gradients alive through the
-#    layers.
-# 4. A validation loss that rises while training goes on: the network learns samples by heart.
-# 5. Rules against memory help a little; data that shows what does not matter helps most.
+# 1. Run the sanity tests first: the first loss, twenty samples, no input, new samples.
+# 2. A loss that stays at ln K: unscaled inputs, a learning rate too high, dead units.
+# 3. Random weights of the right size make units differ and keep gradients alive through the layers.
+# 4. A validation loss that rises while the training loss falls: the network memorizes.
+# 5. Restrictions such as dropout help a little; data that shows what does not matter helps most.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/09_when_it_goes_wrong.py`. Then `pytest tutorials/exercises -k 09`,
-# run from the repository's root, tells you what is still wrong.
+# Fill in [tutorials/exercises/09_when_it_goes_wrong.py](exercises/09_when_it_goes_wrong.py). Then
+# `.venv/bin/pytest tutorials/exercises -k 09`, run from the repository's root, tells you what is
+# still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/data/augmentation.py`, how an image is bent; `Dropout`, `BatchNorm` and
-# `LeakyReLU` in `numpymlp/layers.py`. In the course: `10_against_scikit_learn.py`.
+# In the package: [numpymlp/data/augmentation.py](../numpymlp/data/augmentation.py), how an image is
+# distorted; `Dropout`, `BatchNorm` and `LeakyReLU` in
+# [numpymlp/layers.py](../numpymlp/layers.py). In the course:
+# [10 Against scikit-learn](10_against_scikit_learn.ipynb).
