@@ -3,14 +3,16 @@
 #
 # ## What you will build
 #
-# Two proofs. First: with the same weights and the same batches, this package and scikit-learn's
-# `MLPClassifier` compute the same numbers, to the last digits. Second: for the same work, this
-# package takes less time. And then you will see where the time goes, and what makes NumPy code
-# fast.
+# Two comparisons. First: with the same weights and the same batches, this package and
+# scikit-learn's `MLPClassifier` compute the same numbers, to the last digits. Second: for the same
+# work, this package takes less time. Then you measure where the time goes, and see what makes NumPy
+# code fast.
 #
 # ## What you need
 #
-# `07_optimizers.py` and `08_train_and_look_inside.py`; scikit-learn (`pip install scikit-learn`).
+# [07 Optimizers](07_optimizers.ipynb),
+# [08 Train on MNIST and look inside](08_train_and_look_inside.ipynb), and scikit-learn, which comes
+# with `.venv/bin/pip install --quiet -e ".[tutorials]"`.
 #
 # ## Symbols
 #
@@ -18,6 +20,7 @@
 # |---|---|---|---|
 # | $W, b$ | `layer.W`, `layer.b` | (in, out), (out,) | parameters of a layer |
 # | | `theirs.coefs_`, `theirs.intercepts_` | lists of these | the same in scikit-learn |
+# | $p, g$ | `p`, `g` | (P,) | all parameters and their gradient, as on page 07 |
 # | $N$ | `len(x)` | | number of samples |
 
 # %%
@@ -42,22 +45,22 @@ warnings.simplefilter("ignore", ConvergenceWarning)
 # %% [markdown]
 # ## 1. The same weights, the same batches
 #
-# Speed means nothing before the results are equal. So first we let both libraries take the same 60
-# steps. Three things must agree: the first weights, the samples of every step, and the formula.
+# A comparison of speed is fair only if the results are equal. So first we let both libraries take
+# the same 60 steps. Three things must agree: the first weights, the samples of every step, and the
+# formula.
 #
-# `MLPClassifier` offers no way to set the first weights. But with `warm_start=True` a second call
-# of `fit` keeps the weights that are there and starts its optimizer anew. So: let it make weights,
-# put ours in their place, and go on. After that, one call of `partial_fit` with one batch is one
-# step.
+# `MLPClassifier` offers no way to set the first weights. But with `warm_start=True`, a second call
+# of `fit` keeps the present weights and resets its optimizer. So we let it draw weights, replace
+# them with ours, and continue. After that, one call of `partial_fit` with one batch is one step.
 
 
 # %%
 def sklearn_with_weights(network, x, y, **settings):
-    """An MLPClassifier with the weights of our network, after its first step on the batch x, y."""
+    """Return an MLPClassifier with our network's weights, after its first step on x, y."""
     theirs = MLPClassifier(
         (32,), alpha=0, batch_size=len(x), shuffle=False, max_iter=1, warm_start=True, **settings
     )
-    theirs.fit(x, y)  # makes weights, all of which are replaced now
+    theirs.fit(x, y)  # draws weights; the next two lines replace all of them
     theirs.coefs_ = [layer.W.copy() for layer in (network.layers[0], network.layers[2])]
     theirs.intercepts_ = [layer.b.copy() for layer in (network.layers[0], network.layers[2])]
     return theirs.fit(x, y)
@@ -67,14 +70,15 @@ def sklearn_with_weights(network, x, y, **settings):
 # `alpha=0` switches off scikit-learn's L2 penalty, which is on by default. Both sides compute in
 # float64 here, so that rounding is small.
 #
-# **Predict, then run.** How far are the weights apart after 60 steps: 0.1, 0.000001, or less?
+# **Predict, then run.** How much do the weights differ after 60 steps: by 0.1, by 0.000001, or by
+# less?
 
 
 # %%
 def follow(optimizer, steps=60, batch=100, **settings):
-    """Take the same steps with both; return the largest difference after each."""
+    """Take the same steps with both; return the largest differences and both models."""
     network = mlp([784, 32, 10], rng=np.random.default_rng(0), dtype=np.float64)
-    cross_entropy, apart, theirs = numpymlp.SoftmaxCrossEntropy(), [], None
+    cross_entropy, gaps, theirs = numpymlp.SoftmaxCrossEntropy(), [], None
     for start in range(0, steps * batch, batch):
         x = x_train[start : start + batch].astype(np.float64)
         y = y_train[start : start + batch]
@@ -86,9 +90,9 @@ def follow(optimizer, steps=60, batch=100, **settings):
         network.backward(cross_entropy.backward())
         optimizer.step(network.parameters, network.gradients)
         pairs = zip(theirs.coefs_, (network.layers[0].W, network.layers[2].W), strict=True)
-        apart.append(max(abs(a - b).max() for a, b in pairs))
+        gaps.append(max(abs(a - b).max() for a, b in pairs))
         assert np.isclose(value, theirs.loss_, rtol=1e-12)
-    return apart, network, theirs
+    return gaps, network, theirs
 
 
 # %%
@@ -103,9 +107,9 @@ figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 tidy(axes, "Largest difference of any weight", "step", "difference", grid="y")
 differences = {}
 for (name, (optimizer, settings)), colour in zip(runs.items(), RUN_COLOURS, strict=False):
-    apart, network, theirs = follow(optimizer, **settings)
-    axes.semilogy(range(1, 61), apart, color=colour, label=name)
-    differences[name] = apart[-1]
+    gaps, network, theirs = follow(optimizer, **settings)
+    axes.semilogy(range(1, 61), gaps, color=colour, label=name)
+    differences[name] = gaps[-1]
 axes.set_ylim(1e-17, 1e-13)
 axes.legend(fontsize=8, ncols=4)
 plt.show()
@@ -114,10 +118,10 @@ plt.show()
 print({name: f"{value:.0e}" for name, value in differences.items()})
 
 # %% [markdown]
-# The last digit of a float64 number near 1 is worth 2e-16. After 60 steps, all four are apart by a
-# few units of that last digit. Nothing but rounding is left: forward pass, loss, backpropagation
-# and all four optimizers agree with a library that was written by others. Had one of the formulas
-# a fault, the curve would leave this picture at once. The answers agree, too:
+# The last digit of a float64 number near 1 is worth 2e-16. After 60 steps, the weights differ by a
+# few units of that last digit, with all four optimizers. Only rounding is left: forward pass, loss,
+# backpropagation and all four optimizers agree with a library written by others. If one of the
+# formulas were wrong, its curve would leave this picture at once. The predictions agree too:
 
 # %%
 x_check = x_test[:1000].astype(np.float64)
@@ -126,8 +130,8 @@ print(f"probabilities differ by {gap:.0e}")
 print("same answers:", (network.predict(x_check) == theirs.predict(x_check)).all())
 
 # %% [markdown]
-# In one place they differ on purpose. scikit-learn takes the logarithm of a probability that may
-# have become 0; this package computes the logarithm directly from the logits (page 03):
+# In one place they differ on purpose. scikit-learn takes the logarithm of a probability, which may
+# have been rounded to 0. This package computes the logarithm directly from the logits (page 03):
 
 # %%
 far = 300 * x_check[:1]
@@ -138,18 +142,18 @@ print("this package:", numpymlp.log_softmax(network.forward(far)).round(0)[0])
 # %% [markdown]
 # ## 2. The same work, timed
 #
-# Now speed. A fair comparison takes care of this:
+# Now speed. A fair comparison has:
 #
 # - the same network, batch size, optimizer, number of samples and of threads;
 # - the same type of numbers: float32 against float32;
-# - the time that the processor works for us (`time.process_time`): while other programs have their
-#   turn, the clock stands still;
-# - a first run that is not counted, then several rounds *in turn*, so that a busy moment of the
-#   machine hits both; of these, the fastest, which was disturbed least;
-# - and in the end a *ratio*. Seconds belong to one machine and one moment.
+# - the processor time of this program (`time.process_time`), which excludes the time in which the
+#   processor runs other programs;
+# - a first run that does not count, then several rounds *in turn*, so that a busy moment of the
+#   machine affects both; the fastest round counts, because it was disturbed least;
+# - and as the result a *ratio*. Seconds depend on the machine and the moment.
 #
 # If the matrix products use several threads, the times of all threads are added up, on both sides.
-# The notebook beside this page was built with one thread (`OPENBLAS_NUM_THREADS=1`).
+# The notebook of this page was built with one thread (`OPENBLAS_NUM_THREADS=1`).
 
 
 # %%
@@ -172,7 +176,7 @@ def sklearn_epoch(x, y, sizes, batch_size):
 
 # %%
 def fastest(functions, rounds=3):
-    """The shortest time of each function, called in turn; the first round does not count."""
+    """Return the shortest time of each function, called in turn; the first round is ignored."""
     times = np.zeros((rounds + 1, len(functions)))
     for i in range(rounds + 1):
         for j, function in enumerate(functions):
@@ -183,8 +187,8 @@ def fastest(functions, rounds=3):
 
 
 # %% [markdown]
-# **Predict, then run.** Both call the same matrix products, of the same NumPy. How much faster can
-# one be?
+# **Predict, then run.** Both libraries call the same matrix products of the same NumPy. How much
+# faster can one of them be?
 
 # %%
 x32, y32 = x_train[:9600], y_train[:9600]
@@ -192,7 +196,7 @@ x64 = x32.astype(np.float64)
 
 
 def compare(sizes, batch_size):
-    """The times of scikit-learn on float32 and on float64, relative to ours on float32."""
+    """Return the times of scikit-learn on float32 and float64, relative to ours on float32."""
     ours, theirs32, theirs64 = fastest(
         [
             lambda: our_epoch(x32, y32, sizes, batch_size),
@@ -210,13 +214,14 @@ for sizes, batch_size in (([784, 128, 10], 128), ([784, 128, 10], 32), ([784, 64
     print(f"{name:44s} {ratio32:8.1f} {ratio64:16.1f}")
 
 # %% [markdown]
-# Numbers above 1: this package is faster. Here it was about twice as fast on float32, and about
-# three times as fast as scikit-learn on float64, which is what scikit-learn computes with if you
-# hand it float64 data or bytes. Your numbers will differ; run the cell again to see how much.
+# A number above 1 means that this package is faster. It was roughly twice as fast as scikit-learn on
+# float32, and two to three times as fast as scikit-learn on float64, which is what scikit-learn
+# computes with if you pass float64 data or bytes. Your numbers will differ; run the cell again to
+# see how much.
 #
 # ## 3. Where the time goes
 #
-# Let us take a stopwatch to our own loop: one lap for each part of a step.
+# Let us time our own loop with a stopwatch: one lap for each part of a step.
 
 
 # %%
@@ -225,7 +230,7 @@ class Stopwatch:
         self.spent, self.moment = {}, time.process_time()
 
     def lap(self, name):
-        """Add the time since the last lap to this part."""
+        """Add the time since the last lap to the time of this part."""
         now = time.process_time()
         self.spent[name] = self.spent.get(name, 0.0) + now - self.moment
         self.moment = now
@@ -241,7 +246,7 @@ def one_step(network, cross_entropy, optimizer, data, rows, lap):
     cross_entropy.forward(last.forward(relu.forward(y1)), y)
     dy = relu.backward(last.backward(cross_entropy.backward()))
     lap("last layer and loss, both ways")
-    first.backward_parameters(dy)
+    first.backward(dy, input_gradient=False)
     lap("first layer backward")
     optimizer.step(network.parameters, network.gradients)
     lap("Adam")
@@ -249,7 +254,7 @@ def one_step(network, cross_entropy, optimizer, data, rows, lap):
 
 # %%
 def one_pass(batch_size, dtype):
-    """Seconds that each part takes over one pass through 9,600 samples."""
+    """Return the seconds that each part takes in one pass through 9,600 samples."""
     network = mlp([784, 128, 10], rng=np.random.default_rng(0), dtype=dtype)
     parts = network, numpymlp.SoftmaxCrossEntropy(), Adam(1e-3), x32.astype(dtype, copy=False)
     order, watch = np.random.default_rng(1).permutation(9600), Stopwatch()
@@ -258,8 +263,8 @@ def one_pass(batch_size, dtype):
     return watch.spent
 
 
-def steady(batch_size, dtype=np.float32):
-    """The laps of the fastest of three passes."""
+def fastest_pass(batch_size, dtype=np.float32):
+    """Return the seconds of each part, of the fastest of three passes."""
     passes = [one_pass(batch_size, dtype) for _ in range(3)]
     return min(passes, key=lambda spent: sum(spent.values()))
 
@@ -267,7 +272,7 @@ def steady(batch_size, dtype=np.float32):
 # %% tags=["main"]
 figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
 tidy(axes, "One pass through 9,600 samples, 784-128-10", "share of the time (%)", grid="x")
-profiles = {f"batch of {size}": steady(batch_size=size) for size in (32, 128, 512)}
+profiles = {f"batch of {size}": fastest_pass(batch_size=size) for size in (32, 128, 512)}
 colours = (*RUN_COLOURS[:4], QUIET)
 for row, spent in enumerate(profiles.values()):
     left, total = 0.0, sum(spent.values())
@@ -286,14 +291,14 @@ for name, spent in profiles.items():
     print(f"; Adam's share {100 * spent['Adam'] / sum(spent.values()):.0f} %")
 
 # %% [markdown]
-# Two things fill the bars. The first layer's matrix products, forward and backward: it has 784 x
-# 128 weights, the last layer 128 x 10. And, with small batches, Adam: it must touch every
-# parameter in every step, and smaller batches mean more steps. All else is the smaller part,
-# although it is most of the code.
+# Two parts take most of the time. One is the first layer's matrix products, forward and backward:
+# it has 784 x 128 weights, the last layer only 128 x 10. The other, with small batches, is Adam: it
+# changes every parameter in every step, and smaller batches mean more steps. Everything else takes
+# less time, although it is most of the code.
 #
-# How many multiplications does the first layer cost? For each sample and each weight one going
-# forward and one for $dW$. It needs no $dx$, because nobody asks for the gradient of the pixels;
-# the package skips it. How much is saved by that?
+# How many multiplications does the first layer cost? For each sample and each weight, one in the
+# forward pass and one for $dW$. It needs no $dx$, because nobody uses the gradient of the pixels;
+# the package skips it (`input_gradient=False`). How much time does that save?
 
 # %%
 x, dy = x32[:128], np.ones((128, 128), np.float32)
@@ -301,29 +306,28 @@ first = mlp([784, 128, 10], rng=np.random.default_rng(0)).layers[0]
 first.forward(x)
 times = fastest(
     [
-        lambda: [first.backward_parameters(dy) for _ in range(200)],
+        lambda: [first.backward(dy, input_gradient=False) for _ in range(200)],
         lambda: [first.backward(dy) for _ in range(200)],
     ]
 )
 print(f"first layer's backward with dx: {times[1] / times[0]:.1f} times as long")
 
 # %% [markdown]
-# By the count of multiplications it would be twice as long. They are not the whole price: the
-# product for `dx` also makes a new array, as large as the batch.
+# By the count of multiplications, backward with `dx` should take twice as long. But multiplications
+# are not the whole cost: the product for `dx` also allocates a new array, as large as the batch.
 #
-# **float32.** Half the bytes for each number, and twice as many numbers in each instruction of the
-# processor:
+# **float32.** Each number takes half the bytes, and one instruction of the processor handles twice
+# as many numbers:
 
 # %%
-passes = [sum(steady(batch_size=128, dtype=dtype).values()) for dtype in (np.float64, np.float32)]
+passes = [sum(fastest_pass(128, dtype).values()) for dtype in (np.float64, np.float32)]
 print(f"float64 takes {passes[0] / passes[1]:.1f} times as long as float32")
 
 # %% [markdown]
 # **In place.** Here is Adam as one would write it: each operator makes a new array. The package's
-# Adam comes to the same in place, with one scratch array, in blocks that stay in the processor's
-# cache; its `m` and `v` are sums, which times $1 - \beta$ are the means. That factor goes into the
-# step size and saves two walks through memory. `WithNumpyRoot` differs from `WithTemporaries` only
-# in how it takes the root of a plain number: `np.sqrt(...)` instead of `... ** 0.5`.
+# Adam computes the same in place, with one scratch array, in blocks that stay in the processor's
+# cache. `WithNumpyRoot` differs from `WithTemporaries` only in how it takes the root of a plain
+# number: `np.sqrt(...)` instead of `... ** 0.5`.
 
 
 # %%
@@ -361,23 +365,23 @@ def ten_steps(optimizer, p):
 
 times = fastest([ten_steps(*pair) for pair in zip(optimizers, vectors, strict=True)])
 for optimizer, p, seconds in zip(optimizers, vectors, times, strict=True):
-    apart = abs(p - vectors[0]).max() / abs(p).max()
+    gap32 = abs(p - vectors[0]).max() / abs(p).max()
     print(f"{type(optimizer).__name__:16s} {seconds / times[0]:.1f} times as long, ", end="")
-    print(f"relative difference {apart:.0e}")
+    print(f"relative difference {gap32:.0e}")
 for optimizer in optimizers[1:]:
     print(f"{type(optimizer).__name__:16s} multiplies in {(optimizer.rate() * g).dtype}")
 
 # %% [markdown]
-# Three ways to the same numbers, up to the rounding of float32. The last is the slowest, and here
-# is why: `np.sqrt` of a Python number gives a float64 number *of NumPy*, and with one such number
-# a whole float32 array becomes float64. A plain Python number does not do that. scikit-learn 1.9
-# computes its step size in this way, which is part of the ratio in section 2. Nothing warns you;
-# look at the `dtype` of what you compute.
+# All three compute the same numbers, up to the rounding of float32. The last is the slowest, and
+# the last lines show why: `np.sqrt` of a Python number returns *NumPy's* float64, and multiplying a
+# float32 array by it makes the whole result float64. A plain Python number does not do that.
+# scikit-learn 1.9 computes its step size in this way, which is part of the ratio in section 2.
+# Nothing warns you; look at the `dtype` of what you compute.
 #
-# **Predict, then run.** A pixel in the corner is black in almost every digit. The gradient of its
-# weights is 0 in every step but one, and from then on Adam's $m$ shrinks by a tenth in every step.
-# One array below holds numbers of 1e-20, the other of 1e-40. Both are multiplied by 0.9. Which
-# takes longer?
+# **Predict, then run.** A pixel in the corner is blank paper in almost every digit. Suppose that
+# the gradient of its weights is 0 in every step but one. From then on, Adam's $m$ shrinks by a
+# tenth in every step. One array below holds numbers of 1e-20, the other of 1e-40. Both are
+# multiplied by 0.9. Which takes longer?
 
 # %%
 ordinary = np.full(100_000, 1e-20, np.float32)
@@ -389,24 +393,25 @@ print(f"numbers of 1e-40 take {times[1] / times[0]:.0f} times as long")
 print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e-45) * 0.9:.1e}")
 
 # %% [markdown]
-# Below 1e-38 a float32 has no exponent left and gives up digits instead. Such a number is called
-# *subnormal*, and most processors leave their fast path for it. It does not even go away: the
-# smallest one, times 0.9, is rounded back to itself. With batches of 32, these forgotten weights
-# made an epoch half as long again, until the package's optimizers began to set them to 0 every 100
-# steps (`clear_tiny` in `numpymlp/vectors.py`).
+# Below 1e-38 a float32 number already has the smallest exponent, and it loses digits as it gets
+# smaller. Such a number is called *subnormal*. What it costs depends on the processor. This page
+# was run on one machine where subnormal numbers took ten times as long, and on another (an AMD
+# Zen 3) where they took no longer than others. They do not vanish either: the smallest one, times
+# 0.9, is rounded back to itself. On the first machine, with batches of 32, the weights of blank
+# pixels made an epoch 50 % longer, until the package's optimizers began to set such numbers to 0
+# every 100 steps (`clear_tiny` in `numpymlp/optimizers.py`).
 #
-# That is most of what can be gained in NumPy: less memory to walk through, float32 that is not
-# turned into float64 unnoticed, no numbers too tiny for the processor, nothing computed that nobody
-# needs, nothing done sample by sample in Python. The matrix products themselves belong to the BLAS
-# library, and they are the same for everybody.
+# These are most of the possible gains in NumPy: fewer passes through memory, no accidental float64,
+# no subnormal numbers, nothing computed that nobody uses, no Python loop over samples. The matrix
+# products themselves belong to the BLAS library, and they are the same for everybody.
 #
-# ## 4. What you get, and what you do not
+# ## 4. What each library offers
 #
 # scikit-learn's `MLPClassifier` fits into its pipelines and searches, and is meant to be simple.
 # This package is meant to be read. It also has what that class lacks: dropout, batch
-# normalization, schedules for every optimizer, augmentation, a validation set of your own. For
-# large networks, for convolutions and for graphics cards, take PyTorch or JAX: what you have
-# learned here is what happens inside them.
+# normalization, schedules for every optimizer, augmentation, a validation set of your choice. For
+# large networks, for convolutions and for graphics cards, take PyTorch or JAX: they compute what
+# you have learned here.
 #
 # ## Checks
 
@@ -414,7 +419,7 @@ print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e
 assert max(differences.values()) < 1e-12
 assert gap < 1e-12
 assert np.isfinite(numpymlp.log_softmax(network.forward(far))).all()
-assert apart < 1e-3
+assert gap32 < 1e-3
 assert (optimizers[1].rate() * g).dtype == np.float32
 assert (optimizers[2].rate() * g).dtype == np.float64
 ours = our_epoch(x32, y32, [784, 128, 10], 128).predict(x_test)
@@ -426,24 +431,27 @@ assert (theirs == y_test).mean() > 0.88
 print("all checks passed")
 
 # %% [markdown]
-# Speed has no assert: a busy machine would make it fail, and nothing would be wrong.
+# Speed has no assert: on a busy machine it would fail, although nothing is wrong.
 #
 # ## In five lines
 #
 # 1. Same weights, same batches, same formulas: same numbers, to the last digits of float64.
-# 2. Compare speed only after results, in turn, on equal terms, and as a ratio.
+# 2. Compare speed only if the results agree: in turn, on equal terms, as a ratio.
 # 3. The time goes into the first layer's matrix products and, with small batches, the optimizer.
-# 4. float32, work in place, and no gradient that nobody needs: that is where speed comes from.
-# 5. A network from scratch is no toy if it is checked: you have now checked this one yourself.
+# 4. Speed comes from float32, in-place arithmetic, and skipping gradients that nobody needs.
+# 5. You have now checked a network from scratch against a well-known library.
 #
 # ## Exercises
 #
-# Fill in `tutorials/exercises/10_against_scikit_learn.py`. Then `pytest tutorials/exercises -k 10`,
-# run from the repository's root, tells you what is still wrong.
+# Fill in [tutorials/exercises/10_against_scikit_learn.py](exercises/10_against_scikit_learn.py).
+# Then `.venv/bin/pytest tutorials/exercises -k 10`, run from the repository's root, tells you what
+# is still wrong.
 #
 # ## Read next
 #
-# In the package: `numpymlp/sklearn/`, which offers this network under scikit-learn's names, and
-# `numpymlp/vectors.py`, which holds the tricks of section 3. This was the last page. The whole
-# engine, `layers.py` to `training.py`, can be read in an evening, and little in it, beyond batch
-# normalization and the Trainer's housekeeping, should be new to you.
+# In the package: [numpymlp/sklearn/](../numpymlp/sklearn/__init__.py), which offers this network
+# with scikit-learn's interface, and [numpymlp/optimizers.py](../numpymlp/optimizers.py), with the
+# in-place arithmetic of section 3. This was the last page. You can read the whole engine in an
+# evening, from [numpymlp/layers.py](../numpymlp/layers.py) to
+# [numpymlp/training/trainer.py](../numpymlp/training/trainer.py). Little in it, beyond batch
+# normalization and the bookkeeping of the Trainer, should be new to you.
