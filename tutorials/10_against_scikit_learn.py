@@ -214,8 +214,8 @@ for sizes, batch_size in (([784, 128, 10], 128), ([784, 128, 10], 32), ([784, 64
     print(f"{name:44s} {ratio32:8.1f} {ratio64:16.1f}")
 
 # %% [markdown]
-# A number above 1 means that this package is faster. It was roughly twice as fast as scikit-learn on
-# float32, and two to three times as fast as scikit-learn on float64, which is what scikit-learn
+# A number above 1 means that this package is faster. It was roughly twice as fast as scikit-learn
+# on float32, and two to three times as fast as scikit-learn on float64, which is what scikit-learn
 # computes with if you pass float64 data or bytes. Your numbers will differ; run the cell again to
 # see how much.
 #

@@ -1,20 +1,24 @@
-"""Exercises for 09_when_it_goes_wrong. Check them with: pytest tutorials/exercises -k 09
+"""Exercises for 09_when_it_goes_wrong. Check them with:
 
-Replace each line that raises NotImplementedError by your own code. `x` is (N, features).
+    .venv/bin/pytest tutorials/exercises -k 09
+
+Replace each line that raises NotImplementedError with your own code. `x` is (N, features).
 """
 
 import numpy as np
 
+from numpymlp import Layer
+
 
 def standardize(x_train, x_new):
-    """Bring every feature to mean 0 and standard deviation 1, measured on the training set.
+    """Scale every feature to mean 0 and standard deviation 1, measured on the training set.
 
     Subtract the training set's mean of each feature and divide by its standard deviation (`std()`,
-    which divides by N). Make new arrays; leave the given ones as they are.
+    which divides by N). Return new arrays; do not change the arguments.
 
-    The new samples are treated exactly as the training samples are: with the same means and the
-    same standard deviations. A feature that is constant in training becomes 0 there, without a
-    division by zero; new samples then only have the training mean taken off.
+    Treat the new samples exactly as the training samples: with the same means and the same standard
+    deviations. Where a feature is constant in the training set, subtract its mean and do not
+    divide.
 
     Parameters: x_train (N, features), x_new (M, features).
     Returns: both, standardized, of the same shapes.
@@ -23,20 +27,21 @@ def standardize(x_train, x_new):
 
 
 def dead_share(hidden):
-    """Tell which share of the units is dead on a batch: 0 for every sample.
+    """Compute the share of dead units, those that are 0 for every sample of a batch.
 
-    Parameters: hidden (N, units), what comes out of a ReLU.
+    Parameters: hidden (N, units), the output of a ReLU layer.
     Returns: a number from 0 to 1.
     """
     raise NotImplementedError("dead_share")
 
 
-class Dropout:
-    """Dropout that scales up what is left, so that evaluation has nothing to do.
+class Dropout(Layer):
+    """Drop random units in training and scale up the others; do nothing in evaluation.
 
     In training, each number of x becomes 0 with the probability `rate`, and is divided by
-    1 - rate otherwise. In evaluation, x passes as it is. `self.rng.random(x.shape)` gives numbers
-    from 0 to 1; a number below `rate` means: dropped. `backward` belongs to the last `forward`.
+    1 - rate otherwise. In evaluation, return x unchanged. `self.rng.random(x.shape)` draws numbers
+    from 0 to 1: draw once in each `forward`, and drop where the number is below `rate`. `backward`
+    belongs to the last `forward`.
     """
 
     def __init__(self, rate, rng):
@@ -45,5 +50,5 @@ class Dropout:
     def forward(self, x, training=False):
         raise NotImplementedError("Dropout.forward")
 
-    def backward(self, dy):
+    def backward(self, dy, input_gradient=True):
         raise NotImplementedError("Dropout.backward")

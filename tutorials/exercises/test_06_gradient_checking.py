@@ -1,4 +1,4 @@
-"""Checks the exercises of 06_gradient_checking: `pytest tutorials/exercises -k 06`."""
+"""Checks the exercises of 06_gradient_checking: `.venv/bin/pytest tutorials/exercises -k 06`."""
 
 import numpy as np
 from diagnosis import expect, fail
@@ -7,7 +7,7 @@ from numpymlp.gradient_check import check_layer
 
 
 def wave(p):
-    """A function with a gradient that is known, and that bends: sum of p^3 and of sin(p)."""
+    """Return the sum of p^3 + sin(p): not linear, and its gradient is known."""
     return float((p**3).sum() + np.sin(p).sum())
 
 
@@ -17,9 +17,9 @@ def wave_gradient(p):
 
 def test_central_difference(exercise):
     p = np.array([0.3, -1.2, 2.0, 0.7])
-    kept = p.copy()
+    before = p.copy()
     got = exercise.central_difference(wave, p, 1e-5)
-    expect("the p that central_difference was given (put it back)", p, kept)
+    expect("the p passed to central_difference (restore its values)", p, before)
     right = wave_gradient(p)
     one_sided = np.array([(wave(p + step) - wave(p)) / 1e-5 for step in 1e-5 * np.eye(4)])
     if np.shape(got) == right.shape and 1e-6 < np.abs(got - right).max() / 12 < 1e-4:
@@ -27,20 +27,23 @@ def test_central_difference(exercise):
     causes = [
         (2 * right, "the two points are 2 h apart: divide by 2 h."),
         (right / 2, "you divide by 2 h, but only one side was moved."),
-        (-right, "above minus below, not below minus above."),
-        (np.full(4, right.sum()), "you moved all numbers together; move one and put it back."),
+        (-right, "subtract below from above, not above from below."),
+        (
+            np.full(4, right.sum()),
+            "you moved all numbers together; move one at a time.",
+        ),
         (2e-5 * right, "the difference is not divided by 2 h."),
     ]
     expect("central_difference", got, right, causes, tolerance=1e-8)
 
 
-_ONE_SIDED = "this is the one-sided difference; move down as well as up, it is far more exact."
+_ONE_SIDED = "this is the one-sided difference; move p down as well as up: far more accurate."
 
 
 def test_central_difference_with_a_large_step(exercise):
     # (p + h)^3 - (p - h)^3 = 6 p^2 h + 2 h^3: at p = 1 and h = 0.1 the estimate is 3.01.
     got = exercise.central_difference(lambda p: float((p**3).sum()), np.array([1.0]), 0.1)
-    causes = [([3.31], _ONE_SIDED), ([3.0], "use the h that is given.")]
+    causes = [([3.31], _ONE_SIDED), ([3.0], "use the argument h, not a fixed step.")]
     expect("the estimate for p^3 at 1 with h = 0.1", got, [3.01], causes, tolerance=1e-8)
 
 
@@ -59,12 +62,12 @@ def test_slopes_along(exercise):
     ]
     expect("the measured slope", got[0], right, causes, tolerance=1e-8)
     causes = [
-        (gradient * direction, "sum the products over all places."),
-        (gradient.sum(), "each place counts as much as the direction goes there."),
+        (gradient * direction, "sum the products over all entries."),
+        (gradient.sum(), "multiply each entry by the direction's entry before you sum."),
         (gradient @ direction / length, "use the direction as it is; you made its length 1."),
-        (right, "the second number comes from the gradient that is given, right or wrong."),
+        (right, "compute the second number from the argument `gradient`, right or wrong."),
     ]
-    expect("the gradient's slope", got[1], gradient @ direction, causes)
+    expect("the slope that the gradient predicts", got[1], gradient @ direction, causes)
 
 
 def test_scale_is_repaired(exercise):
@@ -76,10 +79,10 @@ def test_scale_is_repaired(exercise):
     wrong = [row for row in report.rows if not row.passed]
     if wrong:
         hints = {
-            "0.factor": "every sample adds its part to dfactor; nothing divides by the batch",
-            "x": "what is the derivative of tanh, and where do the brackets stand?",
+            "0.factor": "dfactor is the sum over all samples, not divided by their number",
+            "x": "what is the derivative of tanh, and where do its brackets belong?",
         }
-        # The way to x comes first: dfactor is computed from it.
+        # dx comes first: dfactor is computed from the same dz.
         name, worst = wrong[-1].name, wrong[-1].worst
         fail(
             f"Scale.backward is wrong for {name}: it gives {worst.analytic:.6g} for {worst.where}, "

@@ -1,4 +1,4 @@
-"""Checks the exercises of 07_optimizers: `pytest tutorials/exercises -k 07`."""
+"""Checks the exercises of 07_optimizers: `.venv/bin/pytest tutorials/exercises -k 07`."""
 
 import numpy as np
 from diagnosis import expect, fail
@@ -7,64 +7,82 @@ from diagnosis import expect, fail
 def test_corrected_average(exercise):
     numbers, beta, t = np.random.default_rng(0).normal(2.0, 1.0, 12), 0.8, np.arange(1, 13)
     right = np.array([np.average(numbers[:n], weights=beta ** np.arange(n)[::-1]) for n in t])
-    swapped = np.array(
-        [(1 - beta) ** np.arange(n)[::-1] @ numbers[:n] * beta for n in t]  # forgets too fast
-    )
+    swapped = np.array([(1 - beta) ** np.arange(n)[::-1] @ numbers[:n] * beta for n in t])
+    try:
+        # An answer whose t begins with 0 divides by 0, which must not end in a warning.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            got = exercise.corrected_average(numbers, beta)
+    except ZeroDivisionError:
+        fail(f"corrected_average: {_FROM_0}")
+    if np.shape(got) == right.shape and not np.isfinite(got[0]):
+        fail(f"corrected_average: {_FROM_0}")
     causes = [
         (right * (1 - beta**t), "the average is not corrected: divide it by 1 - beta**t."),
         (
             right * (1 - beta**t) / (1 - beta),
             "you divide by 1 - beta; the sum of the weights is 1 - beta**t.",
         ),
-        (
-            right[1:] * (1 - beta ** t[1:]) / (1 - beta ** t[:-1]),
-            "your t begins with 0; the first number is number 1.",
-        ),
-        (swapped, "the old average keeps the share beta, the new number gets 1 - beta."),
-        (swapped / (1 - (1 - beta) ** t), "you took beta for 1 - beta."),
+        (swapped, "beta multiplies the old average, 1 - beta the new number."),
+        (swapped / (1 - (1 - beta) ** t), "you used beta where 1 - beta belongs."),
     ]
-    expect("corrected_average", exercise.corrected_average(numbers, beta), right, causes)
+    expect("corrected_average", got, right, causes)
+
+
+_FROM_0 = "your t begins with 0; the first number is number 1."
 
 
 def test_momentum_step(exercise):
     rng = np.random.default_rng(1)
     p, g, v = rng.normal(size=(3, 6))
-    kept = p.copy(), v.copy()
-    a, mu = 0.1, 0.9
+    before = p.copy(), v.copy()
+    a, mu = 0.05, 0.9  # a differs from 1 - mu, so that the wrong forms below differ too
     new_v = mu * v - a * g
     answer = _several(exercise.momentum_step(p, g, v, a, mu), "momentum_step", ("p", "v"))
-    expect("the p that momentum_step was given (you changed it)", p, kept[0])
-    expect("the v that momentum_step was given (you changed it)", v, kept[1])
+    expect("the p passed to momentum_step (do not change it)", p, before[0])
+    expect("the v passed to momentum_step (do not change it)", v, before[1])
     causes = [
         (mu * v + a * g, "the step goes against the gradient: a minus sign."),
         (mu * v - g, "the gradient is not multiplied by the learning rate."),
-        (mu * v - (1 - mu) * a * g, "no factor 1 - momentum stands before the gradient here."),
-        (a * (mu * v - g), "the learning rate belongs to the gradient, not to the old step."),
+        (mu * v - (1 - mu) * a * g, "there is no factor 1 - momentum before the gradient here."),
+        (a * (mu * v - g), "the learning rate multiplies the gradient, not the old step."),
+        (
+            mu * v + g,
+            "this is PyTorch's form, v = mu v + g and p - a v. Here v is the step itself: "
+            "v = mu v - a g and p + v.",
+        ),
+        (
+            mu * v + (1 - mu) * g,
+            "this is a moving average of gradients. Here v is the step itself: v = mu v - a g and "
+            "p + v.",
+        ),
     ]
     expect("the new v", answer[1], new_v, causes)
     causes = [
-        (p + v, "you moved by the old v; the new one is the step."),
+        (p + v, "you added the old v; add the new one."),
         (p - new_v, "v already points downhill: add it to p."),
         (p - a * g, "this is the step without momentum."),
-        (p + mu * new_v - a * g, "this is Nesterov's step; plain momentum moves by v."),
+        (p + mu * new_v - a * g, "this is Nesterov's step; plain momentum adds v."),
     ]
     expect("the new p", answer[0], p + new_v, causes)
 
 
 def test_adam_step(exercise):
-    # Two parameters and ten steps: one of either would let known faults pass.
+    # Two parameters and ten steps: with one of either, known faults would pass.
     gradients = np.random.default_rng(2).normal(1.0, 1.0, (10, 2))
     gradients[:, 1] *= 1e-3
     answer = np.zeros((3, 2))
     for t, g in enumerate(gradients, start=1):
         p, m, v = answer
-        kept = p.copy(), m.copy(), v.copy()
-        got = exercise.adam_step(p, g, m, v, t, 0.1)
-        for name, given, before in zip("pmv", (p, m, v), kept, strict=True):
-            expect(f"the {name} that adam_step was given (you changed it)", given, before)
+        before = p.copy(), m.copy(), v.copy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            got = exercise.adam_step(p, g, m, v, t, 0.1)
+        for name, given, original in zip("pmv", (p, m, v), before, strict=True):
+            expect(f"the {name} passed to adam_step (do not change it)", given, original)
         got = _several(got, "adam_step", ("p", "m", "v"))
         expect(f"step {t}: the new m", got[1], *_averages(gradients[:t], 0.9, 1, m, g))
         expect(f"step {t}: the new v", got[2], *_averages(gradients[:t], 0.999, 2, v, g))
+        if np.shape(got[0]) == p.shape and not np.isfinite(got[0]).all():
+            fail(f"step {t}: the new p: you divide by 0. The argument t already counts from 1.")
         expect(f"step {t}: the new p", got[0], *_positions(p, got[1], got[2], t))
         answer = np.array(got)
 
@@ -90,12 +108,12 @@ def _several(answer, name, parts):
 
 
 def _averages(gradients, beta, power, old, g):
-    """The right average of g or of its square, without recursion, and known mistakes."""
+    """Return the right average of g or of its square, without recursion, and known mistakes."""
     age = np.arange(len(gradients))[::-1]
     right = (1 - beta) * (beta**age @ gradients**power)
     causes = [
         (right / (1 - beta ** len(gradients)), "return it without the correction."),
-        ((1 - beta) * old + beta * g**power, "you took beta for 1 - beta."),
+        ((1 - beta) * old + beta * g**power, "you used beta where 1 - beta belongs."),
         (beta * old + g**power, "the factor 1 - beta before the new number is missing."),
     ]
     if power == 2:
@@ -104,7 +122,7 @@ def _averages(gradients, beta, power, old, g):
 
 
 def _positions(p, m, v, t, a=0.1, beta1=0.9, beta2=0.999, epsilon=1e-8):
-    """Where Adam must be, and where known mistakes lead."""
+    """Return where Adam must be, and where known mistakes lead."""
 
     def step(mean, mean_square, sign=-1):
         return p + sign * a * np.asarray(mean) / (np.sqrt(mean_square) + epsilon)
@@ -120,7 +138,7 @@ def _positions(p, m, v, t, a=0.1, beta1=0.9, beta2=0.999, epsilon=1e-8):
         ),
         (
             step(m / (1 - beta1 ** (t + 1)), v / (1 - beta2 ** (t + 1))),
-            "your t runs one step ahead: it is already counted from 1.",
+            "your t is too large by 1: the argument already counts from 1.",
         ),
         (step(mean, mean_square, sign=1), "the step goes against the gradient: a minus sign."),
         (step(mean, mean_square**2), "divide by the root of the corrected v."),

@@ -1,4 +1,4 @@
-"""Checks the exercises of 10_against_scikit_learn: `pytest tutorials/exercises -k 10`."""
+"""Checks the exercises of 10_against_scikit_learn: `.venv/bin/pytest tutorials/exercises -k 10`."""
 
 import tracemalloc
 
@@ -18,7 +18,10 @@ def test_parameters_from_sklearn(exercise):
     all_weights_first = [W.ravel() for W in coefs] + intercepts
     bias_first = [part for layer in layers for part in (layer.b, layer.W.ravel())]
     causes = [
-        (np.concatenate(all_weights_first), "b of a layer follows its W, before the next W."),
+        (
+            np.concatenate(all_weights_first),
+            "each b comes directly after its own W.",
+        ),
         (np.concatenate(bias_first), "W comes first, then b."),
         (np.concatenate(by_columns), "row after row: plain ravel(), without a transpose."),
     ]
@@ -34,7 +37,7 @@ def test_multiplications(exercise):
         (180, "this is the forward pass alone."),
         (480, "it is the first layer that needs no dx, not the last."),
         (42, "this is for one sample."),
-        (840, "count multiplications alone, without the additions."),
+        (840, "count only multiplications, not additions."),
     ]
     expect("multiplications([4, 3, 2], 10)", exercise.multiplications([4, 3, 2], 10), 420, causes)
     expect("multiplications([7, 5], 3): one layer", exercise.multiplications([7, 5], 3), 210)
@@ -48,22 +51,21 @@ def test_multiplications(exercise):
 def test_adam_in_place_is_right(exercise):
     rng = np.random.default_rng(2)
     p, m, v, scratch = (np.zeros(6) for _ in range(4))
-    right, package = np.zeros(6), numpymlp.Adam(0.1)
+    right, right_m, right_v, package = np.zeros(6), np.zeros(6), np.zeros(6), numpymlp.Adam(0.1)
     for t in range(1, 6):
         g = rng.normal(1.0, 1.0, 6)
-        kept = g.copy()
-        before = p.copy()
+        before, before_g = p.copy(), g.copy()
         exercise.adam_in_place(p, g, m, v, t, scratch, learning_rate=0.1)
         package.step(right, g)
-        expect("the g that adam_in_place was given (you changed it)", g, kept)
-        # The package keeps sums; times 1 - beta they are the means of page 07.
-        mean, mean_square = (1 - 0.9) * package.m, (1 - 0.999) * package.v
-        expect(f"m after step {t}", m, mean, [(m * 0, "m was not changed in place.")])
-        expect(f"v after step {t}", v, mean_square, [(v * 0, "v was not changed in place.")])
+        expect("the g passed to adam_in_place (do not change it)", g, before_g)
+        right_m = 0.9 * right_m + (1 - 0.9) * g
+        right_v = 0.999 * right_v + (1 - 0.999) * g**2
+        expect(f"m after step {t}", m, right_m, [(m * 0, "m was not changed in place.")])
+        expect(f"v after step {t}", v, right_v, [(v * 0, "v was not changed in place.")])
         plain = before - 0.1 * m / (np.sqrt(v) + 1e-8)
         causes = [
             (before, "p was not changed in place: `p -= ...`, not `p = p - ...`."),
-            (plain, "the corrections are missing in the step size."),
+            (plain, "the step size lacks the corrections."),
             (2 * before - right, "the step goes against the gradient: a minus sign."),
         ]
         expect(f"p after step {t}", p, right, causes)
@@ -81,6 +83,6 @@ def test_adam_in_place_makes_no_array(exercise):
         tracemalloc.stop()
     if peak > g.nbytes / 2:
         fail(
-            f"adam_in_place: a new array is made somewhere ({peak:,} bytes at the peak, where one "
-            f"array has {g.nbytes:,}). Every operator such as a * b makes one; use out=scratch."
+            f"adam_in_place: something allocates a new array (peak {peak:,} bytes; one array has "
+            f"{g.nbytes:,}). An operator such as a * b allocates one; use out=scratch."
         )

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def confusion_matrix(y_true, y_pred, classes):
-    """Count how often each true class was called each class.
+    """Count how often each true class was predicted as each class.
 
-    Parameters: y_true and y_pred (N,); classes, how many there are: some may never occur.
-    Returns: (classes, classes) integers, a row for each true class, a column for each answer.
+    Parameters: y_true and y_pred (N,); classes, the number of classes; some may never occur.
+    Returns: (classes, classes) integers: a row for each true class, a column for each prediction.
     """
     matrix = np.zeros((classes, classes), dtype=int)
     np.add.at(matrix, (y_true, y_pred), 1)
@@ -15,13 +15,13 @@ def confusion_matrix(y_true, y_pred, classes):
 
 
 def when_to_stop(validation_losses, patience):
-    """Decide on early stopping.
+    """Find where early stopping ends a training run.
 
-    Training ends after the first epoch that completes `patience` epochs in a row without a new
-    lowest validation loss. The weights of the best epoch so far are then put back.
+    Training stops as soon as `patience` epochs in a row brought no new lowest validation loss. The
+    weights of the best epoch so far are then restored.
 
-    Parameters: validation_losses, one for each epoch that training would have; patience, at least
-    1.
+    Parameters: validation_losses, one for each epoch of a run without early stopping; patience, at
+    least 1.
     Returns: the last epoch that is trained, and the best epoch up to it; both count from 1. Of
     equal losses, the earlier epoch is the best.
     """
@@ -35,22 +35,22 @@ def when_to_stop(validation_losses, patience):
 
 
 def calibration_error(y_true, probabilities, bins):
-    """Measure how far a network's sureness is from how often it is right.
+    """Compute the expected calibration error: the mean gap between confidence and accuracy.
 
-    The sureness of a sample is its largest probability. Sort the samples by it into bins of equal
-    width: bin b, from 0, takes the sureness in (b / bins, (b + 1) / bins]. In each bin that is not
-    empty, take the distance between the mean sureness and the share of right answers. Average these
-    distances, each counted as often as its bin has samples.
+    The confidence of a sample is its largest probability. Sort the samples by it into bins of equal
+    width: bin b, from 0, takes the confidence in (b / bins, (b + 1) / bins]. In each bin that is
+    not empty, take the absolute difference between the mean confidence and the accuracy. Average
+    these differences, each weighted by the number of samples in its bin.
 
     Returns: a number from 0 to 1.
     """
-    sureness = probabilities.max(axis=1)
+    confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == y_true
-    bin_of = np.ceil(sureness * bins) - 1
+    bin_of = np.ceil(confidence * bins) - 1
     error = 0.0
     for b in range(bins):
         inside = bin_of == b
         if inside.any():
-            gap = abs(sureness[inside].mean() - right[inside].mean())
+            gap = abs(confidence[inside].mean() - right[inside].mean())
             error += gap * inside.mean()
     return error

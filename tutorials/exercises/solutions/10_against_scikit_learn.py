@@ -6,9 +6,9 @@ import numpy as np
 
 
 def parameters_from_sklearn(coefs, intercepts):
-    """Lay scikit-learn's parameters out as the vector of a `Network` with the same layers.
+    """Put scikit-learn's parameters into one vector, as a `Network` with the same layers has it.
 
-    Parameters: coefs and intercepts, two lists as MLPClassifier has them: a matrix (in, out) and a
+    Parameters: coefs and intercepts, the two lists of an MLPClassifier: a matrix (in, out) and a
     vector (out,) for each layer.
     Returns: one vector (P,): layer by layer, first W, row after row, then b.
     """
@@ -19,10 +19,10 @@ def parameters_from_sklearn(coefs, intercepts):
 def multiplications(sizes, samples):
     """Count the multiplications of all matrix products in one epoch of training.
 
-    A Dense layer has three products, each of which multiplies every weight once for every sample:
-    forward x @ W, backward x.T @ dy for dW, and dy @ W.T for dx. The first layer needs no dx.
+    A Dense layer has three products: forward x @ W, and backward x.T @ dy for dW and dy @ W.T for
+    dx. Each multiplies every weight once for every sample. The first layer needs no dx.
 
-    Parameters: sizes, such as [784, 128, 10]; samples, how many one epoch has.
+    Parameters: sizes, such as [784, 128, 10]; samples, the number of samples in an epoch.
     Returns: an integer.
     """
     weights = [inputs * outputs for inputs, outputs in pairwise(sizes)]
@@ -32,13 +32,12 @@ def multiplications(sizes, samples):
 def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
     """Take step number t (from 1) of Adam without making a new array.
 
-    m and v are the running means of page 07, with beta1 = 0.9, beta2 = 0.999. Both corrections are
-    folded into the step size, learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), and
-    epsilon = 1e-8 is added to the root of v as it is.
+    m and v are the moving averages of page 07, with beta1 = 0.9 and beta2 = 0.999. Put both
+    corrections into the step size, learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), and add
+    epsilon = 1e-8 to the root of the uncorrected v.
 
-    Parameters: p, g, m, v, scratch, each (P,). p, m and v are changed in place; scratch may be
-    overwritten at will; g must stay as it is. Use `np.multiply(a, b, out=scratch)`, `a *= b` and
-    the like.
+    Parameters: p, g, m, v, scratch, each (P,). Change p, m and v in place; overwrite scratch as you
+    like; do not change g. Use operations such as `np.multiply(a, b, out=scratch)` and `a *= b`.
     """
     rate = learning_rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
     m *= 0.9
