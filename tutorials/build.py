@@ -1,14 +1,13 @@
-"""Build the course: run each tutorial and keep the result as a notebook beside its script.
+"""Build the course: run each tutorial and save it with its results as a notebook.
 
     python tutorials/build.py             build all
     python tutorials/build.py 03 04       build these
-    python tutorials/build.py --check     write nothing; fail if a cell fails, or if a notebook's
-                                          cells are not those of its script
+    python tutorials/build.py --check     write nothing; fail if a cell fails, or if the cells of a
+                                          notebook and of its script differ
 
-The scripts are the source: Python files in percent format (`# %%` begins a cell). A notebook
-holds the same cells with what they printed and drew, so that a reader sees it without running
-anything. The picture of the cell tagged "main" also becomes the tutorial's small one,
-`results/course/NN.png`.
+The scripts are the source: Python files in percent format (`# %%` begins a cell). A notebook has
+the same cells with their output and pictures, so that a reader sees them without running anything.
+The picture of the cell tagged "main" becomes the tutorial's thumbnail, `results/course/NN.png`.
 """
 
 from __future__ import annotations
@@ -35,12 +34,15 @@ MAIN = "main"
 
 
 def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
-    """Find the tutorials, `NN_name.py`, in order; with numbers, only these."""
+    """Return the tutorials, `NN_name.py`, in order; with numbers, only these."""
     found = sorted(folder.glob("[0-9][0-9]_*.py"))
     chosen = [path for path in found if not numbers or path.name[:2] in numbers]
     missing = set(numbers or []) - {path.name[:2] for path in chosen}
     if missing or not chosen:
-        raise SystemExit(f"no tutorial {', '.join(sorted(missing))} in {folder}")
+        raise SystemExit(
+            f"build.py expected tutorials in {folder}, found no {', '.join(sorted(missing)) or 'NN'}"
+            f"_*.py; it has {', '.join(path.name[:2] for path in found) or 'none'}"
+        )
     return chosen
 
 
@@ -52,14 +54,14 @@ def to_notebook(script: Path) -> NotebookNode:
         language_info={"name": "python"},
     )
     for number, cell in enumerate(notebook.cells):
-        # The ids that jupytext draws are random, and would change with every build.
+        # jupytext draws random ids, which would change with every build.
         cell.id = f"cell-{number:02d}"
         cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "tags"})
     return notebook
 
 
 def run(notebook: NotebookNode, folder: Path) -> None:
-    """Run all cells in a fresh kernel that works in `folder`; leave in them what came out."""
+    """Run all cells in a new kernel with working directory `folder`; store their outputs."""
     metadata = notebook.metadata.copy()
     client = NotebookClient(
         notebook,
@@ -70,13 +72,13 @@ def run(notebook: NotebookNode, folder: Path) -> None:
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(folder)}},
     )
-    # A checkout runs its own package, installed or not.
+    # Use the package of this checkout, whether it is installed or not.
     paths = [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    # These networks are small: on a busy machine, threads of BLAS only wait for each other, and
-    # their number may change the last digits.
+    # These networks are small: on a busy machine, BLAS threads mostly wait for each other, and the
+    # number of threads can change the last digits.
     environment |= dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    # A backend chosen for other programs would keep pictures out of the notebook.
+    # With another backend, the notebook would have no pictures.
     environment.pop("MPLBACKEND", None)
     client.execute(env=environment)
     notebook.metadata = metadata  # without the version of the Python that ran it
@@ -88,7 +90,7 @@ def run(notebook: NotebookNode, folder: Path) -> None:
 
 
 def picture(notebook: NotebookNode) -> bytes | None:
-    """Give the last picture of the cell tagged "main" as a small PNG file."""
+    """Return the last picture of the cell tagged "main" as a small PNG file."""
     for cell in notebook.cells:
         if MAIN in cell.metadata.get("tags", []):
             pngs = [o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})]
@@ -104,21 +106,21 @@ def picture(notebook: NotebookNode) -> bytes | None:
 
 
 def differing_cell(script: Path) -> str:
-    """Say where the committed notebook is not the script's; "" if its cells agree."""
+    """Return where the cells of notebook and script differ; "" if they agree."""
     path = script.with_suffix(".ipynb")
     if not path.exists():
         return f"{path.name} is missing"
-    ours, theirs = to_notebook(script).cells, nbformat.read(path, as_version=4).cells
-    for number, (mine, other) in enumerate(zip(ours, theirs, strict=False)):
-        if (mine.cell_type, mine.source) != (other.cell_type, other.source):
+    expected, saved = to_notebook(script).cells, nbformat.read(path, as_version=4).cells
+    for number, (ours, theirs) in enumerate(zip(expected, saved, strict=False)):
+        if (ours.cell_type, ours.source) != (theirs.cell_type, theirs.source):
             return f"{path.name}: cell {number} differs from that of {script.name}"
-    if len(ours) != len(theirs):
-        return f"{path.name} has {len(theirs)} cells, {script.name} has {len(ours)}"
+    if len(expected) != len(saved):
+        return f"{path.name}: expected {len(expected)} cells as in {script.name}, got {len(saved)}"
     return ""
 
 
 def printed(notebook: NotebookNode) -> list[str]:
-    """Give what each cell printed."""
+    """Return the printed output of each cell."""
     return [
         "".join(output.get("text", "") for output in cell.get("outputs", []))
         for cell in notebook.cells
@@ -134,7 +136,7 @@ def _encode(png: bytes) -> str:
 
 
 def _small(png: bytes) -> bytes:
-    """Store a picture with a palette, which takes a third of the bytes, if it is the smaller."""
+    """Return a picture with a palette, a third of the bytes, or as it was if that is smaller."""
     image = Image.open(io.BytesIO(png)).convert("RGBA")
     opaque = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     buffer = io.BytesIO()
@@ -144,11 +146,11 @@ def _small(png: bytes) -> bytes:
 
 
 def build(script: Path, check: bool) -> list[str]:
-    """Build one tutorial, or only check it; give its faults."""
+    """Build one tutorial, or only check it; return its problems."""
     path, notebook = script.with_suffix(".ipynb"), to_notebook(script)
-    fault = differing_cell(script) if check else ""
-    if fault:
-        return [f"{fault}: run python tutorials/build.py {script.name[:2]}"]
+    difference = differing_cell(script) if check else ""
+    if difference:
+        return [f"{difference}: run python tutorials/build.py {script.name[:2]}"]
     try:
         run(notebook, script.parent)
     except CellExecutionError as error:
@@ -156,25 +158,27 @@ def build(script: Path, check: bool) -> list[str]:
         return [f"{script.name}: a cell fails\n" + re.sub(r"\x1b\[[0-9;]*m", "", str(error))]
     if check:
         if printed(notebook) != printed(nbformat.read(path, as_version=4)):
-            # No fault: the last digits may depend on the machine, and times always do.
-            print(f"   note: {script.name} printed something else than its notebook shows")
+            # No problem: the last digits may depend on the machine, and times always do.
+            print(f"   note: the output of {script.name} differs from its notebook")
         return []
     nbformat.write(notebook, path)
-    small = picture(notebook)
-    if small is not None:
+    thumbnail = picture(notebook)
+    if thumbnail is not None:
         target = script.parent / "results" / "course" / f"{script.name[:2]}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(small)
+        target.write_bytes(thumbnail)
     return []
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run the tutorials and build their notebooks.")
     parser.add_argument("numbers", nargs="*", metavar="NN", help="which tutorials; all by default")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail on differences")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the scripts are")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail if a cell fails or differs"
+    )
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the scripts")
     chosen = parser.parse_args(arguments)
-    faults: list[str] = []
+    problems: list[str] = []
     began = time.perf_counter()
     for script in scripts(chosen.folder, chosen.numbers):
         start = time.perf_counter()
@@ -182,11 +186,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(
             f"{script.name:32} {'FAILED' if found else 'ok':8}{time.perf_counter() - start:5.1f} s"
         )
-        faults += found
-    print(f"{'all':32} {'FAILED' if faults else 'ok':8}{time.perf_counter() - began:5.1f} s")
-    for fault in faults:
-        print(f"\n{fault}", file=sys.stderr)
-    return 1 if faults else 0
+        problems += found
+    print(f"{'all':32} {'FAILED' if problems else 'ok':8}{time.perf_counter() - began:5.1f} s")
+    for problem in problems:
+        print(f"\n{problem}", file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

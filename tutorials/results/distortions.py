@@ -1,8 +1,8 @@
-"""Draw one digit of MNIST and twelve distortions of it, as the recipe `elastic` makes them.
+"""Draw a digit of MNIST and twelve distortions of it, with the settings of the recipe `elastic`.
 
     python tutorials/results/distortions.py
 
-writes `distortions.png` beside this file, in a second or two.
+writes `distortions.png` into this folder, in a second or two.
 """
 
 from pathlib import Path

@@ -1,12 +1,14 @@
-"""The trials by which the recipes `elastic` and `record` were set, judged on held-out digits.
+"""Run the trials that chose the settings of the recipes `elastic` and `record`.
 
     OPENBLAS_NUM_THREADS=1 python tutorials/results/trials.py
 
-makes those that are missing in `trials.csv` beside this file; all together took eight hours of one
-core, the last four with the routines that OpenBLAS picks for AVX-512, the others with those for an
-older processor, which are half as fast. Each trains on the first 50,000 training images with seed 0
-and is judged on the last 10,000; the test images take no part. One image of these is 0.01 %, and
-another seed moves a result by a few hundredths, so the loss is the better judge.
+runs the trials that are missing from `trials.csv` in this folder. All of them took eight hours on
+one core: the last four with OpenBLAS's AVX-512 routines, the others with those for an older
+processor, which are half as fast.
+
+Each trial trains on the first 50,000 training images with seed 0 and is evaluated on the last
+10,000; the test images are not used. One image is 0.01 % of the accuracy, and another seed changes
+a result by a few hundredths of a percent, so compare settings by the loss.
 """
 
 import csv
@@ -21,8 +23,8 @@ from numpymlp.storage.files import RunLock, write_csv
 FILE = Path(__file__).with_suffix(".csv")
 COLUMNS = ("settings", "held_out_accuracy", "held_out_loss", "running_train_loss", "seconds")
 
-# Written out, so that a recipe that changes later does not change what was tried.
-# What Simard et al. (2003) distorted with, and 784-800-10.
+# The settings are written out, so that later changes of a recipe leave the trials as they were.
+# The distortion and the network, 784-800-10, of Simard et al. (2003).
 NARROW = Recipe(
     hidden=(800,),
     learning_rate=2e-3,
@@ -46,8 +48,8 @@ DECAYING = dataclasses.replace(
     LONG, dropout=0.1, learning_rate=3e-3, optimizer="adamw", weight_decay=0.1
 )
 STRONG = dataclasses.replace(DECAYING, scaling=0.2, elastic=36.0, sigma=5.5)
-# Half as many steps, each with twice the decay.
-HASTY = dataclasses.replace(DECAYING, batch_size=512, weight_decay=0.2)
+# Batches twice as large: half as many steps, each with twice the decay.
+LARGE_BATCHES = dataclasses.replace(DECAYING, batch_size=512, weight_decay=0.2)
 TRIALS = [
     dataclasses.replace(base, **changes)
     for base, changes in (
@@ -76,8 +78,8 @@ TRIALS = [
         (DECAYING, {"epochs": 100}),
         (DECAYING, {"weight_decay": 0.3}),
         (DECAYING, {"input_dropout": 0.1}),
-        (HASTY, {"epochs": 140, "learning_rate": 4e-3}),
-        (HASTY, {"epochs": 85, "hidden": (2000, 1500, 1000, 500)}),
+        (LARGE_BATCHES, {"epochs": 140, "learning_rate": 4e-3}),
+        (LARGE_BATCHES, {"epochs": 85, "hidden": (2000, 1500, 1000, 500)}),
         (DECAYING, {"epochs": 100, "learning_rate": 1.5e-3, "weight_decay": 0.2}),
         (DECAYING, {"epochs": 100, "dropout": 0.0}),
         (DECAYING, {"shear": 10.0}),
@@ -98,7 +100,8 @@ TRIALS = [
 ]
 
 
-def judge(recipe: Recipe) -> dict[str, str]:
+def evaluate(recipe: Recipe) -> dict[str, str]:
+    """Train and validate one recipe; return its row of the table."""
     result = validate(recipe, seed=0, verbose=1)
     return {
         "settings": describe(recipe),
@@ -110,14 +113,15 @@ def judge(recipe: Recipe) -> dict[str, str]:
 
 
 def read() -> list[dict[str, str]]:
+    """Return the rows of the file; none if it does not exist yet."""
     if not FILE.exists():
         return []
     with FILE.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def keep(row: dict[str, str]) -> None:
-    """Add a row; the file has it whole or is as it was, also where two processes write."""
+def add(row: dict[str, str]) -> None:
+    """Add a row to the file, all of it or nothing, also while another process writes."""
     with RunLock(FILE.parent, f".{FILE.name}.lock", wait=True):
         write_csv(FILE, COLUMNS, [[r[column] for column in COLUMNS] for r in [*read(), row]])
 
@@ -125,7 +129,7 @@ def keep(row: dict[str, str]) -> None:
 def main() -> None:
     for recipe in TRIALS:
         if describe(recipe) not in [row["settings"] for row in read()]:
-            keep(judge(recipe))
+            add(evaluate(recipe))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     OPENBLAS_NUM_THREADS=1 python tutorials/results/way_to_99.py
 
-writes `way_to_99.csv` beside this file. Some ten minutes on one core. The test accuracy stands in
-the last line of each run: the test set is looked at once, after training.
+writes `way_to_99.csv` into this folder, in about ten minutes on one core. The last line of each run
+has the test accuracy: the test set is used once, after training.
 """
 
 from pathlib import Path
@@ -40,7 +40,7 @@ def main() -> None:
         trainer = Trainer(network, loss, Adam(2e-3), schedule=Cosine(), augment=augment)
         history = trainer.fit(*train, epochs=EPOCHS, validation=validation)
         for row in history.rows:
-            del row["seconds"]  # the machine's affair; the rest hardly depends on it
+            del row["seconds"]  # depends on the machine, the other columns hardly do
             lines.append({"run": name, **row, "test_accuracy": None})
         lines[-1]["test_accuracy"] = evaluate(network, loss, *test).accuracy
     write_csv(Path(__file__).with_suffix(".csv"), lines[0], [line.values() for line in lines])
