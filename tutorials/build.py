@@ -39,9 +39,9 @@ def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
     chosen = [path for path in found if not numbers or path.name[:2] in numbers]
     missing = set(numbers or []) - {path.name[:2] for path in chosen}
     if missing or not chosen:
+        there = ", ".join(path.name[:2] for path in found) or "none"
         raise SystemExit(
-            f"build.py expected tutorials in {folder}, found no {', '.join(sorted(missing)) or 'NN'}"
-            f"_*.py; it has {', '.join(path.name[:2] for path in found) or 'none'}"
+            f"build.py expected numbers of tutorials in {folder}, got {numbers}: choose from {there}"
         )
     return chosen
 
