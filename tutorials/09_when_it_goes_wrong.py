@@ -313,7 +313,7 @@ figure
 # - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. A weight then grows only if it
 #   lowers the rest of the loss by more. AdamW's *weight decay* shrinks the weights at each step
 #   instead: with the learning rate 0.002 and a decay of 1, by 0.2 %.
-# - **Dropout**: set a random half of the hidden units to 0, drawn anew for each sample in each
+# - **Dropout**: set a random half of the hidden units to 0, drawn again for each sample in each
 #   step, and double the others, so that their sum keeps its size. In evaluation all units work. No
 #   unit can rely on another one.
 # - **More data**, or data that you make: shift, turn and bend every digit a little, differently in

@@ -41,7 +41,7 @@ def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
     if missing or not chosen:
         there = ", ".join(path.name[:2] for path in found) or "none"
         raise SystemExit(
-            f"build.py expected numbers of tutorials in {folder}, got {numbers}: choose from {there}"
+            f"build.py expected tutorials of {folder}, got {numbers}: choose from {there}"
         )
     return chosen
 
