@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpymlp.vectors import BLOCK
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from numpymlp import (
@@ -21,7 +22,6 @@ from numpymlp import (
     check_loss,
     softmax,
 )
-from numpymlp.vectors import BLOCK
 
 
 def random(seed: int = 0) -> np.random.Generator:

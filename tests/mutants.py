@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import checks
 import numpy as np
+from numpymlp.vectors import blocks
 
 from numpymlp import (
     SGD,
@@ -31,7 +32,6 @@ from numpymlp import (
 )
 from numpymlp.losses import one_hot
 from numpymlp.network import Network
-from numpymlp.vectors import blocks
 
 
 class Mutant(NamedTuple):

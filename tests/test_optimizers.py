@@ -7,6 +7,7 @@ import checks
 import numpy as np
 import pytest
 from checks import random
+from numpymlp.vectors import BLOCK, CLEAR
 from sklearn.neural_network import MLPClassifier
 
 from numpymlp import (
@@ -20,7 +21,6 @@ from numpymlp import (
     SoftmaxCrossEntropy,
 )
 from numpymlp.optimizers import Optimizer
-from numpymlp.vectors import BLOCK, CLEAR
 
 
 def walk(optimizer: Any, start: float, gradients: list[float]) -> list[float]:

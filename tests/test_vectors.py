@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from numpymlp.vectors import BLOCK, CLEAR, blocks, clear_tiny
 
 

@@ -78,6 +78,8 @@ class NumpyMLP(Peer):
         )
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        from numpymlp.training.callbacks import EpochFunction
+
         self.trainer.callbacks = [EpochFunction(lambda trainer: after_epoch())]
         self.trainer.fit(*data, epochs=epochs)
 

@@ -243,11 +243,10 @@ class BaseMLP(BaseEstimator):
 
     def _initialize(self, architecture: Architecture, dtype: Any) -> None:
         """Build the network with its first weights, and discard all earlier training."""
-        loss, output, self.out_activation_ = self._head()
+        _, output, self.out_activation_ = self._head()
         random_state = check_random_state(self.random_state)
         self._state = FitState(architecture, random_state, RandomOrder(random_state))
         self.network_ = networks.build_network(architecture, output, dtype, random_state)
-        self.network_.loss = loss
         self.n_layers_, self.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
         self.n_iter_ = self.t_ = 0
         for name in CURVES_AND_BESTS:

@@ -9,13 +9,13 @@ import numpy as np
 
 from numpymlp.sklearn.objective import Objective
 from numpymlp.sklearn.schedules import Convergence
+from numpymlp.training.callbacks import Callback
 from numpymlp.training.samples import Samples
-from numpymlp.training.trainer import Trainer
 
 ADAPTIVE_PATIENCE = 2  # epochs without progress before an adaptive learning rate is divided
 
 
-class Epochs:
+class Epochs(Callback):
     """Update the estimator's fitted attributes after each epoch; return True to stop."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Epochs:
             e.validation_scores_, e.validation_loss_curve_ = [], []
             e.best_validation_score_ = -np.inf
 
-    def __call__(self, trainer: Trainer) -> bool:
+    def epoch_end(self, trainer: Any) -> bool:
         e = self.estimator
         e.n_iter_ += 1
         e.t_ += self.rows

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp.layer_protocol import Layer
 from numpymlp.layers import BatchNorm, Dense, Dropout
-from numpymlp.network import ACTIVATIONS, Network
+from numpymlp.models import ACTIVATIONS
+from numpymlp.network import Network
 
 LAYERS = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
 ACTIVATION_NAMES = {*LAYERS, "identity"}
@@ -68,7 +70,7 @@ def build_network(
     neural networks" (2010).
     """
     sizes, activations = architecture.sizes, architecture.activations
-    layers: list[Any] = []
+    layers: list[Layer] = []
     for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], activations, strict=True):
         layers.append(Dense(inputs, outputs, _zeros))
         if architecture.batch_norm:
@@ -84,9 +86,9 @@ def build_network(
         bound = np.sqrt((2.0 if logistic else 6.0) / (layer.inputs + layer.outputs))
         layer.W = random_state.uniform(-bound, bound, layer.W.shape)
         layer.b = random_state.uniform(-bound, bound, layer.b.shape)
-    for layer in network.layers:
-        if isinstance(layer, Dropout):
-            layer.rng = np.random.default_rng(random_state.randint(2**31))
+    for each in network.layers:
+        if isinstance(each, Dropout):
+            each.rng = np.random.default_rng(random_state.randint(2**31))
     return network
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.special
 
-from numpymlp.losses import L2Penalty, Loss, MeanSquaredError
+from numpymlp.losses import L2Penalty, Loss, MeanSquaredError, Weights, normalized_weight
+from numpymlp.validation import check_cache
 
 
 class PoissonDeviance(Loss):
@@ -18,18 +19,17 @@ class PoissonDeviance(Loss):
     l_i = sum_k y log(y) - y z - y + exp(z), which is 0 where exp(z) = y. Targets are at least 0.
     """
 
-    def forward(
-        self, logits: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    heads = ("identity",)
+
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         y, mean = y.astype(logits.dtype), np.exp(logits)
-        weight = np.ones(len(logits)) if sample_weight is None else sample_weight
-        w = (weight / (weight.sum() or 1.0)).astype(logits.dtype)
-        self.kept = mean, y, w
+        w = normalized_weight(sample_weight, logits)
+        self.cache = mean, y, w
         # l_i = sum_k l_ik    (N, K) -> (N,);  L = sum_i w_i l_i
         return float(w @ (scipy.special.xlogy(y, y) - y * logits - y + mean).sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        mean, y, w = self.kept
+        mean, y, w = check_cache(self.cache)
         # dL/dlogits = w_i (exp(z) - y)    (N, K)
         return w[:, None] * (mean - y)
 
@@ -63,9 +63,7 @@ class Objective(Loss):
         self.rows, self.weight = 0, 0.0  # of the last batch
         self.total, self.total_rows = 0.0, 0
 
-    def forward(
-        self, logits: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         self.rows = len(logits)
         self.weight = self.rows if sample_weight is None else float(sample_weight.sum())
         value = self.loss.forward(logits, y, sample_weight)

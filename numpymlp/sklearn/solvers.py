@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.optimize import _check_optimize_result
 
 from numpymlp.losses import L2Penalty
+from numpymlp.network import loss_and_gradient
 from numpymlp.optimizers import SGD, Adam, Optimizer
 from numpymlp.schedules import Schedule
 from numpymlp.sklearn.epochs import Epochs
@@ -77,17 +78,16 @@ def fit_stochastic(
         callbacks=[epochs, *(() if e.callbacks is None else e.callbacks)],
         verbose=int(e.progress_bar),
     )
-    trainer.step = state.steps
+    trainer.state.step = state.steps
     try:
         trainer.run(samples, held_out, 1 if incremental else e.max_iter)
     except TrainingDiverged as error:
         raise ValueError(f"{NOT_FINITE} {error}") from error
     finally:
-        e.network_.loss = objective.loss
-        state.steps = trainer.step
+        state.steps = trainer.state.step
     if trainer.stop_signal is not None:  # also set if the signal came during the last step
         warnings.warn("Training interrupted by user.", stacklevel=5)
-    elif trainer.stopped == "epochs" and not incremental:
+    elif trainer.state.stopped == "epochs" and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the "
             f"optimization hasn't converged yet.",
@@ -159,13 +159,12 @@ def fit_lbfgs(estimator: Any, samples: Samples) -> None:
 
     def value_and_gradient(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         network.parameters = parameters
-        value = penalty.forward(network.parameters, network.decay_mask)
-        gradient = penalty.backward()
+        value, gradient = 0.0, np.zeros_like(parameters)
         for start in range(0, rows, CHUNK):
             x, y, w = samples.take(np.arange(start, min(start + CHUNK, rows)))
             share = (len(x) if w is None else float(w.sum())) / total
-            value += share * loss.forward(network.forward(x, training=True), y, w)
-            network.backward(loss.backward())
+            batch = loss_and_gradient(network, loss, x, y, w, penalty)
+            value += share * (batch.loss + batch.penalty)
             gradient += share * network.gradients
         return value, gradient
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from numpymlp import Network, load_folder, load_mnist, plots
+from numpymlp import load_folder, load_mnist, plots
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
 from numpymlp.experiments.folders import RunData
@@ -36,6 +36,7 @@ from numpymlp.experiments.results import (
     table,
 )
 from numpymlp.storage.files import RunLock
+from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.validation import InputError
 
@@ -96,7 +97,7 @@ def test_every_recipe_is_run_over_its_seeds_and_the_file_holds_the_results(ladde
     for row in rows[:5]:
         recipe = LADDER[row["recipe"]].recipe
         folder = run_folder(tmp_path / "runs", recipe, int(row["seed"]), label_of(data))
-        network = Network.load(folder / "model.npz")
+        network = load(folder / "model.npz")
         assert float(row["test_accuracy"]) == pytest.approx(
             (network.predict(x_test) == y_test).mean(), abs=1e-5
         )
@@ -111,7 +112,7 @@ def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, d
     row = ladder()[-1]
     _, (x, y) = load_folder(data)
     members = [
-        Network.load(run_folder(tmp_path / "runs", SMALL, seed, label_of(data)) / "model.npz")
+        load(run_folder(tmp_path / "runs", SMALL, seed, label_of(data)) / "model.npz")
         for seed in range(3)
     ]
     probabilities = np.mean([member.predict_proba(x) for member in members], axis=0)
@@ -132,22 +133,22 @@ def test_a_run_that_the_file_has_is_not_repeated(ladder, monkeypatch):
 def test_a_model_that_is_missing_is_written_again_from_the_checkpoint(ladder, data, tmp_path):
     rows = ladder(["plain", "small"])
     model = run_folder(tmp_path / "runs", SMALL, 1, label_of(data)) / "model.npz"
-    before = Network.load(model).parameters.copy()
+    before = load(model).parameters.copy()
     model.unlink()
     assert ladder()[:5] == rows
-    np.testing.assert_array_equal(Network.load(model).parameters, before)
+    np.testing.assert_array_equal(load(model).parameters, before)
 
 
 def test_a_member_without_its_model_is_trained_again_but_not_counted_twice(ladder, data, tmp_path):
     rows = ladder(["plain", "small"])
     folder = run_folder(tmp_path / "runs", SMALL, 1, label_of(data))
-    before = Network.load(folder / "model.npz").parameters.copy()
+    before = load(folder / "model.npz").parameters.copy()
     for path in folder.iterdir():
         path.unlink()
     after = ladder()
     assert keys(after) == ALL
     assert after[:5] == rows
-    np.testing.assert_array_equal(Network.load(folder / "model.npz").parameters, before)
+    np.testing.assert_array_equal(load(folder / "model.npz").parameters, before)
 
 
 def test_a_run_whose_row_was_not_written_is_taken_from_its_folder(ladder, tmp_path, monkeypatch):
@@ -243,7 +244,7 @@ def test_after_an_interruption_it_resumes_with_the_same_result(ladder, data, tmp
     (resumed,) = ladder(["long"], say=lines.append)
     assert any(re.search("1 of 3 epochs are done, and [56] batches", line) for line in lines)
     networks = [
-        Network.load(run_folder(tmp_path / place, recipe, 0, label_of(data)) / "model.npz")
+        load(run_folder(tmp_path / place, recipe, 0, label_of(data)) / "model.npz")
         for place in ("straight", "runs")
     ]
     np.testing.assert_array_equal(networks[0].parameters, networks[1].parameters)
@@ -492,7 +493,7 @@ def test_train_takes_a_recipe_and_options_override_it(data, tmp_path, capsys):
     config = (folder / "config.json").read_text()
     for expected in ('"elastic": 20.0', '"rotation": 15.0', '"max_norm": 2.0', '"epochs": 1,'):
         assert expected in config
-    assert Network.load(folder / "model.npz").layers[0].outputs == 16
+    assert load(folder / "model.npz").layers[0].outputs == 16
 
 
 def test_ladder_and_recipes_from_the_command_line(data, tmp_path, capsys):

@@ -15,7 +15,8 @@ from numpymlp.experiments.reports import (
     write_training_figures,
 )
 from numpymlp.layers import BatchNorm, Dense, ReLU
-from numpymlp.network import Network, mlp
+from numpymlp.models import mlp
+from numpymlp.network import Network
 from numpymlp.storage.files import StorageError
 from numpymlp.validation import InputError
 

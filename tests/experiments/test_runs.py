@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from numpymlp import Network, load_mnist
+from numpymlp import load_mnist
 from numpymlp.__main__ import main
 from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import blas_threads, environment
@@ -26,6 +26,7 @@ from numpymlp.experiments.folders import CHECKPOINT, CONFIG, METRICS, MODEL, Run
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.runs import evaluate_run
 from numpymlp.storage.archive import open_archive
+from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
 
 ROOT = Path(__file__).parents[2]
@@ -286,7 +287,7 @@ SLOW_STEPS = """
                       checkpoint=Checkpoint(sys.argv[2]),
                       stop_signals=(signal.SIGINT, signal.SIGTERM))
     trainer.fit(x, x, 2)
-    print(trainer.stopped, trainer.batch, signal.Signals(trainer.stop_signal).name)
+    print(trainer.state.stopped, trainer.state.batch, signal.Signals(trainer.stop_signal).name)
 """
 
 
@@ -551,7 +552,7 @@ def test_weights_of_a_later_divergence_are_saved(small, tmp_path, capsys, monkey
     assert main(["train", *map(str, begin(small, folder)), "--quiet"]) == 1
     errors = capsys.readouterr().err
     assert f"weights of epoch 1 back. They are in {folder / MODEL}." in errors
-    network = Network.load(folder / MODEL)
+    network = load(folder / MODEL)
     assert np.isfinite(network.parameters).all()
     assert not (folder / METRICS).exists()
 
