@@ -42,6 +42,10 @@ class Peer:
     seed: int = 0
     dtype: ClassVar[str] = "float32"
 
+    def __post_init__(self) -> None:
+        """Import the library and build the network."""
+        raise NotImplementedError
+
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step, counted from 0."""
         return self.rate * (1.0 if self.factor is None else self.factor(step))

@@ -54,9 +54,9 @@ class Candidate(MLPClassifier):
     So one setting that diverges gets a low score and does not end the search.
     """
 
-    def _train(self, *arguments: Any, **options: Any) -> None:
+    def _train(self, *arguments: Any) -> None:
         try:
-            super()._train(*arguments, **options)
+            super()._train(*arguments)
         except ValueError as error:
             if not isinstance(error.__cause__, TrainingDiverged):
                 raise

@@ -200,11 +200,14 @@ class BaseMLP(BaseEstimator):
             if incremental:
                 self._declare_classes(y, classes)
             samples, held_out = self._prepare(X, y, sample_weight, incremental, validation)
+        self._train(samples, held_out, incremental)
+        return self
+
+    def _train(self, samples: Samples, held_out: Samples | None, incremental: bool) -> None:
         if self.solver == "lbfgs":
             fit_lbfgs(self, samples)
         else:
             fit_stochastic(self, samples, held_out, incremental)
-        return self
 
     def _prepare(
         self, X: Any, y: Any, sample_weight: Any, incremental: bool, validation: tuple[Any, ...]

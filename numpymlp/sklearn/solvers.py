@@ -62,7 +62,7 @@ def fit_stochastic(
         warnings.warn(
             f"Got `batch_size` {batch_size} larger than sample size {rows}. It is going to be "
             f"clipped",
-            stacklevel=5,
+            stacklevel=6,
         )
         batch_size = rows
     objective = Objective(e._head()[0], e.alpha, e.l2_scaling)
@@ -86,13 +86,13 @@ def fit_stochastic(
     finally:
         state.steps = trainer.state.step
     if trainer.stop_signal is not None:  # also set if the signal came during the last step
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=6)
     elif trainer.state.stopped == "epochs" and not incremental:
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({e.max_iter}) reached and the "
             f"optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
     if epochs.best_weights is not None and not incremental:
         e.network_.parameters, e.network_.buffers = epochs.best_weights

@@ -20,7 +20,7 @@ def test_the_options_reach_the_network() -> None:
     )
     kinds = [type(layer) for layer in network.layers]
     assert kinds.count(BatchNorm) == kinds.count(Tanh) == kinds.count(Dropout) == 2
-    assert (network.input_shape, network.output_shape) == ((5,), (2,))
+    assert (network.shapes[0], network.shapes[-1]) == ((5,), (2,))
     assert loss.label_smoothing == 0.1
     assert report.passed
     rows = {row.name: row for row in report.rows}

@@ -140,7 +140,7 @@ def test_the_options_reach_the_network_and_the_configuration(small, tmp_path, ca
         "Dense(32 -> 16)", "BatchNorm(16)", "LeakyReLU(0.01)", "Dropout(0.2)",
         "Dense(16 -> 10)",
     ]  # fmt: skip
-    assert network.loss.label_smoothing == 0.1
+    assert load_loss(find_model(folder)).label_smoothing == 0.1
     config = json.loads((folder / "config.json").read_text())
     assert (config["optimizer"], config["weight_decay"], config["l2"]) == ("adamw", 0.05, 1e-5)
     assert (config["learning_rate"], config["schedule"], config["seed"]) == (0.003, "cosine", 5)
