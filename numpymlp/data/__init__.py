@@ -1,7 +1,6 @@
-"""Data: MNIST itself, the reader of its format, splits, distortions, digits from image files.
+"""Data: MNIST, the IDX reader, splits, augmentation, digits from image files.
 
-Read `idx.py` first, then `splits.py`, `augmentation.py` and `images.py`; `files.py` holds what the
-readers share.
+Read `idx` first, then `splits`, `augmentation` and `images`; `files` holds what the readers share.
 """
 
 from numpymlp.data.augmentation import Distortion

@@ -1,7 +1,7 @@
-"""What every file is asked before it is opened: whether it is there, a file, and not empty.
+"""Check a file before it is opened: it exists, is an ordinary file, and is not empty.
 
-`idx.py` and `images.py` start here; read those next. Asking the file system first costs nothing
-and keeps a pipe or a device, which could block or never end, from being opened at all.
+`idx` and `images` use this. The check costs almost nothing, and pipes and devices, which could
+block or never end, are never opened.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ def regular_file(path: str | os.PathLike[str], expected: str) -> tuple[Path, int
     path : str or PathLike
         The file.
     expected : str
-        What the file should hold, for the message: ``"an IDX file"``.
+        Content of the file, for the message: ``"an IDX file"``.
 
     Raises
     ------
     InputError
-        If there is no such file, or it is a folder, a pipe, a device, or empty.
+        If the file does not exist, or is a folder, a pipe, a device, or empty.
     """
     try:
         path = Path(path)
         status = path.stat()
     except FileNotFoundError:
-        raise InputError(f"{path}: expected {expected}, but there is no such file") from None
+        raise InputError(f"{path}: expected {expected}, got no such file") from None
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{str(path)!r}: expected {expected}, but got: {error}") from None
+        raise InputError(f"{str(path)!r}: expected {expected}, got: {error}") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path}: expected {expected}, got a folder")
     if not stat.S_ISREG(status.st_mode):

@@ -1,10 +1,10 @@
-"""MNIST and every data set in its format: from four IDX files to arrays ready for training.
+"""Read MNIST and other data sets in the IDX format into arrays ready for training.
 
-An IDX file is a short header and then plain numbers: two zero bytes, one byte for the type, one
-for the number of dimensions, four bytes for each dimension, then the values in C order, the most
-significant byte first. `load_mnist` reads the copy inside this package, `load_folder` any folder
-of the same four files. The header is checked against the size of the file before memory is taken
-for the values. `tutorials/00_the_data.py` writes such a reader in ten lines. Next: `splits.py`.
+An IDX file consists of two zero bytes, one byte for the type, one for the number of dimensions,
+four bytes for each dimension, then the values in C order, all big-endian. `load_mnist` reads the
+copy inside this package, `load_folder` any folder of the same four files. The header is checked
+against the size of the file before memory is allocated for the values. `tutorials/00_the_data.py`
+writes such a reader in ten lines. Next: `splits`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
 MAX_BYTES = 2**30
 MAX_RANK = 64  # of a NumPy array
 CHUNK = 2**20
-# A match of 258 bytes costs deflate at least two bits, so nothing shrinks further than 1032 : 1.
+# Deflate needs at least two bits for a match of 258 bytes, so no file shrinks more than 1032 : 1.
 MAX_GZIP_RATIO = 1032
 
 ROLES = ("train-images", "train-labels", "t10k-images", "t10k-labels")
@@ -46,7 +46,7 @@ FOUR_FILES = (
     "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, "
     "t10k-labels-idx1-ubyte (plain or .gz)"
 )
-# EMNIST puts its variant in front and says "test" for "t10k"; some unpackers turn "-idx" to ".idx".
+# EMNIST prefixes its variant and uses "test" for "t10k"; some unpackers turn "-idx" into ".idx".
 FILE_NAME = re.compile(
     r"(?:(?P<variant>.+)-)?(?P<part>train|t10k|test)-(?P<kind>images|labels)"
     r"[-.]idx[13]-ubyte(?P<gzip>\.gz)?"
@@ -56,7 +56,7 @@ Split = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def load_mnist() -> tuple[Split, Split]:
-    """Load MNIST: 60,000 digits to train on and 10,000 to test on.
+    """Load MNIST: 60,000 training digits and 10,000 test digits.
 
     The data is part of this package; nothing is downloaded.
 
@@ -77,25 +77,25 @@ def load_mnist() -> tuple[Split, Split]:
 def load_folder(
     folder: str | os.PathLike[str], variant: str | None = None, max_bytes: int = MAX_BYTES
 ) -> tuple[Split, Split]:
-    """Load a folder of four IDX files: Fashion-MNIST, KMNIST, EMNIST, your own.
+    """Load a folder of four IDX files: Fashion-MNIST, KMNIST, EMNIST, or custom data.
 
-    The files are called ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
-    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or with ``.gz``; where both
-    are there, the plain one is read. Names with ``.idx3-ubyte``, with ``test`` for ``t10k``, and
-    with a variant in front (``emnist-letters-train-images-idx3-ubyte``) are understood too.
+    The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
+    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or with ``.gz``; if both
+    exist, the plain one is read. Names with ``.idx3-ubyte``, with ``test`` for ``t10k``, or with
+    a variant as prefix (``emnist-letters-train-images-idx3-ubyte``) work too.
 
     Images may have any size. EMNIST stores its images transposed, and its letters count from 1;
-    both are returned as they are stored.
+    both are returned as stored.
 
     Parameters
     ----------
     folder : str or PathLike
         The folder.
     variant : str, optional
-        Which data set, where the folder holds several: ``"emnist-letters"``.
+        Name of the data set if the folder holds several: ``"emnist-letters"``.
     max_bytes : int
-        The most bytes a file may hold when decompressed. The images returned take four times
-        their bytes in the file, and loading never takes more than one file on top of that.
+        Maximum size of a file when decompressed. The images returned take four times their bytes
+        in the file; loading needs at most one file more.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def load_folder(
     ------
     InputError
         If a file is missing, damaged, not what its name says, or does not match the others.
-        All four headers are checked before the values of any are read.
+        All four headers are checked before any values are read.
     """
     headers = {role: _read_header(path, max_bytes) for role, path in _four(folder, variant).items()}
     _check_headers(headers)
@@ -120,9 +120,9 @@ def load_folder(
 def image_shape(
     folder: str | os.PathLike[str], variant: str | None = None, max_bytes: int = MAX_BYTES
 ) -> tuple[int, int]:
-    """Tell how many rows and columns the images of such a folder have; no values are read.
+    """Return the (rows, columns) of a folder's images, which `load_folder` flattens.
 
-    `load_folder` gives each image as one row of numbers, from which this cannot be told.
+    Only the header is read; parameters and errors as in `load_folder`.
     """
     header = _read_header(_four(folder, variant)["train-images"], max_bytes)
     if len(header.shape) != 3:
@@ -139,16 +139,16 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArra
     Parameters
     ----------
     path : str or PathLike
-        The file. Whether it is compressed is seen from its bytes, not from its name.
+        The file. Its bytes, not its name, show whether it is compressed.
     max_bytes : int
-        The most bytes the file may hold when decompressed (1 GiB). Reading never takes more
-        memory than the header promises and 4 MiB besides, and a header that promises more than
-        `max_bytes` or than the file can hold is refused before anything is taken.
+        Maximum size of the values when decompressed (1 GiB). Reading needs at most 4 MiB more
+        than the header promises. A header that promises more than `max_bytes`, or more than the
+        file can hold, is refused before memory is allocated.
 
     Returns
     -------
     ndarray
-        The values, in the byte order of this machine and the shape that the header gives.
+        The values, in the byte order of this machine and the shape given by the header.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def read_idx(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> NDArra
 
 @dataclass(frozen=True)
 class _Header:
-    """What an IDX file says of itself, already checked against the size of the file."""
+    """The header of an IDX file, checked against the size of the file."""
 
     path: Path
     gzipped: bool
@@ -169,12 +169,12 @@ class _Header:
 
     @property
     def start(self) -> int:
-        """Bytes before the first value."""
+        """Position of the first value in the file, in bytes."""
         return 4 + 4 * len(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the values take."""
+        """Size of the values in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:
@@ -182,7 +182,7 @@ class _Header:
 
 
 def _read_header(path: str | os.PathLike[str], max_bytes: int) -> _Header:
-    """Read and check the header; no memory is taken for the values."""
+    """Read and check the header without allocating memory for the values."""
     path, size = regular_file(path, "an IDX file")
     with _faults_named(path), path.open("rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
@@ -213,21 +213,21 @@ def _read_header(path: str | os.PathLike[str], max_bytes: int) -> _Header:
 
 
 def _check_size(header: _Header, size: int, max_bytes: int) -> None:
-    """Compare the bytes that the header promises with `size`, those of the file on disk."""
-    # A zero counts as a one here: NumPy refuses (0, 2**32, 2**32) although it holds nothing.
+    """Compare the bytes that the header promises with `size`, the bytes on disk."""
+    # A zero counts as a one, because NumPy refuses (0, 2**32, 2**32) although it is empty.
     if math.prod(max(n, 1) for n in header.shape) * header.dtype.itemsize > max_bytes:
         raise InputError(
             f"{header.path}: expected at most {max_bytes:,} bytes of values, but the header "
-            f"promises {header}: is it damaged? (max_bytes raises the bound)"
+            f"promises {header}: is it damaged? If not, raise max_bytes"
         )
     expected = header.start + header.nbytes
-    came = _gzip_length(header, size, expected) if header.gzipped else size
-    if came < expected:
+    found = _gzip_length(header, size, expected) if header.gzipped else size
+    if found < expected:
         raise InputError(
-            f"{header.path}: expected {expected:,} bytes for {header}, got {came:,}: "
+            f"{header.path}: expected {expected:,} bytes for {header}, got {found:,}: "
             f"the file is truncated"
         )
-    if came > expected:
+    if found > expected:
         raise InputError(
             f"{header.path}: expected {expected:,} bytes for {header}, got more: "
             f"the header or the file is damaged"
@@ -235,7 +235,7 @@ def _check_size(header: _Header, size: int, max_bytes: int) -> None:
 
 
 def _gzip_length(header: _Header, size: int, expected: int) -> int:
-    """Decompressed length of a gzip file, counted no further than one byte past `expected`."""
+    """Return the decompressed length of a gzip file, counted at most to `expected` + 1."""
     if expected > size * MAX_GZIP_RATIO:
         raise InputError(
             f"{header.path}: expected {expected:,} bytes for {header}, got {size:,} compressed, "
@@ -244,37 +244,33 @@ def _gzip_length(header: _Header, size: int, expected: int) -> int:
     with _faults_named(header.path):
         with header.path.open("rb") as file:
             file.seek(-4, os.SEEK_END)
-            # gzip ends with the length of its last member modulo 2**32. Where that agrees, an
-            # ordinary file is whole; where not, it has several members, or is damaged: count.
+            # gzip ends with the length of its last member modulo 2**32. If it agrees, a file of
+            # one member is complete; if not, there are several members, or damage: count.
             if int.from_bytes(file.read(), "little") == expected % 2**32:
                 return expected
         with _opened(header.path, gzipped=True) as stream:
-            came = 0
-            while came <= expected:
-                chunk = stream.read(min(CHUNK, expected + 1 - came))
-                if not chunk:
-                    break
-                came += len(chunk)
-            return came
+            found = 0
+            while chunk := stream.read(min(CHUNK, expected + 1 - found)):
+                found += len(chunk)
+            return found
 
 
 def _read_values(header: _Header) -> NDArray[Any]:
-    """Read what the header promises, straight into the array that is returned."""
+    """Read the values straight into the array that is returned."""
     values = np.empty(math.prod(header.shape), header.dtype)
     target = values.view(np.uint8).data
     done = 0
     with _faults_named(header.path), _opened(header.path, header.gzipped) as stream:
         stream.read(header.start)
-        # In pieces, because gzip's readinto makes a second copy of all that it is asked for.
+        # In chunks, because gzip's readinto makes a second copy of what it reads.
         while count := stream.readinto(target[done : done + CHUNK]):
             done += count
-        # Reading past the end is also what makes gzip compare its checksum.
-        more = stream.read(1)
+        more = stream.read(1)  # reading past the end also makes gzip verify its checksum
     if done < len(target) or more:
-        came = "more" if more else f"{header.start + done:,}"
+        found = "more" if more else f"{header.start + done:,}"
         raise InputError(
             f"{header.path}: expected {header.start + header.nbytes:,} bytes for {header}, got "
-            f"{came}: the file is damaged"
+            f"{found}: the file is damaged"
         )
     if not values.dtype.isnative:
         values = values.byteswap(inplace=True).view(header.dtype.newbyteorder("="))
@@ -287,19 +283,19 @@ def _opened(path: Path, gzipped: bool) -> BufferedIOBase:
 
 @contextmanager
 def _faults_named(path: Path) -> Iterator[None]:
-    """Turn what can go wrong while reading into one error that names the file."""
+    """Turn errors while reading into an `InputError` that names the file."""
     try:
         yield
     except EOFError:
-        raise InputError(f"{path}: expected a whole gzip file, got a truncated one") from None
+        raise InputError(f"{path}: expected a complete gzip file, got a truncated one") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: expected a sound gzip file, got a fault: {error}") from None
+        raise InputError(f"{path}: expected a valid gzip file, got: {error}") from None
     except OSError as error:
-        raise InputError(f"{path}: the file cannot be read: {error}") from None
+        raise InputError(f"{path}: expected a readable file, got: {error}") from None
 
 
 def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path]:
-    """Find the file for each of the four roles."""
+    """Return the file for each of the four roles."""
     folder = Path(folder)
     try:
         names = sorted(os.listdir(folder))
@@ -308,7 +304,7 @@ def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path
     except NotADirectoryError:
         raise InputError(f"{folder}: expected a folder with {FOUR_FILES}, got a file") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{str(folder)!r}: the folder cannot be read: {error}") from None
+        raise InputError(f"{str(folder)!r}: expected a readable folder, got: {error}") from None
 
     variants: dict[str, dict[str, Path]] = {}
     for name in sorted(names, key=lambda name: name.endswith(".gz")):  # plain files first
@@ -319,8 +315,8 @@ def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path
 
     if variant is None and len(variants) > 1:
         raise InputError(
-            f"{folder}: expected one data set, got {len(variants)}: choose one with variant=, "
-            f"of {', '.join(map(repr, variants))}"
+            f"{folder}: expected one data set, got {len(variants)}: choose one with variant=: "
+            f"{', '.join(map(repr, variants))}"
         )
     four = variants.get(variant, {}) if variant is not None else next(iter(variants.values()), {})
     if missing := [role for role in ROLES if role not in four]:
@@ -333,7 +329,7 @@ def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path
 
 
 def _check_headers(headers: dict[str, _Header]) -> None:
-    """Check that images are images, labels are labels, and that they belong together."""
+    """Check that images are images, labels are labels, and that they match."""
     for role, header in headers.items():
         if role.endswith("images"):
             if header.dtype != np.uint8 or len(header.shape) != 3:
@@ -369,8 +365,7 @@ def _swapped(likely: bool) -> str:
 
 def _scaled(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return pixels 0 to 255 as float32 0 to 1, one image per row: (N, rows * columns)."""
-    flat = images.reshape(len(images), -1)
-    return np.divide(flat, np.float32(255), dtype=np.float32)
+    return np.divide(images.reshape(len(images), -1), np.float32(255), dtype=np.float32)
 
 
 def _labels(header: _Header) -> NDArray[np.int64]:

@@ -1,9 +1,8 @@
-"""From a picture of a digit to a row that a network trained on MNIST can read.
+"""Prepare pictures of digits as MNIST's were, so that a network trained on MNIST can read them.
 
-A network knows only digits prepared as MNIST's were: light ink on black, cropped, fitted into
-20 x 20 pixels, and centred by mass in 28 x 28. A drawing that skips this is read wrongly however
-good the network is. `prepare_digit` does it to an array, in NumPy alone; `read_digit_image` opens
-a file first, with bounds that a hostile file cannot cross.
+MNIST's digits are light ink on black, cropped, fitted into 20 x 20 pixels, and centred by mass in
+28 x 28. Even a good network fails on pictures without this preparation. `prepare_digit` takes an
+array and needs only NumPy; `read_digit_image` reads a file, with limits on memory and time.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.data.files import regular_file
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, as_array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 SIDE = 28
 BOX = 20
 MIN_CONTRAST = 0.1  # of the full scale
-EDGE = 0.3  # of the strongest ink: what is weaker does not widen the crop
+EDGE = 0.3  # of the strongest ink: weaker ink does not widen the crop
 
-# By its first bytes: the decoder and the most bytes a file may have. The other formats that
-# Pillow reads are left out because a small file can make their decoders take gigabytes or minutes.
+# By the first bytes: the decoder and the maximum size in bytes. Other formats that Pillow reads
+# are left out, because a small file can make their decoders take gigabytes or minutes.
 FORMATS = {
     b"\x89PNG\r\n\x1a\n": ("PNG", 2**24),
     b"\xff\xd8\xff": ("JPEG", 2**24),
@@ -37,7 +36,7 @@ FORMATS = {
 }
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 20_000
-# Encoders write about ten scans and, before them, as many segments; Pillow keeps every segment.
+# Encoders write about ten scans and as many segments; Pillow keeps every segment in memory.
 MAX_JPEG_SCANS = 50
 MAX_JPEG_SEGMENTS = 10_000
 
@@ -45,11 +44,11 @@ MAX_JPEG_SEGMENTS = 10_000
 def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
     """Prepare a picture of one digit as MNIST's digits were prepared.
 
-    The background is the median of the border, so dark on light and light on dark both work. What
-    differs from it is ink; noise as strong as the border's, and specks of one or two pixels, do
-    not count. The ink is cropped, its longer side scaled to 20 pixels by area averaging, its
-    strongest pixel to 1, and the result placed so that its centre of mass lies within half a pixel
-    of row 14, column 14 of a 28 x 28 image, as in MNIST, or as near as it can without leaving it.
+    The background is the median of the border, so dark on light and light on dark both work. Ink
+    is what differs from it; noise as strong as the border's, and specks of one or two pixels, are
+    ignored. The ink is cropped, its longer side scaled to 20 pixels by area averaging, its
+    strongest pixel scaled to 1, and its centre of mass placed within half a pixel of row 14,
+    column 14 of a 28 x 28 image, as in MNIST, or as near as the image's edges allow.
 
     Parameters
     ----------
@@ -64,8 +63,7 @@ def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If `gray` is no such array, or shows nothing that stands out from its border by a tenth of
-        the full scale.
+        If `gray` is no such array, or nothing differs from its border by a tenth of full scale.
 
     References
     ----------
@@ -78,15 +76,15 @@ def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
 def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """Read a picture of one digit from a PNG, JPEG, GIF or BMP file.
 
-    Any size and any mode will do: colour, gray of 8 or 16 bits, palette, black and white,
-    transparent (on white, or on black if nothing would be seen on white). A camera's note on
-    orientation is obeyed; of an animation the first picture counts.
+    Any size and any mode work: colour, 8-bit or 16-bit gray, palette, black and white,
+    transparent (on white, or on black if nothing is visible on white). The EXIF orientation is
+    applied; of an animation, the first frame is read.
 
     Parameters
     ----------
     path : str or PathLike
         The file: at most 25 million pixels, 20,000 on a side, 16 MiB (GIF: 4 MiB). Within these
-        bounds reading takes at most 500 MB and a few seconds.
+        limits, reading takes at most 500 MB and a few seconds.
 
     Returns
     -------
@@ -96,7 +94,7 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If the file is missing, no such image, damaged, beyond the bounds, or blank.
+        If the file is missing, in another format, damaged, over the limits, or blank.
     """
     path, size = regular_file(path, "an image file")
     try:
@@ -117,17 +115,17 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except OSError as error:
-        raise InputError(f"{path}: the file cannot be read: {error}") from None
+        raise InputError(f"{path}: expected a readable file, got: {error}") from None
 
 
 def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
-    """Return the gray values of an image file, 0 to 1."""
+    """Return the gray values of an image file, from 0 to 1."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if name == "JPEG":
         _check_jpeg(content)
     with warnings.catch_warnings():
-        # What Pillow warns of is harmless here (odd metadata) or checked below (many pixels).
+        # Pillow's warnings are harmless here (odd metadata) or checked below (many pixels).
         warnings.simplefilter("ignore")
         try:
             with Image.open(io.BytesIO(content), formats=[name]) as image:
@@ -135,12 +133,12 @@ def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
                 if width * height <= MAX_PIXELS and max(width, height) <= MAX_SIDE:
                     ImageOps.exif_transpose(image, in_place=True)
                     return _gray(image)
-        # Decoders meet damaged bytes with nearly every exception there is.
+        # Decoders raise almost any exception for damaged bytes.
         except Exception as error:
-            # Pillow's message for an unreadable header shows only the address of the bytes.
+            # Pillow's message for an unreadable header shows only a memory address.
             fault = "a bad header" if isinstance(error, UnidentifiedImageError) else error
             raise InputError(
-                f"expected a sound {name} image, got a fault: {fault}: is it damaged or cut off?"
+                f"expected a valid {name} image, got: {fault}: is it damaged or cut off?"
             ) from None
     raise InputError(
         f"expected at most {MAX_PIXELS:,} pixels, {MAX_SIDE:,} on a side, got {width} x {height}: "
@@ -149,7 +147,7 @@ def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
 
 
 def _check_jpeg(content: bytes) -> None:
-    """Refuse what makes a small JPEG costly: decoding starts over for every scan."""
+    """Refuse a small JPEG that is costly to decode: every scan is a pass over the whole image."""
     pair = np.frombuffer(content, np.uint8)
     kinds = pair[1:][pair[:-1] == 0xFF]
     scans, segments = np.count_nonzero(kinds == 0xDA), np.count_nonzero(kinds >= 0xDB)
@@ -161,11 +159,10 @@ def _check_jpeg(content: bytes) -> None:
 
 
 def _gray(image: Image) -> NDArray[np.float32]:
-    """Return any mode of Pillow's as gray values 0 to 1: (rows, columns)."""
+    """Return an image of any mode as gray values (rows, columns) from 0 to 1."""
 
     def unit(values: NDArray[Any], full: int = 255) -> NDArray[np.float32]:
-        scaled: NDArray[np.float32] = np.divide(values, full, dtype=np.float32)
-        return scaled
+        return np.divide(values, full, dtype=np.float32)
 
     if image.mode.startswith("I"):
         return unit(np.asarray(image), full=65535)
@@ -182,62 +179,59 @@ def _gray(image: Image) -> NDArray[np.float32]:
 
 def _as_unit_gray(gray: ArrayLike) -> NDArray[np.float32]:
     """Check a picture and return it as float32 in [0, 1]."""
-    values = np.asarray(gray)
+    values = as_array(gray, "gray values")
     if values.ndim != 2 or values.size == 0:
-        remedy = {
+        fix = {
             1: ": a flat row needs reshape(28, 28)",
             3: ": average the colour channels, as in image[..., :3].mean(axis=2)",
         }.get(values.ndim, "")
-        raise InputError(
-            f"expected gray values of shape (rows, columns), got {values.shape}{remedy}"
-        )
+        raise InputError(f"expected gray values of shape (rows, columns), got {values.shape}{fix}")
     if values.dtype.kind not in "fiub":
-        raise InputError(f"expected gray values, floats or integers, got {values.dtype}")
+        raise InputError(f"expected gray values as floats or integers, got {values.dtype}")
     top = 255 if values.dtype.kind in "iu" else 1
     low, high = values.min(), values.max()
-    if not (low >= 0 and high <= top):  # said so that NaN fails too
+    if not (low >= 0 and high <= top):  # false for NaN too
         raise InputError(
             f"expected gray values from 0 to {top} for {values.dtype}, got {low} to {high}: "
             "integers count to 255, floats to 1"
         )
-    unit: NDArray[np.float32] = np.divide(values, top, dtype=np.float32)
-    return unit
+    return np.divide(values, top, dtype=np.float32)
 
 
 def _prepared(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Prepare a digit; `gray` is used up, because a large picture is not held twice."""
+    """Prepare a digit, overwriting `gray` so that a large picture is not held twice."""
     digit = _fit(_ink(gray), BOX)
     digit /= digit.max()
     return _centred(digit).reshape(-1)
 
 
 def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what stands out from the border, cropped to it: background 0, strongest ink 1.
+    """Return the ink, cropped: background 0, strongest ink 1.
 
-    Works in the memory of `gray`, and the result is a view into it.
+    `gray` is overwritten, and the result is a view into it.
     """
     border = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
     background = np.median(border)
-    # Half of the border may be ink before these medians notice; 1.48 makes the median deviation
-    # the standard deviation of Gaussian noise.
+    # The medians are robust while less than half of the border is ink; the factor 1.48 turns the
+    # median deviation into the standard deviation of Gaussian noise.
     noise = 4 * 1.48 * float(np.median(np.abs(border - background)))
     ink = gray
     ink -= background
-    # Cubes keep the sign, and strokes outweigh shading; einsum takes no memory for them.
+    # Cubes keep the sign, and strokes outweigh shading; einsum needs no temporary array.
     if np.einsum("ij,ij,ij->", ink, ink, ink) < 0:
         np.negative(ink, out=ink)
     np.maximum(ink, 0, out=ink)
     strongest = float(ink.max())
     solid = _without_specks(ink > max(min(noise, strongest / 2), MIN_CONTRAST / 4))
-    # A speck may be darker than the digit.
+    # Without specks, which may be darker than the digit.
     contrast = float(ink.max(where=solid, initial=0))
     noise = min(noise, contrast / 2)
     seen = _without_specks(ink > max(noise, EDGE * contrast))
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if contrast < MIN_CONTRAST or len(rows) == 0:
         raise InputError(
-            "expected a digit that stands out from the border by at least "
-            f"{MIN_CONTRAST:.0%} of full scale, got a blank picture (contrast {contrast:.0%})"
+            f"expected a digit that differs from the border by at least {MIN_CONTRAST:.0%} of full "
+            f"scale, got a blank picture (contrast {contrast:.0%})"
         )
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     cropped /= contrast
@@ -247,12 +241,11 @@ def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the pixels with at least two more in the 3 x 3 around them."""
-    padded: NDArray[np.uint8] = np.pad(mask.view(np.uint8), 1)
+    """Keep the pixels that have at least two neighbours among the 3 x 3 around them."""
+    padded = np.pad(mask.view(np.uint8), 1)
     across = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]
     around = across[:-2] + across[1:-1] + across[2:]
-    kept: NDArray[np.bool_] = mask & (around >= 3)
-    return kept
+    return mask & (around >= 3)
 
 
 def _fit(ink: NDArray[np.float32], box: int) -> NDArray[np.float32]:
@@ -262,21 +255,19 @@ def _fit(ink: NDArray[np.float32], box: int) -> NDArray[np.float32]:
     vertical = _averaging(rows, max(1, round(rows * scale)))
     horizontal = _averaging(columns, max(1, round(columns * scale)))
     # (new rows, rows) @ (rows, columns) @ (columns, new columns)
-    fitted: NDArray[np.float32] = np.linalg.multi_dot([vertical, ink, horizontal.T])
-    return fitted
+    return np.linalg.multi_dot([vertical, ink, horizontal.T])
 
 
 def _averaging(old: int, new: int) -> NDArray[np.float32]:
-    """Return the matrix (new, old) that averages `old` pixels in a line into `new` longer ones."""
-    edges: NDArray[np.float64] = np.linspace(0, old, new + 1)
+    """Return the matrix (new, old) that averages a row of `old` pixels into `new` pixels."""
+    edges = np.linspace(0, old, new + 1)
     pixels = np.arange(old)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights: NDArray[np.float64] = np.maximum(overlap, 0) * (new / old)
-    return weights.astype(np.float32)
+    return (np.maximum(overlap, 0) * (new / old)).astype(np.float32)
 
 
 def _centred(digit: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Place the digit so that its centre of mass comes nearest to row 14, column 14."""
+    """Place the digit so that its centre of mass is nearest to row 14, column 14."""
     image = np.zeros((SIDE, SIDE), np.float32)
     place = []
     for axis in (0, 1):

@@ -37,7 +37,7 @@ def distort(pictures, angle=0.0, shear=0.0, height=1.0, width=1.0, shift=(0.0, 0
     return read_at(pictures, affine_places(affine_matrices(*every), shifts, pictures.shape[1:]))
 
 
-# ---- nothing, and what can be told exactly ----
+# ---- exact cases ----
 
 
 @given(rows=st.integers(1, 30), columns=st.integers(1, 30), count=st.integers(1, 5))
@@ -54,9 +54,9 @@ def test_without_strength_images_stay_as_they_are(rows, columns, count):
 )
 def test_a_shift_by_whole_pixels_is_exact_and_background_comes_in(down, right, rows, columns):
     x = images(2, rows, columns)
-    room = np.zeros((2, rows + 8, columns + 8), np.float32)
-    room[:, 4 + down : 4 + down + rows, 4 + right : 4 + right + columns] = x
-    expected = room[:, 4:-4, 4:-4]
+    framed = np.zeros((2, rows + 8, columns + 8), np.float32)
+    framed[:, 4 + down : 4 + down + rows, 4 + right : 4 + right + columns] = x
+    expected = framed[:, 4:-4, 4:-4]
     np.testing.assert_array_equal(distort(x, shift=(down, right)), expected)
 
 
@@ -164,7 +164,7 @@ def test_the_smoothing_matrix_is_symmetric_and_keeps_the_mean_far_from_the_borde
 def test_the_field_is_smooth():
     field = elastic_field(200, (28, 28), 4.0, 34.0, generator())
     step = np.diff(field, axis=-1)
-    # of a field blurred by sigma, a step's standard deviation is 1 / (sqrt(2) sigma) of its own
+    # For a field blurred by sigma, std(step) / std(field) is 1 / (sqrt(2) sigma).
     assert step.std() / field.std() == pytest.approx(1 / (4 * math.sqrt(2)), rel=0.1)
 
 
@@ -259,7 +259,7 @@ def test_draws_fill_their_ranges_and_do_not_leave_them(shift, rotation, scaling,
         assert abs(drawn.mean()) < 0.15
 
 
-# ---- mistakes ----
+# ---- bad input ----
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,9 @@ SQUARE, OTHER = (
     ],
 )
 def test_rows_that_are_no_images_are_refused(shape, image_shape, expected):
-    with pytest.raises(InputError, match=f"expected x of shape {expected}, got .*image_shape"):
+    with pytest.raises(
+        InputError, match=f"expected x of shape {expected}, N at least 1, got .*image_shape"
+    ):
         Distortion(image_shape=image_shape)(np.zeros(shape, np.float32), generator())
 
 

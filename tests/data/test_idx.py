@@ -1,7 +1,5 @@
 import gzip
 import hashlib
-import os
-import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from memory import peak_below
+from mutations import mutated_bytes
 
 import numpymlp.data.idx
 from numpymlp.data import image_shape, load_folder, load_mnist, read_idx
@@ -70,7 +70,7 @@ def test_the_mnist_files_are_the_authors_own_byte_for_byte(name):
     assert hashlib.md5(content).hexdigest() == MD5[name]
 
 
-def test_the_licence_and_the_notice_lie_beside_the_data():
+def test_licence_and_notice_are_stored_beside_the_data():
     assert "Yann LeCun, Corinna Cortes and Christopher J. C. Burges" in (
         MNIST / "NOTICE.txt"
     ).read_text(encoding="utf-8")
@@ -80,10 +80,9 @@ def test_the_licence_and_the_notice_lie_beside_the_data():
 
 
 def test_load_mnist_gives_arrays_ready_for_training_and_is_lean():
-    tracemalloc.start()
-    (x_train, y_train), (x_test, y_test) = load_mnist()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    # 188 MB of float32 training images, while the 47 MB of bytes they come from are in memory.
+    with peak_below(245e6):
+        (x_train, y_train), (x_test, y_test) = load_mnist()
     assert (x_train.shape, x_test.shape) == ((60_000, 784), (10_000, 784))
     assert (y_train.shape, y_test.shape) == ((60_000,), (10_000,))
     for x, y in ((x_train, y_train), (x_test, y_test)):
@@ -91,8 +90,6 @@ def test_load_mnist_gives_arrays_ready_for_training_and_is_lean():
         assert (x.min(), x.max()) == (0, 1)
         assert set(y) == set(range(10))
         assert x.flags.c_contiguous
-    # 188 MB of float32 training images, while the 47 MB of bytes they came from are still there.
-    assert peak < 245e6
 
     # Independent of the reader: offsets into the raw file, by the definition of the format.
     raw = gzip.decompress((MNIST / "t10k-images-idx3-ubyte.gz").read_bytes())
@@ -124,7 +121,7 @@ def test_every_type_and_rank_comes_back_as_written(folder, array, compressed):
     assert back.flags.writeable
 
 
-def test_the_shape_of_the_images_is_told_without_reading_them(tmp_path):
+def test_image_shape_needs_only_the_header(tmp_path):
     folder = write_set(tmp_path / "set", small_set())
     assert image_shape(folder) == (3, 5)
     assert load_folder(folder)[0][0].shape == (6, 15)
@@ -201,45 +198,24 @@ BAD_FILES = {
 def test_a_bad_file_gets_an_error_that_names_it_before_memory_is_taken(tmp_path, name):
     content, message = BAD_FILES[name]
     path = write(tmp_path / "the-file", content)
-    tracemalloc.start()
-    with pytest.raises(InputError, match=message) as caught:
+    with peak_below(2e6), pytest.raises(InputError, match=message) as caught:
         read_idx(path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
     assert str(path) in str(caught.value)
-    assert peak < 2e6
 
 
 def test_half_of_mnist_is_refused_before_memory_is_taken(tmp_path):
     content = (MNIST / "t10k-images-idx3-ubyte.gz").read_bytes()
     path = write(tmp_path / "cut.gz", content[: len(content) // 2])
-    tracemalloc.start()
-    with pytest.raises(InputError, match="truncated"):
+    # Of the 7.8 MB that the header promises, 3.9 MB are in the file.
+    with peak_below(4e6), pytest.raises(InputError, match="truncated"):
         read_idx(path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 4e6  # of 7.8 MB that the header promises, 3.9 MB are in the file
 
 
 def test_max_bytes_is_the_bound_on_the_values(tmp_path):
     path = write(tmp_path / "a", GOOD)
     assert read_idx(path, max_bytes=100).shape == (100,)
-    with pytest.raises(InputError, match=r"at most 99 bytes .*\(max_bytes raises the bound"):
+    with pytest.raises(InputError, match=r"at most 99 bytes .* raise max_bytes"):
         read_idx(path, max_bytes=99)
-
-
-def test_what_is_no_file_is_named_and_a_pipe_does_not_hang(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    for path, message in [
-        (tmp_path / "missing", "there is no such file"),
-        (tmp_path, "got a folder"),
-        (tmp_path / "pipe", "got a pipe"),
-        (Path("/dev/zero"), "got a pipe, socket or device"),
-        ("nul\0byte", "null"),
-        (None, "NoneType"),
-    ]:
-        with pytest.raises(InputError, match=message):
-            read_idx(path)
 
 
 # ---- load_folder ----
@@ -247,11 +223,7 @@ def test_what_is_no_file_is_named_and_a_pipe_does_not_hang(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "{}",
-        "{}.gz",
-        "emnist-letters-{}.gz",
-    ],
+    ["{}", "{}.gz", "emnist-letters-{}.gz"],
 )
 @pytest.mark.parametrize("dotted", [False, True])
 @pytest.mark.parametrize("t10k", ["t10k", "test"])
@@ -260,11 +232,8 @@ def test_a_folder_of_four_files_by_their_usual_names(tmp_path, name, dotted, t10
     for canonical, array in arrays.items():
         file_name = name.format(canonical.replace("t10k", t10k))
         file_name = file_name.replace("-idx", ".idx") if dotted else file_name
-        content = idx_bytes(array)
-        write(
-            tmp_path / file_name,
-            gzip.compress(content) if file_name.endswith(".gz") else content,
-        )
+        packed = gzip.compress if file_name.endswith(".gz") else bytes
+        write(tmp_path / file_name, packed(idx_bytes(array)))
     write(tmp_path / "README.md", b"no data")
     (x_train, y_train), (x_test, y_test) = load_folder(tmp_path)
     for images, labels, x, y in (
@@ -365,12 +334,8 @@ def test_all_headers_are_checked_before_any_values_are_read(tmp_path):
     arrays["train-images-idx3-ubyte"] = np.zeros((6, 2000, 2000), np.uint8)
     write_set(tmp_path, arrays)
     write(tmp_path / "t10k-labels-idx1-ubyte", b"<html>")
-    tracemalloc.start()
-    with pytest.raises(InputError, match="t10k-labels"):
+    with peak_below(2e6), pytest.raises(InputError, match="t10k-labels"):
         load_folder(tmp_path)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 2e6
 
 
 def test_what_is_no_folder_is_named(tmp_path):
@@ -378,7 +343,7 @@ def test_what_is_no_folder_is_named(tmp_path):
     for path, message in [
         (tmp_path / "missing", "expected a folder with train-images.*got nothing"),
         (file, "expected a folder with train-images.*got a file"),
-        ("nul\0byte", "the folder cannot be read"),
+        ("nul\0byte", "expected a readable folder, got: "),
     ]:
         with pytest.raises(InputError, match=message):
             load_folder(path)
@@ -387,25 +352,10 @@ def test_what_is_no_folder_is_named(tmp_path):
 # ---- mutated files: only the documented error or a valid result ----
 
 
-def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """Content with bytes flipped, cut out, doubled, or the end cut off."""
-    data = bytearray(content)
-    for _ in range(rng.integers(1, 5)):
-        # Headers are where the faults are, so half of the positions fall there.
-        high = len(data) if rng.random() < 0.5 else min(len(data), 20)
-        at = int(rng.integers(0, high)) if high else 0
-        kind = rng.integers(0, 5)
-        if kind == 0 and data:
-            data[at] = rng.integers(0, 256)
-        elif kind == 1 and data:
-            data[at] ^= 1 << int(rng.integers(0, 8))
-        elif kind == 2:
-            del data[at : at + int(rng.integers(1, 8))]
-        elif kind == 3:
-            data[at:at] = data[at : at + int(rng.integers(1, 8))] or b"\xff"
-        elif rng.random() < 0.2:
-            del data[at:]
-    return bytes(data)
+def damaged(rng: np.random.Generator, content: bytes) -> bytes:
+    """Damage the header in half of the cases, because most faults are there."""
+    end = 20 if rng.random() < 0.5 else len(content)
+    return mutated_bytes(rng, content[:end]) + content[end:]
 
 
 def check_mutants(folder: Path, count: int, seed: int) -> None:
@@ -413,24 +363,20 @@ def check_mutants(folder: Path, count: int, seed: int) -> None:
     originals = [idx_bytes(rng.integers(0, 100, (2, 3, 4)).astype(code)) for code in sorted(CODES)]
     originals += [gzip.compress(content) for content in originals]
     originals += [gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 200]) + bytes(200), 0)]
-    refused = unnamed = 0
-    tracemalloc.start()
-    for i in range(count):
-        content = mutated(originals[i % len(originals)], rng)
-        path = write(folder / "mutant", content)
-        try:
-            array = read_idx(path)
-        except InputError as error:
-            refused += 1
-            unnamed += not str(error).startswith(f"{path}: ")
-        else:
-            raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            assert idx_bytes(array) == raw
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert 0.3 * count < refused < count
-    assert unnamed == 0
-    assert peak < 4e6
+    path = folder / "mutant"
+    messages = []
+    with peak_below(4e6):
+        for i in range(count):
+            content = damaged(rng, originals[i % len(originals)])
+            try:
+                array = read_idx(write(path, content))
+            except InputError as error:
+                messages.append(str(error))
+            else:
+                raw = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+                assert idx_bytes(array) == raw
+    assert 0.3 * count < len(messages) < count
+    assert all(message.startswith(f"{path}: ") for message in messages)
 
 
 def test_mutated_files_are_refused_or_read(tmp_path):

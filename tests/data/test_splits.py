@@ -111,7 +111,7 @@ def test_train_validation_split_keeps_samples_with_their_targets():
 
 @pytest.mark.parametrize("fraction", [0, 1, 0.0, 1.0, -0.1, 1.5, np.nan, np.inf, "0.1", None, 10])
 def test_a_fraction_out_of_range_is_named(fraction):
-    with pytest.raises(InputError, match="fraction between 0 and 1"):
+    with pytest.raises(InputError, match=r"fraction.*: expected a number in \(0, 1\)"):
         split_indices(100, fraction, np.random.default_rng(0))
 
 
@@ -130,7 +130,7 @@ def test_what_is_no_number_of_rows_is_named(rows):
 
 
 def test_a_seed_in_place_of_a_generator_is_named():
-    with pytest.raises(InputError, match=r"np\.random\.default_rng\(0\)"):
+    with pytest.raises(InputError, match=r"np\.random\.default_rng\(seed\)"):
         split_indices(100, 0.1, 42)
 
 
