@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from numpymlp.gradient_report import Comparison, GradientReport, Row
 from numpymlp.layer_protocol import Layer
@@ -23,10 +24,10 @@ from numpymlp.network import Network, loss_and_gradient, loss_value
 from numpymlp.validation import (
     InputError,
     check_choice,
-    check_finite,
     check_logits,
     check_positive_integer,
     check_rng,
+    first_bad_row,
 )
 
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
@@ -382,6 +383,16 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
         return math.inf
     scale = max(abs(analytic), abs(numeric), floor)
     return abs(analytic - numeric) / scale if scale > 0 else 0.0
+
+
+def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Raise if there is NaN or infinity among these numbers, one sample a row."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(
+            f"{name}: expected finite numbers, got NaN or infinity, first in row "
+            f"{first_bad_row(array)}: fill or drop missing values first"
+        )
+    return array
 
 
 class _Identity(Layer):

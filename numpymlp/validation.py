@@ -1,17 +1,15 @@
-"""Every check of what users pass in, with the message that each mistake gets.
+"""The error for wrong input, and the checks that several modules share.
 
-A check runs once, at the border where data enters (a loss, `Network`, `Trainer`, the metrics,
-the commands); a layer asks no more than what only it can know, such as batch norm's two rows. A
-message says what was expected, what came, and the likely cause. The checks of files stand where the
-files are read, and those of a row of layers in `architecture.py`.
+Data is checked once, at the border where it enters: a loss, `Network`, `Trainer`, the metrics, the
+commands. A message says what was expected, what was passed, and the likely fix. A check with one
+caller is beside that caller.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import EllipsisType
 from typing import Any
 
@@ -20,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 
 class InputError(ValueError):
-    """What a user passed in cannot be used; the message says what was expected and what came.
+    """A value that a user passed in is not usable; the message says what was expected and passed.
 
-    Every check of this package raises this one error (a `ValueError`), so that a command can
-    turn it into one line and an exit status, and a test can tell it from a fault of our own.
+    Every check of this package raises this error, so that a command can turn it into one line and
+    an exit status, and a test can tell it from a fault of the package.
     """
 
 
@@ -127,13 +125,6 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
             if dtype is not None and np.dtype(dtype) == allowed:  # np.dtype(None) is float64
                 return allowed
     raise InputError(f"dtype: expected numpy.float32 or numpy.float64, got {dtype!r:.80}")
-
-
-def check_path(path: Any) -> str:
-    """Return a path as text."""
-    if not isinstance(path, str | os.PathLike):
-        raise InputError(f"expected the path of a file, got {type(path).__name__}")
-    return str(os.fspath(path))
 
 
 def check_initial(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
@@ -403,17 +394,7 @@ def describe(value: Any) -> str:
     return f"shape {value.shape} of {value.dtype}"
 
 
-# ---- whole data sets: looked through once, where they enter ----
-
-
-def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Raise if there is NaN or infinity among these numbers, one sample a row."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(
-            f"{name}: expected finite numbers, got NaN or infinity, first in row "
-            f"{first_bad_row(array)}: fill or drop missing values first"
-        )
-    return array
+# ---- whole data sets: every number is checked once, where it enters ----
 
 
 def first_bad_row(array: NDArray[Any]) -> int:
@@ -422,52 +403,14 @@ def first_bad_row(array: NDArray[Any]) -> int:
     return int(np.flatnonzero(~np.isfinite(flat).all(axis=1))[0])
 
 
-# ---- metrics and plots: labels, probabilities, values, weights ----
-
-
-def as_labels(name: str, y: ArrayLike) -> NDArray[np.int64]:
-    """Return `y` as integer labels (N,), N at least 1; True and False count as 1 and 0."""
-    labels = as_array(y, name)
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        raise InputError(
-            f"{name}: expected labels of shape (N,), got {labels.shape}: one-hot rows or "
-            f"probabilities become labels with {name}.argmax(axis=1)"
-        )
-    if labels.ndim != 1:
-        raise InputError(
-            f"{name}: expected labels of shape (N,), got {labels.shape}: {name}.reshape(-1) makes "
-            "a column flat"
-        )
-    if len(labels) == 0:
-        raise InputError(f"{name}: expected at least one label, got none: is the data set empty?")
-    if labels.dtype.kind not in "iub":
-        raise InputError(
-            f"{name}: expected integer labels, got {labels.dtype}: use {name}.astype(int) if they "
-            "are whole numbers, np.unique(..., return_inverse=True) if they are names"
-        )
-    return labels.astype(np.int64)
-
-
-def check_label_range(name: str, labels: NDArray[np.int64], classes: int) -> None:
-    """Raise unless every label is one of 0 ... classes - 1."""
-    low, high = labels.min(), labels.max()
-    if low < 0 or high >= classes:
-        raise InputError(
-            f"{name}: expected labels from 0 to {classes - 1} ({classes} classes), got labels from "
-            f"{low} to {high}: labels count from 0; were the data made for a model with other "
-            "classes?"
-        )
-
-
 def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return samples and targets as arrays with the same number of rows, at least one."""
     samples, targets = as_array(x, "x"), as_array(y, "y")
-    if samples.ndim == 0 or targets.ndim == 0 or len(samples) == 0:
+    if samples.ndim == 0 or targets.ndim == 0 or not 0 < len(samples) == len(targets):
         raise InputError(
-            f"expected samples and targets, one a row, got x of shape {samples.shape} and y of "
-            f"shape {targets.shape}"
+            f"x and y: expected one row for each sample in both, got x of shape {samples.shape} "
+            f"and y of shape {targets.shape}: do they come from the same data set?"
         )
-    check_same_length("x", samples, "y", targets)
     return samples, targets
 
 
@@ -480,54 +423,6 @@ def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]
         )
 
 
-def as_probabilities(probabilities: ArrayLike) -> NDArray[np.floating[Any]]:
-    """Return rows of class probabilities (N, K), K at least 2; (N, 1) means that of class 1."""
-    rows = as_array(probabilities, "probabilities")
-    if rows.dtype.kind != "f":
-        raise InputError(
-            f"probabilities: expected floats, got {rows.dtype}: take network.predict_proba(x), not "
-            "network.predict(x)"
-        )
-    if rows.ndim != 2 or rows.shape[0] == 0 or rows.shape[1] == 0:
-        raise InputError(
-            f"probabilities: expected shape (N, K), one row for each sample and one column for "
-            f"each class, got {rows.shape}"
-        )
-    if not np.isfinite(rows).all():
-        bad = int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])
-        raise InputError(
-            f"probabilities: expected finite numbers, got NaN or infinity, first in row {bad}: has "
-            "training diverged? lower the learning rate, check the inputs' scale"
-        )
-    # A mean of float32 probabilities may be a little above 1 by rounding.
-    if rows.min() < 0 or rows.max() > 1 + 1e-6:
-        raise InputError(
-            f"probabilities: expected values from 0 to 1, got {rows.min():.4g} to "
-            f"{rows.max():.4g}: are these logits? apply softmax, or take network.predict_proba(x)"
-        )
-    rows = rows.clip(0, 1)
-    if rows.shape[1] == 1:
-        return np.hstack([1 - rows, rows])
-    sums = rows.sum(axis=1)
-    if np.abs(sums - 1).max() > 1e-3:
-        bad = int(np.abs(sums - 1).argmax())
-        raise InputError(
-            f"probabilities: expected rows that sum to 1, got {sums[bad]:.4g} in row {bad}: "
-            "independent sigmoid outputs are not a distribution over classes"
-        )
-    return rows
-
-
-def as_labels_and_probabilities(
-    y_true: ArrayLike, probabilities: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
-    """Return labels (N,) and probabilities (N, K) that fit each other."""
-    labels, rows = as_labels("y_true", y_true), as_probabilities(probabilities)
-    check_same_length("y_true", labels, "probabilities", rows)
-    check_label_range("y_true", labels, rows.shape[1])
-    return labels, rows
-
-
 def as_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:
     """Return one weight of at least 0 for each sample, (N,), not all 0, or None for equal ones."""
     if sample_weight is None:
@@ -536,130 +431,3 @@ def as_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.f
     if not weight.any():
         raise InputError("sample_weight: expected a weight above 0 somewhere, got only 0")
     return weight
-
-
-def as_value_pair(
-    y_true: ArrayLike, y_pred: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return true and predicted values of one shape, both (N,) or both (N, outputs), finite."""
-    given = {"y_true": as_array(y_true, "y_true"), "y_pred": as_array(y_pred, "y_pred")}
-    for name, values in given.items():
-        if values.dtype.kind not in "iufb":
-            raise InputError(f"{name}: expected numbers, got {values.dtype}")
-    true, pred = (values.astype(np.float64) for values in given.values())
-    if true.ndim not in (1, 2) or true.size == 0:
-        raise InputError(
-            f"y_true: expected values of shape (N,) or (N, outputs), not empty, got {true.shape}"
-        )
-    if true.shape != pred.shape:
-        raise InputError(
-            f"y_true and y_pred: expected the same shape, got {true.shape} and {pred.shape}: "
-            "(N,) against (N, 1) would compare every sample with every other; use reshape(-1)"
-        )
-    for name, values in (("y_true", true), ("y_pred", pred)):
-        if not np.isfinite(values).all():
-            raise InputError(
-                f"{name}: expected finite numbers, got NaN or infinity: has training diverged?"
-            )
-    return true, pred
-
-
-def as_images(images: ArrayLike) -> NDArray[Any]:
-    """Return images (N, H, W), N at least 1; rows (N, H * H) become square images."""
-    pictures = as_array(images, "images")
-    if (
-        pictures.ndim == 2
-        and pictures.shape[0]
-        and math.isqrt(pictures.shape[1]) ** 2 == (pictures.shape[1])
-    ):
-        side = math.isqrt(pictures.shape[1])
-        pictures = pictures.reshape(len(pictures), side, side)
-    if pictures.ndim != 3 or 0 in pictures.shape:
-        raise InputError(
-            f"images: expected shape (N, H, W), or (N, H * H) for square images, got "
-            f"{pictures.shape}: a single image needs image[None]; other images need "
-            "reshape(-1, height, width)"
-        )
-    if pictures.dtype.kind not in "iufb" or not np.isfinite(pictures).all():
-        raise InputError(
-            f"images: expected finite numbers, got {pictures.dtype} with NaN, infinity or no "
-            "numbers in it"
-        )
-    return pictures
-
-
-def as_history(history: Any, name: str = "history") -> dict[str, NDArray[np.float64]]:
-    """Return the columns of a training history as floats; columns full of None are left out."""
-    if not isinstance(history, Mapping) or "epoch" not in history:
-        raise InputError(
-            f"{name}: expected a dict of columns with 'epoch' among them, got "
-            f"{sorted(history) if isinstance(history, Mapping) else type(history).__name__}"
-        )
-    columns = {}
-    for key, column in history.items():
-        if column is None or all(value is None for value in column):
-            continue
-        columns[key] = np.array([math.nan if v is None else v for v in column], dtype=np.float64)
-    lengths = {key: len(column) for key, column in columns.items()}
-    if "epoch" not in columns:
-        raise InputError(f"{name}: expected at least one epoch, got none: has training run?")
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"{name}: expected columns of one length, got {lengths}")
-    return columns
-
-
-def as_confusion_matrix(matrix: ArrayLike) -> NDArray[Any]:
-    """Return a confusion matrix (K, K), K at least 2, of counts or weights, not all 0."""
-    counts = as_array(matrix, "matrix")
-    square = counts.ndim == 2 and counts.shape[0] == counts.shape[1] >= 2
-    if not square or counts.dtype.kind not in "iuf":
-        raise InputError(
-            f"matrix: expected counts of shape (K, K) for K >= 2 classes, got {describe(counts)}: "
-            "metrics.confusion_matrix(y_true, y_pred, classes) makes one"
-        )
-    if not (np.isfinite(counts).all() and counts.min() >= 0 and counts.sum() > 0):
-        raise InputError(
-            f"matrix: expected counts of at least 0, not all of them 0, got {counts.min()} to "
-            f"{counts.max()}"
-        )
-    return counts
-
-
-def as_layer_columns(columns: Any, steps: ArrayLike, name: str) -> dict[str, NDArray[np.float64]]:
-    """Return a dict from layer names to one float for each step."""
-    expected = np.shape(steps)
-    if not isinstance(columns, Mapping) or not columns:
-        raise InputError(
-            f"{name}: expected a dict from layer names to numbers, got {type(columns).__name__}"
-        )
-    if len(expected) != 1 or expected[0] == 0:
-        raise InputError(f"steps: expected shape (T,), T at least 1, got {expected}")
-    for layer, column in columns.items():
-        if np.shape(column) != expected:
-            raise InputError(
-                f"{name}[{layer!r}]: expected one number for each step, shape {expected}, got "
-                f"{np.shape(column)}"
-            )
-    return {layer: np.asarray(column, dtype=np.float64) for layer, column in columns.items()}
-
-
-def as_pixel_weights(
-    W: ArrayLike, image_shape: tuple[int, int] | None = None
-) -> NDArray[np.floating[Any]]:
-    """Return weights (H * W, units) from pixels to units as one image a unit, (units, H, W)."""
-    weights = as_array(W, "W")
-    if weights.ndim != 2 or 0 in weights.shape or weights.dtype.kind != "f":
-        raise InputError(
-            f"W: expected float weights of shape (pixels, units), as Dense.W, got "
-            f"{describe(weights)}"
-        )
-    if not np.isfinite(weights).all():
-        raise InputError("W: expected finite weights, got NaN or infinity: has training diverged?")
-    side = math.isqrt(len(weights))
-    shape = (side, side) if image_shape is None else image_shape
-    if math.prod(shape) != len(weights):
-        raise InputError(
-            f"W: expected {math.prod(shape)} weights a unit for images of shape {shape}, got "
-            f"{len(weights)}: is this the first layer? say image_shape if images are not square"
-        )
-    return weights.T.reshape(-1, *shape)

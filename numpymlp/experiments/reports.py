@@ -18,14 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
 from numpymlp.layers import Dense, Dropout
+from numpymlp.metrics.checks import as_labels_and_probabilities
 from numpymlp.network import Network
 from numpymlp.plots.style import names_of
 from numpymlp.storage.files import StorageError, atomic_write, write_bytes, write_csv
-from numpymlp.validation import (
-    InputError,
-    as_labels_and_probabilities,
-    check_positive_integer,
-)
+from numpymlp.validation import InputError, check_positive_integer
 
 REPORT, CONFUSION = "report.txt", "confusion.csv"
 OF_SCORES = ("confusion.png", "scores.png", "reliability.png")

@@ -33,6 +33,7 @@ from numpymlp.experiments.folders import (
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
+from numpymlp.metrics.checks import check_label_range
 from numpymlp.network import Network
 from numpymlp.storage.files import (
     RunLock,
@@ -50,7 +51,7 @@ from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.samples import Samples
 from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
-from numpymlp.validation import InputError, check_label_range, check_seed
+from numpymlp.validation import InputError, check_seed
 
 CHECK_ROWS = 128  # batch size of the gradient check before the first step
 # Ctrl-C, SIGTERM, and a closed terminal (SIGHUP, which Windows does not have).

@@ -1,8 +1,8 @@
-"""How good predictions are, counted: accuracy, confusion matrix, report, calibration, R2.
+"""Metrics: accuracy, confusion matrix, classification report, calibration, regression errors.
 
-Every score is a few lines on arrays, equal to scikit-learn's, and knows nothing of networks: give
-it the truth and what a model said. Read `classification` first, then `probabilities` and
-`regression`; the room `plots` draws these numbers.
+Each metric is a few lines on arrays and equals scikit-learn's. Read `classification` first, then
+`probabilities` and `regression`; `checks` holds the input checks, `numpymlp.plots` draws the
+results.
 """
 
 from numpymlp.metrics.classification import (

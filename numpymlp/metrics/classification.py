@@ -1,7 +1,7 @@
-"""Labels against labels: accuracy, the confusion matrix, and the report read off it.
+"""Metrics of predicted labels: accuracy, confusion matrix, precision, recall, F1, report.
 
-Almost all that can be said about predicted labels is in one table, how often each class was called
-each class, so `confusion_matrix` comes first and the others use it. Next: `probabilities`.
+The confusion matrix holds almost everything that can be said about predicted labels; the other
+scores are computed from it. Next: `probabilities`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpymlp.metrics.checks import as_confusion_matrix, as_labels, check_label_range
 from numpymlp.validation import (
     InputError,
-    as_confusion_matrix,
-    as_labels,
     as_sample_weight,
-    check_label_range,
     check_positive_integer,
     check_same_length,
 )
@@ -27,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-    """Share of samples whose predicted label is the true one, from 0 to 1.
+    """Return the share of samples whose predicted label is the true one, from 0 to 1.
 
     Parameters
     ----------
@@ -51,22 +49,22 @@ def confusion_matrix(
     classes: int | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> NDArray[Any]:
-    """How often each true class (row) was called each class (column).
+    """Count how often each true class (row) was predicted as each class (column).
 
     Parameters
     ----------
     y_true, y_pred : (N,) integers
         True and predicted labels.
     classes : int, optional
-        Number of classes K: row and column k then stand for label k, whether it occurs or not.
-        Without it, rows and columns stand for the sorted labels that occur in either argument.
+        Number of classes K: row and column k then belong to label k, even if it never occurs.
+        By default, rows and columns belong to the sorted labels that occur in either argument.
     sample_weight : (N,) numbers, optional
         Weight of each sample, at least 0.
 
     Returns
     -------
-    (K, K) integers, or floats where weights are given
-        Right answers lie on the diagonal; a row sums to the class's support.
+    (K, K) integers, or floats if weights are given
+        Correct predictions lie on the diagonal; a row sums to the support of its class.
 
     Raises
     ------
@@ -77,7 +75,7 @@ def confusion_matrix(
 
 
 class Score(NamedTuple):
-    """Precision, recall and F1 of one class (or an average), and how many samples it has."""
+    """Precision, recall and F1 of one class (or an average), and its number of samples."""
 
     precision: float
     recall: float
@@ -94,13 +92,13 @@ class ClassScores:
     classes : (K,) integers
         The labels.
     precision : (K,) floats
-        Of what was called this class, the share that is: TP / (TP + FP); 0 if nothing was.
+        TP / (TP + FP): the share of this class among the samples predicted as it; 0 if none are.
     recall : (K,) floats
-        Of what is this class, the share that was found: TP / (TP + FN); 0 if nothing is.
+        TP / (TP + FN): the share predicted correctly among the samples of this class; 0 if none.
     f1 : (K,) floats
-        Harmonic mean of the two, 2 TP / (2 TP + FP + FN); 0 if all three are 0.
-    support : (K,) integers (floats where weights were given)
-        How many samples are of this class.
+        Harmonic mean of the two, 2 TP / (2 TP + FP + FN); 0 if all three counts are 0.
+    support : (K,) integers, or floats if weights were given
+        Number of samples of this class.
     """
 
     classes: NDArray[np.int64]
@@ -119,7 +117,7 @@ class ClassScores:
 
     @property
     def macro(self) -> Score:
-        """The plain mean over classes: a rare class counts as much as a common one."""
+        """The unweighted mean over classes: a rare class counts as much as a common one."""
         return self._score(lambda column: float(column.mean()), self.support.sum())
 
     @property
@@ -139,25 +137,24 @@ def precision_recall_f1(
     classes: int | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> ClassScores:
-    """Precision, recall, F1 and support of every class; parameters as in `confusion_matrix`."""
+    """Compute precision, recall, F1 and support; parameters as in `confusion_matrix`."""
     labels, matrix = _count_pairs(y_true, y_pred, classes, sample_weight)
-    hits = np.diag(matrix)
-    called, support = matrix.sum(axis=0), matrix.sum(axis=1)
+    correct = np.diag(matrix)
+    predicted, support = matrix.sum(axis=0), matrix.sum(axis=1)
     return ClassScores(
         classes=labels,
-        precision=_divide(hits, called),
-        recall=_divide(hits, support),
-        f1=_divide(2 * hits, called + support),
+        precision=_divide(correct, predicted),
+        recall=_divide(correct, support),
+        f1=_divide(2 * correct, predicted + support),
         support=support,
     )
 
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """The scores of every class, their averages and the accuracy; printed, a table.
+    """The scores of every class, their averages and the accuracy.
 
-    `report.scores[3].recall` reads one number, `print(report)` shows all in the layout that
-    scikit-learn's users know.
+    `report.scores[3].recall` is one number; `print(report)` shows all in scikit-learn's layout.
     """
 
     scores: ClassScores
@@ -166,9 +163,9 @@ class ClassificationReport:
     digits: int = 2
 
     def __str__(self) -> str:
-        """Return the table, one line a class, then the averages."""
+        """Return the table: one line for each class, then the averages."""
         width = max(len("weighted avg"), self.digits, *map(len, self.class_names))
-        # As scikit-learn prints them, the names stand to the right, two blanks before the numbers.
+        # scikit-learn's layout: names aligned right, then two blanks, then the numbers.
         head = "".join(f" {title:>9}" for title in ("precision", "recall", "f1-score", "support"))
         lines = [" " * width + " " + head, ""]
 
@@ -190,7 +187,7 @@ class ClassificationReport:
 
 
 def _count(support: float) -> str:
-    """Write how many samples there are; of weighted ones the sum is rounded."""
+    """Format a number of samples; a sum of weights is rounded."""
     return str(support) if isinstance(support, int) else f"{support:.2f}"
 
 
@@ -202,7 +199,7 @@ def classification_report(
     class_names: Sequence[str] | None = None,
     digits: int = 2,
 ) -> ClassificationReport:
-    """Precision, recall, F1 and support of every class, their averages, and the accuracy.
+    """Compute precision, recall, F1 and support of every class, averages, and the accuracy.
 
     Parameters
     ----------
@@ -216,21 +213,21 @@ def classification_report(
     Raises
     ------
     InputError
-        As `confusion_matrix` does, and if there is not one name for each class.
+        As in `confusion_matrix`, and if there is not one name for each class.
     """
     scores = precision_recall_f1(y_true, y_pred, classes, sample_weight)
     names = tuple(map(str, scores.classes if class_names is None else class_names))
     if len(names) != len(scores.classes):
         raise InputError(
             f"class_names: expected a name for each of the {len(scores.classes)} classes "
-            f"{scores.classes.tolist()}, got {len(names)}: pass classes={len(names)} if some of "
-            "them do not occur"
+            f"{scores.classes.tolist()}, got {len(names)}: pass classes={len(names)} if some do "
+            "not occur"
         )
     return ClassificationReport(scores, accuracy(y_true, y_pred, sample_weight), names, digits)
 
 
 class Confusion(NamedTuple):
-    """A kind of mistake: `times` samples of class `true` were called `predicted`."""
+    """A kind of mistake: `times` samples of class `true` were predicted as `predicted`."""
 
     true: int
     predicted: int
@@ -238,7 +235,7 @@ class Confusion(NamedTuple):
 
 
 def most_confused(matrix: ArrayLike, limit: int = 10) -> list[Confusion]:
-    """List the commonest mistakes of a confusion matrix (K, K), largest count first.
+    """List the most frequent mistakes of a confusion matrix, largest count first.
 
     Labels are row and column numbers; pairs that never occur are left out.
 
@@ -247,11 +244,11 @@ def most_confused(matrix: ArrayLike, limit: int = 10) -> list[Confusion]:
     matrix : (K, K) counts or weights
         As `confusion_matrix` returns.
     limit : int >= 1, default 10
-        How many are listed at most.
+        Maximum number of pairs.
     """
     counts = as_confusion_matrix(matrix).copy()
     np.fill_diagonal(counts, 0)
-    # As floats: the negative of an unsigned number would be a huge one.
+    # As floats, because negated unsigned integers wrap around.
     order = np.argsort(-counts.astype(float), axis=None, kind="stable")
     order = order[: check_positive_integer(limit, "limit")]
     pairs = [Confusion(*divmod(int(i), len(counts)), counts.flat[i].item()) for i in order]
@@ -272,7 +269,7 @@ def _count_pairs(
     classes: int | None,
     sample_weight: ArrayLike | None,
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return the labels (K,) that rows and columns stand for, and the confusion matrix (K, K)."""
+    """Return the labels (K,) of rows and columns, and the confusion matrix (K, K)."""
     true, pred = _label_pair(y_true, y_pred)
     weight = as_sample_weight(sample_weight, len(true))
     if classes is None:
@@ -283,13 +280,11 @@ def _count_pairs(
         check_label_range("y_true", true, len(labels))
         check_label_range("y_pred", pred, len(labels))
     size = len(labels)
-    # The pair (t, p) is the number t K + p: one count of numbers is the whole table.
+    # The pair (t, p) is coded as t K + p, so one bincount fills the whole table.
     counts = np.bincount(true * size + pred, weights=weight, minlength=size * size)
     return labels, counts.reshape(size, size)
 
 
 def _divide(numerator: NDArray[Any], denominator: NDArray[Any]) -> Floats:
-    """Divide; where the denominator is 0, the answer is 0."""
-    quotient: Floats = np.zeros(len(numerator))
-    np.divide(numerator, denominator, out=quotient, where=denominator > 0)
-    return quotient
+    """Return the quotient, 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros(len(numerator)), where=denominator > 0)

@@ -1,7 +1,6 @@
-"""Labels against probabilities: is the truth near the top, is 80 % sure right 80 % of the time.
+"""Metrics of predicted probabilities: top-k accuracy, log loss, calibration, ranked mistakes.
 
-Here the model's sureness counts, not only its answer: top-k accuracy, log loss, calibration, and
-the ranking of mistakes that tells where to look first. Next: `regression`, or the `plots`.
+They take the model's confidence into account, not only its prediction. Next: `regression`.
 """
 
 from __future__ import annotations
@@ -11,12 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.validation import (
-    InputError,
-    as_labels_and_probabilities,
-    as_sample_weight,
-    check_positive_integer,
-)
+from numpymlp.metrics.checks import as_labels_and_probabilities
+from numpymlp.validation import InputError, as_sample_weight, check_positive_integer
 
 Floats = NDArray[np.float64]
 
@@ -27,9 +22,9 @@ def top_k_accuracy(
     k: int = 2,
     sample_weight: ArrayLike | None = None,
 ) -> float:
-    """Share of samples whose true class is among the k most probable ones.
+    """Return the share of samples whose true class is among the k most probable ones.
 
-    Of equally probable classes the lower label goes first, as in `argmax`, so k = 1 is the
+    Among equally probable classes the lower label comes first, as in `argmax`, so k = 1 is the
     accuracy (scikit-learn puts the higher label first).
 
     Parameters
@@ -39,7 +34,7 @@ def top_k_accuracy(
     probabilities : (N, K) floats
         Rows that sum to 1.
     k : int
-        From 1 to K; at K the answer is always 1.
+        From 1 to K; with K the result is always 1.
     sample_weight : (N,) numbers, optional
         Weight of each sample, at least 0.
     """
@@ -54,10 +49,10 @@ def top_k_accuracy(
 def log_loss(
     y_true: ArrayLike, probabilities: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Mean of -log(probability of the true class), in nats: what softmax cross-entropy minimises.
+    """Return the mean of -log(probability of the true class), in nats: softmax cross-entropy.
 
-    Probabilities are clipped to [eps, 1 - eps], eps the machine precision of their dtype, as
-    scikit-learn does: a wrong answer given with certainty costs 36.0 in float64 and 15.9 in
+    Probabilities are clipped to [eps, 1 - eps], eps the machine precision of their dtype, as in
+    scikit-learn: a wrong prediction with probability 1 costs 36.0 in float64 and 15.9 in
     float32, not infinity.
     """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
@@ -67,7 +62,7 @@ def log_loss(
 
 
 def rank_mistakes(y_true: ArrayLike, probabilities: ArrayLike) -> NDArray[np.intp]:
-    """Row numbers of the wrongly classified samples, the surest mistake first: (mistakes,)."""
+    """Return the rows (mistakes,) of the misclassified samples, the most confident first."""
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     wrong = np.flatnonzero(rows.argmax(axis=1) != true)
     return wrong[np.argsort(-rows[wrong].max(axis=1), kind="stable")]
@@ -75,7 +70,7 @@ def rank_mistakes(y_true: ArrayLike, probabilities: ArrayLike) -> NDArray[np.int
 
 @dataclass(frozen=True)
 class ReliabilityTable:
-    """Samples sorted into bins by how sure the model was, and how often it was right there.
+    """Samples in bins of confidence, with the mean confidence and the accuracy of each bin.
 
     Attributes
     ----------
@@ -84,7 +79,7 @@ class ReliabilityTable:
     count : (B,) integers
         Samples in the bin.
     confidence, accuracy : (B,) floats
-        Mean probability of the predicted class and share of right answers; NaN in an empty bin.
+        Mean probability of the predicted class, and accuracy; NaN in an empty bin.
     """
 
     edges: Floats
@@ -103,14 +98,14 @@ class ReliabilityTable:
 def reliability_table(
     y_true: ArrayLike, probabilities: ArrayLike, bins: int = 10
 ) -> ReliabilityTable:
-    """Compare how sure a model was with how often it was right, in bins of equal width.
+    """Compare a model's confidence with its accuracy, in bins of equal width.
 
     Parameters
     ----------
     y_true : (N,) integers
         True labels, 0 ... K - 1.
     probabilities : (N, K) floats
-        Rows that sum to 1. The confidence is the largest entry of a row.
+        Rows that sum to 1. The confidence of a row is its largest entry.
     bins : int
         Number of bins between 0 and 1.
 
@@ -121,11 +116,11 @@ def reliability_table(
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     bins = check_positive_integer(bins, "bins")
     confidence = rows.max(axis=1).astype(np.float64)
-    right = rows.argmax(axis=1) == true
+    correct = rows.argmax(axis=1) == true
     edges = np.linspace(0.0, 1.0, bins + 1)
     of_bin = np.searchsorted(edges[1:-1], confidence, side="left")
     count = np.bincount(of_bin, minlength=bins)
-    sums = [np.bincount(of_bin, weights=w, minlength=bins) for w in (confidence, right)]
+    sums = [np.bincount(of_bin, weights=w, minlength=bins) for w in (confidence, correct)]
     means = [np.divide(s, count, out=np.full(bins, np.nan), where=count > 0) for s in sums]
     return ReliabilityTable(edges, count, *means)
 
@@ -133,9 +128,9 @@ def reliability_table(
 def expected_calibration_error(
     y_true: ArrayLike, probabilities: ArrayLike, bins: int = 10
 ) -> float:
-    """How far sureness and rightness are apart, from 0 (calibrated) to 1.
+    """Return the mean gap between confidence and accuracy, from 0 (calibrated) to 1.
 
-    The weighted mean of |accuracy - confidence| over the bins of `reliability_table` (Guo et al.
-    2017, equation 3); parameters as there.
+    The mean of |accuracy - confidence| over the bins of `reliability_table`, weighted by their
+    counts (Guo et al. 2017, equation 3); parameters as there.
     """
     return reliability_table(y_true, probabilities, bins).expected_calibration_error

@@ -1,8 +1,8 @@
-"""Every picture: of the data, the answers, the scores, training, the weights, toy landscapes.
+"""Plots of data, predictions, metrics, training, weights and two-dimensional toy problems.
 
 Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
-`plots.confusion_matrix(matrix).savefig("confusion.png")`. Nothing is shown, no global setting is
-changed. Start with `style`, the one colour code, then `images`.
+`plots.confusion_matrix(matrix).savefig("confusion.png")`. Nothing is displayed, no global setting
+is changed. Read `style` first, the common colours and fonts, then `images`.
 """
 
 from numpymlp.plots.distortions import distortions

@@ -1,7 +1,7 @@
-"""The picture of augmentation: an image, and what the network is shown in its place.
+"""Plot of augmentation: an image beside the copies that `data.Distortion` makes of it.
 
-It takes what `data.Distortion` gave, so that one sees before training whether a distortion is
-too weak to matter or so strong that the label is no longer true.
+It shows before training whether a distortion is too weak to matter, or so strong that the label
+is no longer true.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from numpymlp.plots.images import as_images
 from numpymlp.plots.style import QUIET, SMALL, TRAIN, WIDTH, page, stamp, write
-from numpymlp.validation import InputError, as_images, check_positive_integer
+from numpymlp.validation import InputError, check_positive_integer
 
-TOP, SIDE = (
-    0.85,
-    1.79,
-)  # inches: where the images begin; width of the original: two rows are as high
+TOP = 0.85  # inches: top of the images
+SIDE = 1.79  # inches: width of the original, as high as two rows of copies
 
 
 def distortions(
@@ -24,28 +23,28 @@ def distortions(
     distorted: ArrayLike,
     *,
     columns: int = 6,
-    title: str = "One digit, many hands",
+    title: str = "Distorted copies of one image",
 ) -> Figure:
-    """Draw an image and, beside it, distorted copies of it.
+    """Draw an image with distorted copies beside it.
 
     Parameters
     ----------
     image : (H, W) or (H * H,) numbers
-        The image as it is.
+        The original image.
     distorted : (N, H, W) or (N, H * H) numbers
-        What became of it; twelve fill two rows.
+        Its distorted copies; twelve fill two rows.
     columns : int
-        Copies in a row.
+        Copies per row.
 
     Raises
     ------
     InputError
-        If the copies have another size than the image.
+        If the copies differ in shape from the image.
     """
     copies, (original,) = as_images(distorted), as_images(np.asarray(image)[None])
     if copies.shape[1:] != original.shape:
         raise InputError(
-            f"distorted: expected images of shape {original.shape}, that of image, got "
+            f"distorted: expected images of shape {original.shape}, as image, got "
             f"{copies.shape[1:]}: are they copies of this image?"
         )
     columns = check_positive_integer(columns, "columns")
@@ -56,10 +55,10 @@ def distortions(
     rows = -(-len(copies) // columns)
     height = max(SIDE * aspect, rows * (width * aspect + 0.12) - 0.12)
     figure, axes = page(
-        TOP + height + 0.15, title, "Every epoch draws new ones; the label stays the same"
+        TOP + height + 0.15, title, "Every epoch draws new copies; the label stays the same"
     )
     low, high = min(original.min(), copies.min()), max(original.max(), copies.max())
-    write(axes, 0.15, TOP - 0.12, "as it is", SMALL, color=QUIET)
+    write(axes, 0.15, TOP - 0.12, "original", SMALL, color=QUIET)
     write(axes, left, TOP - 0.12, "distorted", SMALL, color=QUIET)
     stamp(axes, original, 0.15, TOP, SIDE, frame=TRAIN, frame_width=1.8, vmin=low, vmax=high)
     for n, copy in enumerate(copies):

@@ -1,7 +1,7 @@
-"""Pictures of two-dimensional toy problems: paths of optimizers, and a boundary as it forms.
+"""Plots of two-dimensional toy problems: optimizer paths and decision boundaries.
 
-With two weights the whole loss surface can be drawn, and with two inputs everything that a network
-says; what is seen here holds in the thousands of dimensions that cannot be drawn.
+With two weights the whole loss surface can be drawn, with two inputs every prediction of a
+network; the same happens in thousands of dimensions, which cannot be drawn.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from numpymlp.metrics.checks import as_labels, as_probabilities, check_label_range
 from numpymlp.plots.style import (
     INK,
     RUN_COLOURS,
@@ -25,20 +26,15 @@ from numpymlp.plots.style import (
     WIDTH,
     WRONG,
     headline,
+    legend,
+    names_of,
     new_figure,
     tidy,
 )
-from numpymlp.validation import (
-    InputError,
-    as_labels,
-    as_probabilities,
-    check_finite,
-    check_positive_integer,
-    check_same_length,
-)
+from numpymlp.validation import InputError, check_positive_integer, check_same_length
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-# Colours of classes leave out vermillion, which says "wrong" in this house.
+# The colours of classes leave out vermillion, which marks mistakes.
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 
 
@@ -49,9 +45,9 @@ def optimizer_paths(
     paths: Mapping[str, ArrayLike],
     *,
     minimum: tuple[float, float] | None = None,
-    title: str = "Paths of optimizers on one loss surface",
+    title: str = "Optimizer paths on a loss surface",
 ) -> Figure:
-    """Draw the way that each optimizer takes over a loss surface of two weights.
+    """Draw the path of each optimizer on a loss surface of two weights.
 
     Parameters
     ----------
@@ -60,9 +56,9 @@ def optimizer_paths(
     loss : (B, A) numbers
         The loss at (w0[a], w1[b]) in row b and column a.
     paths : dict of (steps + 1, 2) numbers
-        Weights (w0, w1) from the start on, for each optimizer by name; they may start apart.
+        Weights (w0, w1) of each optimizer by name, start included; the starts may differ.
     minimum : (w0, w1), optional
-        Where the lowest loss is; otherwise the lowest grid point is marked.
+        The place of the lowest loss; by default the lowest grid point.
     """
     x, y, surface = np.asarray(w0, float), np.asarray(w1, float), np.asarray(loss, float)
     if surface.shape != (len(y), len(x)) or not np.isfinite(surface).all():
@@ -71,20 +67,22 @@ def optimizer_paths(
             f"{len(x)}), got {surface.shape}"
         )
     if surface.min() == surface.max():
-        raise InputError(f"optimizer_paths: every loss is {surface.min():g}: there is no way down")
-    ways = {name: np.asarray(path, float) for name, path in paths.items()}
-    if not ways:
+        raise InputError(
+            f"optimizer_paths: expected losses that differ, got {surface.min():g} everywhere"
+        )
+    walks = {name: np.asarray(path, float) for name, path in paths.items()}
+    if not walks:
         raise InputError("optimizer_paths: expected at least one path, got none")
-    for name, way in ways.items():
-        if way.ndim != 2 or way.shape[1] != 2 or len(way) < 2:
+    for name, walk in walks.items():
+        if walk.ndim != 2 or walk.shape[1] != 2 or len(walk) < 2:
             raise InputError(
                 f"optimizer_paths: expected a path of shape (steps + 1, 2) for {name!r}, got "
-                f"{way.shape}"
+                f"{walk.shape}"
             )
-        if not np.isfinite(way).all():
+        if not np.isfinite(walk).all():
             raise InputError(
                 f"optimizer_paths: expected finite weights in the path of {name!r}, got NaN or "
-                f"infinity: where it diverged, draw the steps before"
+                f"infinity: if it diverged, draw the steps before"
             )
     if minimum is None:
         row, column = np.unravel_index(surface.argmin(), surface.shape)
@@ -93,7 +91,7 @@ def optimizer_paths(
     headline(figure, title)
     axes = figure.subplots()
     tidy(axes, "", "weight $w_0$", "weight $w_1$")
-    # Levels at equal distances in the square root: close to the minimum as many as far away.
+    # Levels equally spaced in the square root of the loss, hence closer near the minimum.
     lowest = float(surface.min())
     levels = lowest + (np.linspace(0, 1, 17) ** 2) * (float(surface.max()) - lowest)
     filled = axes.contourf(x, y, surface, levels=levels, cmap="Greys", alpha=0.55)
@@ -103,12 +101,11 @@ def optimizer_paths(
     bar.set_ticks(levels[::4].tolist(), labels=[f"{level:.3g}" for level in levels[::4]])
     bar.ax.tick_params(labelsize=SMALL)
     handles = []
-    for n, (name, way) in enumerate(ways.items()):
+    for n, (name, walk) in enumerate(walks.items()):
         colour, marker = RUN_COLOURS[n % len(RUN_COLOURS)], MARKERS[n % len(MARKERS)]
-        axes.plot(way[:, 0], way[:, 1], color=colour, linewidth=1.7, zorder=3)
+        axes.plot(*walk.T, color=colour, linewidth=1.7, zorder=3)
         axes.plot(
-            way[1:, 0],
-            way[1:, 1],
+            *walk[1:].T,
             marker,
             color=colour,
             markersize=3.6,
@@ -117,49 +114,42 @@ def optimizer_paths(
             linestyle="",
             zorder=3,
         )
-        steps = len(way) - 1
-        handles.append(
-            Line2D(
-                [], [], color=colour, marker=marker, markersize=5, label=f"{name}, {steps} steps"
-            )
-        )
+        label = f"{name}, {len(walk) - 1} steps"
+        handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=label))
     halo = [withStroke(linewidth=3, foreground="white")]
     note: dict[str, Any] = {"fontsize": TEXT, "color": INK, "path_effects": halo, "zorder": 5}
-    for start in np.unique([way[0] for way in ways.values()], axis=0):
+    for start in np.unique([walk[0] for walk in walks.values()], axis=0):
         axes.plot(*start, "o", color="white", markeredgecolor=INK, markersize=9, zorder=4)
         axes.annotate("start", start, xytext=(8, 6), textcoords="offset points", **note)
     axes.plot(*minimum, "*", color="white", markeredgecolor=INK, markersize=15, zorder=4)
     axes.annotate("minimum", minimum, xytext=(9, 7), textcoords="offset points", **note)
     axes.set_xlim(x.min(), x.max())
     axes.set_ylim(y.min(), y.max())
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=4, fontsize=SMALL, frameon=False
-    )
+    legend(figure, 4, handles)
     return figure
 
 
 def boundary_grid(
     points: ArrayLike, *, size: int = 160, margin: float = 0.12
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the grid on which `decision_boundary` wants a network's answers.
+    """Return the grid on which `decision_boundary` needs a network's probabilities.
 
     Parameters
     ----------
     points : (N, 2) numbers
-        The data; the grid reaches a little farther.
+        The data.
     size : int
         Grid points along each axis.
+    margin : float
+        Width of the grid beyond the data, as a share of the data's range.
 
     Returns
     -------
     x0 : (size,), x1 : (size,), inputs : (size * size, 2)
         The two axes and all their combinations, one row for each grid point:
-        `network.predict_proba(inputs)` is a frame.
+        `network.predict_proba(inputs)` is a frame of `decision_boundary`.
     """
-    rows = np.asarray(points, float)
-    if rows.ndim != 2 or rows.shape[1] != 2 or len(rows) == 0:
-        raise InputError(f"points: expected shape (N, 2), got {rows.shape}")
-    check_finite(rows, "points")
+    rows = _points(points)
     size = check_positive_integer(size, "size")
     low, high = rows.min(axis=0), rows.max(axis=0)
     pad = margin * np.maximum(high - low, 1e-9)
@@ -178,10 +168,10 @@ def decision_boundary(
     frame_titles: Sequence[str] | None = None,
     title: str = "How the boundary forms",
 ) -> Figure:
-    """Draw what a network says everywhere in the plane, as a filmstrip over training.
+    """Draw a network's predictions in the plane, a panel for each moment of training.
 
-    Colour is the most probable class, its strength the probability; black lines are boundaries,
-    points with a cross lie on the wrong side.
+    Colour shows the most probable class, its strength the probability; black lines are decision
+    boundaries, crosses mark misclassified points.
 
     Parameters
     ----------
@@ -194,11 +184,9 @@ def decision_boundary(
     labels : (N,) integers
         Their classes.
     frame_titles : strings, optional
-        What stands over each frame, such as "epoch 3".
+        Title of each frame, such as "epoch 3".
     """
-    x, y, dots = np.asarray(x0, float), np.asarray(x1, float), np.asarray(points, float)
-    if dots.ndim != 2 or dots.shape[1] != 2:
-        raise InputError(f"points: expected shape (N, 2), got {dots.shape}")
+    x, y, dots = np.asarray(x0, float), np.asarray(x1, float), _points(points)
     true = as_labels("labels", labels)
     check_same_length("points", dots, "labels", true)
     pictures = [_frame(frame, len(x), len(y)) for frame in frames]
@@ -210,15 +198,8 @@ def decision_boundary(
             f"frames: expected the same number of classes in each, at most {len(CLASS_COLOURS)}, "
             f"got {sorted(found)}"
         )
-    if true.min() < 0 or true.max() >= classes:
-        raise InputError(
-            f"labels: expected labels from 0 to {classes - 1}, got {true.min()} to {true.max()}"
-        )
-    titles = frame_titles or [f"frame {n + 1}" for n in range(len(pictures))]
-    if len(titles) != len(pictures):
-        raise InputError(
-            f"frame_titles: expected one for each of {len(pictures)} frames, got {len(titles)}"
-        )
+    check_label_range("labels", true, classes)
+    titles = names_of(frame_titles, len(pictures), "frame_titles", lambda n: f"frame {n + 1}")
     columns = min(len(pictures), 4)
     rows = -(-len(pictures) // columns)
     side = WIDTH / max(columns, 2)
@@ -230,11 +211,11 @@ def decision_boundary(
     row = np.abs(y[None] - dots[:, 1:]).argmin(axis=1)
     for n, (picture, name) in enumerate(zip(pictures, titles, strict=True)):
         axes = panels[n]
-        answer = picture.argmax(axis=2)
-        sureness = (picture.max(axis=2) - 1 / classes) / (1 - 1 / classes)
-        strength = 0.08 + 0.42 * sureness[..., None]
+        predicted = picture.argmax(axis=2)
+        confidence = (picture.max(axis=2) - 1 / classes) / (1 - 1 / classes)
+        strength = 0.08 + 0.42 * confidence[..., None]
         axes.imshow(
-            1 - strength * (1 - palette[answer]),
+            1 - strength * (1 - palette[predicted]),
             extent=(x[0], x[-1], y[0], y[-1]),
             origin="lower",
             aspect="auto",
@@ -245,7 +226,7 @@ def decision_boundary(
             lead = picture[..., k] - others
             if lead.min() < 0 < lead.max():
                 axes.contour(x, y, lead, levels=[0.0], colors=INK, linewidths=1.2)
-        wrong = answer[row, column] != true
+        wrong = predicted[row, column] != true
         for k in range(classes):
             of_class = true == k
             axes.plot(
@@ -274,11 +255,18 @@ def decision_boundary(
         for k in range(classes)
     ]
     handles.append(Line2D([], [], color=INK, linewidth=1.2, label="boundary"))
-    handles.append(Line2D([], [], color=WRONG, marker="x", linestyle="", label="on the wrong side"))
-    figure.legend(
-        handles=handles, loc="outside lower center", ncols=6, fontsize=SMALL, frameon=False
-    )
+    handles.append(Line2D([], [], color=WRONG, marker="x", linestyle="", label="misclassified"))
+    legend(figure, 6, handles)
     return figure
+
+
+def _points(points: ArrayLike) -> NDArray[np.float64]:
+    """Return points in the plane, (N, 2) finite floats, N at least 1."""
+    rows = np.asarray(points, float)
+    if rows.ndim != 2 or rows.shape[1] != 2 or len(rows) == 0 or not np.isfinite(rows).all():
+        found = "" if np.isfinite(rows).all() else " with NaN or infinity"
+        raise InputError(f"points: expected finite numbers (N, 2), got shape {rows.shape}{found}")
+    return rows
 
 
 def _frame(frame: ArrayLike, width: int, height: int) -> NDArray[Any]:

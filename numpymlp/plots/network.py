@@ -1,11 +1,12 @@
-"""Pictures of a network's inside: what the first layer looks for, and how one digit runs through.
+"""Plots of a network's inside: the first layer's weights, and the activations of one image.
 
-They take weights and activations as arrays; where these come from is the network's affair. Next:
-`landscape`, the two-dimensional toy problems on which training can be watched.
+They take weights and activations as arrays. Next: `landscape`, two-dimensional toy problems that
+show training itself.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from numpymlp.metrics.checks import as_probabilities
+from numpymlp.plots.images import as_images
 from numpymlp.plots.style import (
     DIVERGING,
     INK,
@@ -39,16 +42,10 @@ from numpymlp.plots.style import (
     tidy,
     write,
 )
-from numpymlp.validation import (
-    InputError,
-    as_images,
-    as_pixel_weights,
-    as_probabilities,
-    check_positive_integer,
-)
+from numpymlp.validation import InputError, as_array, check_positive_integer
 
-TOP = 0.75
-MOST_BARS = 12  # of an answer; of more classes only the likeliest are drawn
+TOP = 0.75  # inches: top of the first row of a page
+MOST_BARS = 12  # most probabilities drawn; of more classes only the most probable
 
 
 def first_layer_weights(
@@ -57,9 +54,9 @@ def first_layer_weights(
     image_shape: tuple[int, int] | None = None,
     rows: int = 4,
     columns: int = 8,
-    title: str = "What the first layer looks for",
+    title: str = "Weights of the first layer",
 ) -> Figure:
-    """Draw the weights of hidden units as images, the units of the largest weights first.
+    """Draw the weights of hidden units as images, the units with the largest weights first.
 
     All share one colour scale, symmetric about 0: ink on red pixels excites the unit, ink on blue
     pixels inhibits it.
@@ -69,11 +66,11 @@ def first_layer_weights(
     W : (H * W, units) numbers
         Weights from pixels to units, as `Dense.W`.
     image_shape : (H, W), optional
-        Needed where images are not square.
+        Required if images are not square.
     rows, columns : int
         At most rows * columns units are shown.
     """
-    images = as_pixel_weights(W, image_shape)
+    images = _unit_images(W, image_shape)
     rows = check_positive_integer(rows, "rows")
     columns = check_positive_integer(columns, "columns")
     strength = np.sqrt((images**2).mean(axis=(1, 2)))
@@ -84,7 +81,7 @@ def first_layer_weights(
     figure, axes = page(
         TOP + step * -(-len(order) // columns) + 0.55,
         title,
-        f"{len(order)} of {len(images)} hidden units, those of the largest weights (RMS) first",
+        f"{len(order)} of {len(images)} hidden units, largest RMS weight first",
     )
     limit = symmetric_limit(images[order])
     for n, unit in enumerate(order):
@@ -101,27 +98,27 @@ def weights_filmstrip(
     *,
     image_shape: tuple[int, int] | None = None,
     units: int = 5,
-    title: str = "How the first layer comes to look for strokes",
+    title: str = "Weights of the first layer during training",
 ) -> Figure:
-    """Draw the weights of some hidden units, a column for each moment of training.
+    """Draw the weights of some hidden units, a column for each snapshot of training.
 
     Parameters
     ----------
     snapshots : T arrays (H * W, units)
-        First-layer weights at T moments.
+        First-layer weights during training, T at least 2.
     epochs : T integers
-        After how many epochs each was taken; 0 is before training.
+        The number of epochs before each snapshot; 0 is before training.
     image_shape : (H, W), optional
-        Needed where images are not square.
+        Required if images are not square.
     units : int
-        How many units are shown: those that changed most.
+        Number of units shown, those that change most.
     """
     if len(snapshots) != len(epochs) or len(snapshots) < 2:
         raise InputError(
-            "weights_filmstrip: expected at least two snapshots and an epoch for each, got "
+            "weights_filmstrip: expected at least two snapshots and one epoch for each, got "
             f"{len(snapshots)} snapshots and {len(epochs)} epochs"
         )
-    films = [as_pixel_weights(W, image_shape) for W in snapshots]
+    films = [_unit_images(W, image_shape) for W in snapshots]
     if len({film.shape for film in films}) > 1:
         raise InputError(
             "weights_filmstrip: expected snapshots of one shape, got "
@@ -136,7 +133,7 @@ def weights_filmstrip(
     figure, axes = page(
         TOP + 0.15 + step * len(order) + 0.6,
         title,
-        f"The {len(order)} of {len(films[0])} units that change most; one colour scale for all",
+        f"The {len(order)} of {len(films[0])} units that change most, on one colour scale",
     )
     limit = symmetric_limit(np.stack([film[order] for film in films]))
     for column, (film, epoch) in enumerate(zip(films, epochs, strict=True)):
@@ -161,22 +158,22 @@ def activations(
     truth: int | None = None,
     layer_names: Sequence[str] | None = None,
     class_names: Sequence[str] | None = None,
-    title: str = "One image on its way through the network",
+    title: str = "Activations of one image",
 ) -> Figure:
-    """Draw what every layer makes of one image, from the pixels to the softmax probabilities.
+    """Draw the activations of every layer for one image, from the pixels to the probabilities.
 
     Parameters
     ----------
     image : (H, W) or (H * H,) numbers
         The input.
     hidden : sequence of (units,) numbers
-        What each hidden layer puts out, after its activation function, at least one layer.
+        Output of each hidden layer after its activation function, at least one layer.
     probabilities : (K,) numbers
-        What the network answers.
+        Output of the network.
     truth : int, optional
-        The true label; right and wrong are then marked.
+        The true label; if given, the prediction is marked as right or wrong.
     layer_names : strings, optional
-        A name for each hidden layer.
+        Name of each hidden layer.
     """
     picture = as_images(np.asarray(image)[None])[0]
     layers = [np.asarray(layer, dtype=float) for layer in hidden]
@@ -186,17 +183,13 @@ def activations(
             "activations: expected one row (units,) of each hidden layer and one of probabilities "
             f"(K,), got shapes {[layer.shape for layer in layers]} and {given.shape}"
         )
-    answer = as_probabilities(given[None])[0]
+    output = as_probabilities(given[None])[0]
     if not all(np.isfinite(layer).all() for layer in layers):
         raise InputError("activations: expected finite numbers, got NaN or infinity in a layer")
-    if layer_names is not None and len(layer_names) != len(layers):
-        raise InputError(
-            f"layer_names: expected one for each of {len(layers)} layers, got {len(layer_names)}"
-        )
-    if truth is not None and not 0 <= truth < len(answer):
-        raise InputError(f"truth: expected a label from 0 to {len(answer) - 1}, got {truth}")
-    names = names_of(class_names, len(answer))
-    titles = layer_names or [f"hidden layer {n + 1}" for n in range(len(layers))]
+    if truth is not None and not 0 <= truth < len(output):
+        raise InputError(f"truth: expected a label from 0 to {len(output) - 1}, got {truth}")
+    names = names_of(class_names, len(output))
+    titles = names_of(layer_names, len(layers), "layer_names", lambda n: f"hidden layer {n + 1}")
     count = len(layers) + 2
     columns = min(count, 4 if count < 8 else 5)
     rows = -(-count // columns)
@@ -205,7 +198,7 @@ def activations(
     panels = figure.subplots(rows, columns).ravel()
     for axes in panels:
         axes.set_box_aspect(1)
-        axes.set_anchor("N")  # leaves room for the colour scale below
+        axes.set_anchor("N")  # leaves space for the colour scale below
     panels[0].imshow(picture, cmap="gray_r", interpolation="nearest", aspect="auto")
     under = "" if truth is None else f"truth: {names[truth]}"
     tidy(panels[0], "input", under)
@@ -213,11 +206,29 @@ def activations(
     _bare(panels[0])
     for axes, layer, name in zip(panels[1 : count - 1], layers, titles, strict=True):
         _activation_panel(figure, axes, layer, name)
-    room = WIDTH / columns - 0.5
-    _probability_panel(panels[count - 1], answer, names, truth, room)
+    _probability_panel(panels[count - 1], output, names, truth, WIDTH / columns - 0.5)
     for axes in panels[count:]:
         axes.remove()
     return figure
+
+
+def _unit_images(W: ArrayLike, image_shape: tuple[int, int] | None) -> NDArray[np.floating[Any]]:
+    """Return weights (H * W, units) from pixels to units as one image for each unit."""
+    weights = as_array(W, "W")
+    if weights.ndim != 2 or weights.size == 0 or weights.dtype.kind != "f":
+        raise InputError(
+            f"W: expected float weights of shape (pixels, units), as Dense.W, got {weights.dtype} "
+            f"of shape {weights.shape}"
+        )
+    if not np.isfinite(weights).all():
+        raise InputError("W: expected finite weights, got NaN or infinity: has training diverged?")
+    shape = (math.isqrt(len(weights)),) * 2 if image_shape is None else image_shape
+    if math.prod(shape) != len(weights):
+        raise InputError(
+            f"W: expected {math.prod(shape)} weights a unit for images of shape {shape}, got "
+            f"{len(weights)}: is this the first layer? pass image_shape if images are not square"
+        )
+    return weights.T.reshape(-1, *shape)
 
 
 def _activation_panel(figure: Figure, axes: Axes, layer: NDArray[Any], name: str) -> None:
@@ -246,37 +257,37 @@ def _activation_panel(figure: Figure, axes: Axes, layer: NDArray[Any], name: str
 
 
 def _probability_panel(
-    axes: Axes, answer: NDArray[Any], names: list[str], truth: int | None, room: float
+    axes: Axes, output: NDArray[Any], names: list[str], truth: int | None, width: float
 ) -> None:
-    """Draw the probabilities as bars, of many classes the likeliest; `room` is in inches."""
-    best = int(answer.argmax())
+    """Draw the largest probabilities as bars, with a title at most `width` inches wide."""
+    best = int(output.argmax())
     verdict, mark = INK, ""
     if truth is not None:
         verdict, mark = (RIGHT, RIGHT_MARK) if best == truth else (WRONG, WRONG_MARK)
-    shown, label = list(range(len(answer))), "probability (%)"
-    if len(answer) > MOST_BARS:
-        shown, label = np.argsort(-answer, kind="stable")[:MOST_BARS].tolist(), "likeliest (%)"
+    shown, label = list(range(len(output))), "probability (%)"
+    if len(output) > MOST_BARS:
+        shown, label = np.argsort(-output, kind="stable")[:MOST_BARS].tolist(), "most probable (%)"
         if truth is not None and truth not in shown:
             shown[-1] = truth
     colours = [verdict if k == best else RIGHT if k == truth else QUIET for k in shown]
-    axes.barh(range(len(shown)), 100 * answer[shown], color=colours, height=0.75)
+    axes.barh(range(len(shown)), 100 * output[shown], color=colours, height=0.75)
     axes.set_yticks(range(len(shown)), [names[k] for k in shown])
     longest = max((names[k] for k in shown), key=len)
     axes.tick_params(axis="y", labelsize=fit(longest, 0.9, SMALL))
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
-    heading = f"answer: {names[best]} {mark}"
-    if fit(heading, room, TEXT) < TEXT:
-        heading = f"answer:\n{names[best]} {mark}"
+    heading = f"prediction: {names[best]} {mark}".rstrip()
+    if fit(heading, width, TEXT) < TEXT:
+        heading = heading.replace(" ", "\n", 1)
     tidy(axes, heading, label, "", grid="x")
-    size = fit(max(heading.split("\n"), key=len), room, TEXT + 0.5)
+    size = fit(max(heading.split("\n"), key=len), width, TEXT + 0.5)
     axes.set_title(heading, loc="left", color=verdict, fontsize=size)
-    value = 100 * float(answer[best])
+    value = 100 * float(output[best])
     inside = value > 55
     axes.text(
         value + (-3 if inside else 3),
         shown.index(best),
-        percent(answer[best]),
+        percent(output[best]),
         ha="right" if inside else "left",
         va="center",
         fontsize=SMALL,
@@ -285,7 +296,7 @@ def _probability_panel(
 
 
 def _columns_for(units: int) -> int:
-    """Choose a rectangle about as wide as high, without an incomplete last row if there is one."""
+    """Return the columns of a rectangle about as wide as high, if possible with a full last row."""
     ideal = max(1, round(units**0.5))
     whole = [c for c in range(max(1, ideal // 2), ideal + 1) if units % c == 0]
     return whole[-1] if whole else ideal
@@ -300,7 +311,7 @@ def _bare(axes: Axes) -> None:
 
 
 def _weight_bar(figure: Figure, limit: float) -> None:
-    """Draw the colour scale of the weights at the foot of a page."""
+    """Draw the colour scale of the weights at the bottom of a page."""
     height = figure.get_figheight()
     scale = ScalarMappable(Normalize(-limit, limit), DIVERGING)
     axes = figure.add_axes((0.3, 0.36 / height, 0.4, 0.1 / height))

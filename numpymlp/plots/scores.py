@@ -1,7 +1,7 @@
-"""Pictures of answers counted: confusion matrix, scores of each class, reliability.
+"""Plots of metrics: confusion matrix, scores of each class, reliability diagram.
 
-They take what `metrics` counts. A good classifier is right a hundred times as often as it is wrong,
-so each picture is scaled to what is missing, not to what is there. Next: `training`.
+They draw the results of `numpymlp.metrics`. A good classifier is right a hundred times as often as
+it is wrong, so the scales show the mistakes. Next: `training`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.metrics import ClassScores, ReliabilityTable
+from numpymlp.metrics.checks import as_confusion_matrix
 from numpymlp.plots.style import (
     FAINT,
     INK,
@@ -27,21 +28,20 @@ from numpymlp.plots.style import (
     RIGHT,
     RIGHT_MARK,
     SMALL,
-    TEXT,
     TRAIN,
     WRONG,
     WRONG_MARK,
     fit,
     headline,
+    legend,
     names_of,
     new_figure,
     percent,
     tidy,
 )
-from numpymlp.validation import as_confusion_matrix
 
 SMALLEST = 5.5  # points
-NUMBERED = 12  # up to so many classes, numbers stand in the cells of a confusion matrix
+NUMBERED = 12  # most classes for which the cells of a confusion matrix hold numbers
 
 
 def confusion_matrix(
@@ -52,13 +52,13 @@ def confusion_matrix(
 ) -> Figure:
     """Draw a confusion matrix twice: counts, and shares of each true class.
 
-    Right answers stand on a green diagonal outside the colour scale, so that single mistakes are
-    seen beside thousands of right answers.
+    The correct predictions, on the green diagonal, are excluded from the colour scale, so that
+    single mistakes are visible beside thousands of them.
 
     Parameters
     ----------
     matrix : (K, K) numbers of at least 0
-        Rows are the truth, as `metrics.confusion_matrix` returns.
+        Rows are true classes, as in `metrics.confusion_matrix`.
     class_names : K strings, optional
         Name of each class.
     """
@@ -77,16 +77,9 @@ def confusion_matrix(
         figure, second, shares, names, "Share of each true class (%)", "mistakes (% of the row)"
     )
     second.set_ylabel("")
-    figure.legend(
-        handles=[
-            Patch(color=(*to_rgba(RIGHT)[:3], 0.3), label=f"{RIGHT_MARK} right"),
-            Patch(color=WRONG, label=f"{WRONG_MARK} mistake"),
-        ],
-        loc="upper right",
-        ncols=2,
-        fontsize=SMALL,
-        frameon=False,
-    )
+    right_patch = Patch(color=(*to_rgba(RIGHT)[:3], 0.3), label=f"{RIGHT_MARK} right")
+    wrong_patch = Patch(color=WRONG, label=f"{WRONG_MARK} mistake")
+    legend(figure, 2, [right_patch, wrong_patch], top=True)
     return figure
 
 
@@ -98,8 +91,8 @@ def class_scores(
 ) -> Figure:
     """Draw bars of precision, recall and F1 for each class, hanging from 1.
 
-    A bar shows what is missing to the perfect score, so differences of a hundredth can be seen and
-    yet no bar is cut.
+    A bar shows the distance from the perfect score, so that small differences are visible and no
+    bar is truncated.
 
     Parameters
     ----------
@@ -115,10 +108,16 @@ def class_scores(
     figure = new_figure(3.9)
     headline(figure, title)
     axes = figure.subplots()
-    tidy(axes, "A bar hangs from the perfect score: the shorter, the better", grid="y")
+    tidy(
+        axes,
+        "Bars hang from the perfect score: shorter is better",
+        "class (samples)",
+        "score (1 = perfect)",
+        grid="y",
+    )
     series = (
-        ("precision (right among those called so)", scores.precision, "#56B4E9", ""),
-        ("recall (found among those that are so)", scores.recall, "#E69F00", "///"),
+        ("precision (correct among predicted)", scores.precision, "#56B4E9", ""),
+        ("recall (correct among true)", scores.recall, "#E69F00", "///"),
         ("F1 (harmonic mean of both)", scores.f1, "#444444", ""),
     )
     places = np.arange(len(names))
@@ -135,26 +134,19 @@ def class_scores(
             label=label,
         )
     lowest = min(float(values.min()) for _, values, _, _ in series)
-    room = max(1.0 - lowest, 0.005)
-    axes.set_ylim(max(1.0 - 1.08 * room, 0.0), 1.0)
+    axes.set_ylim(max(1.0 - 1.08 * max(1.0 - lowest, 0.005), 0.0), 1.0)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylabel("score (1 = perfect)", fontsize=TEXT, color=INK)
     axes.spines["top"].set_visible(True)
     axes.spines["top"].set_color(QUIET)
     counted = zip(names, scores.support.tolist(), strict=True)
-    _name_ticks(
-        axes,
-        places,
-        [f"{name}\n({support:,.0f})" for name, support in counted],
-        room=6.9 / len(names),
-    )
-    axes.set_xlabel("class (samples of it)", fontsize=TEXT, color=INK)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
+    ticks = [f"{name}\n({support:,.0f})" for name, support in counted]
+    _name_ticks(axes, places, ticks, width=6.9 / len(names))
+    legend(figure, 3)
     return figure
 
 
 def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") -> Figure:
-    """Draw how often a network is right against how sure it is, and how often it is how sure.
+    """Draw accuracy against confidence, and the number of samples at each confidence.
 
     Parameters
     ----------
@@ -165,46 +157,37 @@ def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") 
     figure = new_figure(5.6)
     headline(figure, f"{title}: expected calibration error {error:.2f} %")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.4, 1))
+    tidy(upper, "Accuracy against confidence", "", "accuracy (%)", grid="both")
     tidy(
-        upper, "Is the network as often right as it is sure?", "", "right answers (%)", grid="both"
+        lower, "", "confidence: probability of the predicted class (%)", "samples\n(log scale)", "y"
     )
-    tidy(lower, "", "probability of the predicted class (%)", "samples\n(log scale)", grid="y")
     filled = table.count > 0
     width = 100 * np.diff(table.edges)
     middle = 100 * (table.edges[:-1] + table.edges[1:]) / 2
-    accuracy, sureness = 100 * table.accuracy[filled], 100 * table.confidence[filled]
+    accuracy, confidence = 100 * table.accuracy[filled], 100 * table.confidence[filled]
     upper.bar(
         middle[filled],
         accuracy,
         width=0.94 * width[filled],
         color=TRAIN,
         alpha=0.35,
-        label="share of right answers",
+        label="accuracy of the bin",
     )
-    upper.vlines(
-        sureness, np.minimum(accuracy, sureness), np.maximum(accuracy, sureness), color=WRONG, lw=2
-    )
+    low, high = np.minimum(accuracy, confidence), np.maximum(accuracy, confidence)
+    upper.vlines(confidence, low, high, color=WRONG, lw=2)
     upper.plot(
-        [0, 100], [0, 100], color=INK, linewidth=1, linestyle="--", label="as often right as sure"
+        [0, 100], [0, 100], color=INK, linewidth=1, linestyle="--", label="perfect calibration"
     )
-    upper.plot(
-        sureness,
-        accuracy,
-        "o",
-        color=WRONG,
-        markersize=5,
-        clip_on=False,
-        label="mean of the bin, and its gap",
-    )
+    label = "mean confidence of the bin, and gap"
+    upper.plot(confidence, accuracy, "o", color=WRONG, markersize=5, clip_on=False, label=label)
     upper.set_xlim(0, 100)
     upper.set_ylim(0, 102)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=SMALL, frameon=False)
-    lean = float(np.sum(table.count[filled] * (sureness - accuracy)) / table.count.sum())
-    word = "more" if lean > 0 else "less"
-    verdict = f"{abs(lean):.2f} percentage points {word} sure than right"
-    if abs(lean) < 0.005:
-        verdict = "as sure as right"
-    lower.set_title(f"on average {verdict}", loc="right", fontsize=SMALL, color=INK)
+    legend(figure, 3)
+    gap = float(np.sum(table.count[filled] * (confidence - accuracy)) / table.count.sum())
+    relation = f"is {abs(gap):.2f} percentage points {'above' if gap > 0 else 'below'}"
+    if abs(gap) < 0.005:
+        relation = "equals"
+    lower.set_title(f"mean confidence {relation} accuracy", loc="right", fontsize=SMALL, color=INK)
     lower.bar(middle, table.count, width=0.94 * width, color=TRAIN, alpha=0.8)
     lower.set_yscale("log")
     lower.set_ylim(0.7, 3.5 * table.count.max())
@@ -219,6 +202,7 @@ def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") 
 def _matrix_panel(
     figure: Figure, axes: Axes, cells: NDArray[Any], names: list[str], title: str, scale: str
 ) -> None:
+    """Draw one of the two panels of a confusion matrix; `scale` labels its colour bar."""
     size = len(cells)
     diagonal = np.eye(size, dtype=bool)
     worst = np.nanmax(np.where(diagonal, 0, cells))
@@ -235,7 +219,7 @@ def _matrix_panel(
     tidy(axes, title, "predicted class", "true class")
     for side in axes.spines.values():
         side.set_visible(False)
-    _name_ticks(axes, np.arange(size), names, room=3.3 / size)
+    _name_ticks(axes, np.arange(size), names, width=3.3 / size)
     labelled = np.rint(axes.get_xticks()).astype(int)
     axes.set_yticks(labelled, [names[k] for k in labelled])
     every = -(-size // len(labelled))
@@ -244,8 +228,12 @@ def _matrix_panel(
     edges = np.arange(size + 1) - 0.5
     axes.hlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.6)
     axes.vlines(edges, -0.5, size - 0.5, color=FAINT, linewidth=0.6)
+    bar = figure.colorbar(heat, ax=axes, orientation="horizontal", fraction=0.04, pad=0.02)
+    bar.set_label(scale, fontsize=SMALL, color=INK)
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.outline.set_visible(False)
     if size > NUMBERED:
-        return _mistake_bar(figure, axes, heat, scale)
+        return
     whole = title == "Samples"
     for row, column in np.ndindex(cells.shape):
         text = _cell(cells[row, column], whole)
@@ -259,20 +247,12 @@ def _matrix_panel(
             fontsize=7.2,
             color="white" if dark else INK,
             fontweight="bold" if row == column else "normal",
-            in_layout=False,  # lies within the panel: nothing for the layout to measure
+            in_layout=False,  # it lies within the panel; measuring it would only cost time
         )
-    return _mistake_bar(figure, axes, heat, scale)
-
-
-def _mistake_bar(figure: Figure, axes: Axes, heat: Any, scale: str) -> None:
-    bar = figure.colorbar(heat, ax=axes, orientation="horizontal", fraction=0.04, pad=0.02)
-    bar.set_label(scale, fontsize=SMALL, color=INK)
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.outline.set_visible(False)
 
 
 def _cell(value: Any, whole: bool) -> str:
-    """Write a number into a cell; nothing for 0, so that what happened stands out."""
+    """Format the number of a cell; a 0 is left empty, so that mistakes stand out."""
     if not np.isfinite(value):
         return "\N{EN DASH}"
     if value == 0:
@@ -286,17 +266,17 @@ def _cell(value: Any, whole: bool) -> str:
     return f"{value:.1f}"
 
 
-def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], room: float) -> None:
-    """Write names below an axis: `room` inches wide each, upright where they do not fit.
+def _name_ticks(axes: Axes, places: NDArray[Any], names: list[str], width: float) -> None:
+    """Write names below an axis, each in `width` inches, or vertically if they do not fit.
 
-    Of very many classes, only every second (third, ...) is named.
+    If there are very many classes, only every second (third, ...) is named.
     """
     longest = max((line for name in names for line in name.split("\n")), key=len)
-    size = fit(longest + " ", room, SMALL)
+    size = fit(longest + " ", width, SMALL)
     upright = size < SMALL - 2 and len(longest) > 2
     if upright:
         names = [name.replace("\n", " ") for name in names]
-        size = fit("M", room, SMALL)
+        size = fit("M", width, SMALL)
     every = math.ceil(SMALLEST / size)
     axes.set_xticks(places[::every], names[::every])
     axes.tick_params(axis="x", labelsize=min(size * every, SMALL), rotation=90 if upright else 0)

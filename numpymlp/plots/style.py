@@ -1,17 +1,18 @@
-"""The house style of every picture: one colour code, one page, one way to say right and wrong.
+"""The common style of all pictures: colours, fonts, pages, legends.
 
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; right and wrong
-also carry a mark. A picture is 8 inches wide, made to be read at the width of a README. No function
-touches pyplot or any global setting: each returns a `matplotlib.figure.Figure` of its own, which
-`figure.savefig(path)` writes and a notebook with `%matplotlib inline` shows.
+The colours are Okabe and Ito's, which colour-blind readers can tell apart; right and wrong also
+carry a mark. A picture is 8 inches wide, legible at the width of a README. No function touches
+pyplot or a global setting: each returns a new `matplotlib.figure.Figure`, which
+`figure.savefig(path)` writes and a notebook shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from numpymlp.validation import InputError
 
-# Okabe and Ito's palette, by what it means here.
+# Okabe and Ito's palette, by meaning.
 RIGHT, WRONG = "#009E73", "#D55E00"
 TRAIN, VALIDATION = "#0072B2", "#E69F00"
 RUN_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -34,23 +35,32 @@ SEQUENTIAL = "viridis"
 
 WIDTH, DPI = 8.0, 150  # inches; pixels an inch when saved
 TITLE, TEXT, SMALL = 12.0, 9.5, 8.5  # points
-FONT = "DejaVu Sans"  # comes with matplotlib and has the two marks
+FONT = "DejaVu Sans"  # part of matplotlib; has the two marks
 
 
 def new_figure(height: float) -> Figure:
-    """Return an empty figure, 8 inches wide, whose panels keep clear of each other."""
+    """Return an empty figure, 8 inches wide, whose panels do not overlap."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)
     return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout=layout)
 
 
-def headline(figure: Figure, title: str, room: float = WIDTH - 0.4) -> None:
-    """Write the title of a figure made by `new_figure`, smaller if it is longer than `room`."""
-    size = fit(title, room, TITLE)
+def headline(figure: Figure, title: str, width: float = WIDTH - 0.4) -> None:
+    """Write the title of a figure made by `new_figure`, smaller if it exceeds `width` inches."""
+    size = fit(title, width, TITLE)
     figure.suptitle(title, x=0.02, ha="left", fontsize=size, fontweight="bold", color=INK)
 
 
+def legend(
+    figure: Figure, columns: int, handles: Sequence[Artist] | None = None, top: bool = False
+) -> None:
+    """Add a legend of the handles, by default of all labelled artists, below or at the top."""
+    options: dict[str, Any] = {} if handles is None else {"handles": handles}
+    options["loc"] = "upper right" if top else "outside lower center"
+    figure.legend(ncols=columns, fontsize=SMALL, frameon=False, **options)
+
+
 def tidy(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: str = "") -> None:
-    """Give a panel its title and labels, and take away what carries no information."""
+    """Set a panel's title and labels, and remove the frame lines that carry no information."""
     axes.set_title(title, loc="left", fontsize=TEXT + 0.5, color=INK)
     axes.set_xlabel(xlabel, fontsize=TEXT, color=INK)
     axes.set_ylabel(ylabel, fontsize=TEXT, color=INK)
@@ -65,9 +75,9 @@ def tidy(axes: Axes, title: str = "", xlabel: str = "", ylabel: str = "", grid: 
 
 
 def page(height: float, title: str, note: str = "") -> tuple[Figure, Axes]:
-    """Return a figure with one invisible panel measured in inches, from the top left corner.
+    """Return a figure with one invisible panel in inches, measured from the top left corner.
 
-    Many small images are placed on it one by one; panels of their own would take seconds to draw.
+    It holds many small images, since a panel for each image would take seconds to draw.
     """
     figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
@@ -81,7 +91,7 @@ def page(height: float, title: str, note: str = "") -> tuple[Figure, Axes]:
 
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = TEXT, **style: Any) -> None:
-    """Write one line on a page, its middle at height y."""
+    """Write one line on a page, vertically centred at y."""
     style = {"color": INK, "va": "center", "fontfamily": FONT} | style
     axes.text(x, y, text, fontsize=size, **style)
 
@@ -96,7 +106,7 @@ def stamp(
     frame_width: float = 0.8,
     **scale: Any,
 ) -> AxesImage:
-    """Place one image (H, W) on a page, its top left corner at (x, y), with a frame."""
+    """Draw one framed image (H, W) on a page, its top left corner at (x, y)."""
     height = width * image.shape[0] / image.shape[1]
     drawn = axes.imshow(
         image,
@@ -121,7 +131,7 @@ def fit(text: str, inches: float, size: float) -> float:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share so that neither certainty nor impossibility is claimed by rounding."""
+    """Format a share as a percentage that is never rounded to 0 % or 100 %."""
     value, unit = 100 * float(share), 10.0**-digits
     if value >= 100 - unit / 2:
         return f"> {100 - unit:.{digits}f} %" if value < 100 else "100 %"
@@ -130,21 +140,25 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{value:.{digits}f} %"
 
 
-def names_of(class_names: Sequence[str] | None, classes: int, *, exactly: bool = True) -> list[str]:
-    """Return the name of each class; its number where no names are given.
-
-    Where the classes are only those that were seen, there may be more names.
-    """
-    if class_names is None:
-        return [str(k) for k in range(classes)]
-    if len(class_names) < classes or (exactly and len(class_names) > classes):
+def names_of(
+    names: Sequence[str] | None,
+    count: int,
+    argument: str = "class_names",
+    default: Callable[[int], str] = str,
+    *,
+    exactly: bool = True,
+) -> list[str]:
+    """Return `count` names, `default(k)` if none are given; `exactly=False` allows more."""
+    if names is None:
+        return [default(k) for k in range(count)]
+    if len(names) < count or (exactly and len(names) > count):
+        least = "" if exactly else "at least "
         raise InputError(
-            f"class_names: expected a name for each of the {classes} classes, "
-            f"got {len(class_names)}"
+            f"{argument}: expected length {least}{count}, one name for each, got {len(names)}"
         )
-    return [str(name) for name in class_names]
+    return [str(name) for name in names]
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:
-    """Return the limit v of a colour scale from -v to v; one weight in 500 may lie outside."""
+    """Return the limit v of a colour scale from -v to v; one value in 500 may lie outside."""
     return float(np.quantile(np.abs(values), 0.998)) or 1.0

@@ -1,8 +1,8 @@
-"""Pictures of training: learning curves of one or several runs, and what each layer does meanwhile.
+"""Plots of training: learning curves of one or several runs, and diagnostics of each layer.
 
-They take columns of numbers, one entry for each epoch or step. "Running" means measured on the
-training batches while the weights still moved, hence not comparable with validation to the last
-digit. Next: `network`, which looks at the weights themselves.
+They take columns of numbers, one entry for each epoch or step. "Running" values are measured on
+the training batches while the weights change, so they are not exactly comparable with validation.
+Next: `network`, which draws the weights.
 """
 
 from __future__ import annotations
@@ -29,19 +29,21 @@ from numpymlp.plots.style import (
     VALIDATION,
     WIDTH,
     headline,
+    legend,
     new_figure,
     tidy,
 )
-from numpymlp.validation import InputError, as_history, as_layer_columns
+from numpymlp.validation import InputError
 
 Columns = dict[str, NDArray[np.float64]]
 
-# What a curve is called in a history, in a legend, and how it is drawn.
+# Prefix of a history's columns, label in the legend, dashes and colour of the curve.
 PARTS: tuple[tuple[str, str, Any, str], ...] = (
     ("running_train", "train (running mean)", (0, (4, 1.5)), TRAIN),
     ("validation", "validation", "solid", VALIDATION),
 )
 QUANTITIES = (("loss", "Loss", "loss", 1.0), ("accuracy", "Accuracy", "accuracy (%)", 100.0))
+DEAD, RATIO = "dead units (%)", "change / weight"  # labels of two panels with special scales
 
 
 def learning_curves(
@@ -55,9 +57,9 @@ def learning_curves(
         Columns of one length: "epoch" and, where they exist, "running_train_loss",
         "running_train_accuracy", "validation_loss", "validation_accuracy" (0 to 1),
         "learning_rate". Columns that are missing or full of None are not drawn. A trainer's
-        `history` will do for a dict.
+        `history` works too.
     best_epoch : int, optional
-        The epoch to mark, for one run. Without it, the one of the lowest validation loss.
+        The epoch to mark, for one run; by default the one with the lowest validation loss.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def learning_curves(
         and all(isinstance(_columns(run), Mapping) for run in history.values())
     )
     named = history if several else {"": history}
-    runs = {name: as_history(_columns(run), name or "history") for name, run in named.items()}
+    runs = {name: _history(run, name or "history") for name, run in named.items()}
     found = set().union(*runs.values())
     drawn = [q for q in QUANTITIES if any(f"{part[0]}_{q[0]}" in found for part in PARTS)]
     if not drawn:
@@ -79,7 +81,7 @@ def learning_curves(
         )
     with_rate = "learning_rate" in found
     figure = new_figure(4.9 if with_rate else 3.8)
-    headline(figure, title, room=WIDTH - 3.4)  # the legend of the dashes stands beside it
+    headline(figure, title, WIDTH - 3.4)  # the legend of the dashes is beside it
     layout: list[Any] = [[key for key, *_ in drawn], ["rate"] * len(drawn)]
     panels = figure.subplot_mosaic(
         layout if with_rate else layout[:1], height_ratios=[3.4, 1] if with_rate else [1]
@@ -87,7 +89,7 @@ def learning_curves(
     for key, name, label, scale in drawn:
         axes = panels[key]
         tidy(axes, name, "epoch", label, grid="y")
-        for (_, run), colour in zip(runs.items(), _run_colours(len(runs)), strict=True):
+        for run, colour in zip(runs.values(), _run_colours(len(runs)), strict=True):
             for part, _, dashes, part_colour in PARTS:
                 if f"{part}_{key}" in run:
                     axes.plot(
@@ -105,11 +107,10 @@ def learning_curves(
         tidy(axes, "", "epoch", "learning rate", grid="y")
         for run, colour in zip(runs.values(), _run_colours(len(runs)), strict=True):
             if "learning_rate" in run:
-                colour = colour if several else QUIET
                 axes.plot(
                     run["epoch"],
                     run["learning_rate"],
-                    color=colour,
+                    color=colour if several else QUIET,
                     linewidth=1.6,
                     marker=_marker(run),
                 )
@@ -130,35 +131,29 @@ def training_diagnostics(
     step_name: str = "step",
     title: str = "Is every layer learning?",
 ) -> Figure:
-    """Draw what each layer does during training: gradients, dead units, size of updates.
+    """Draw the gradients, dead units and update sizes of each layer during training.
 
-    Each of the three is a dict from a layer's name to one number for each entry of `steps`, layers
-    in the order in which they stand in the network. What is left out has no panel.
+    Each of the three is a dict from a layer's name to one number for each entry of `steps`, with
+    the layers in the order of the network. An argument that is left out has no panel.
 
     Parameters
     ----------
     steps : (T,) numbers
-        When the numbers were taken.
+        The steps at which the numbers were recorded.
     gradient_rms : dict of (T,) numbers
-        Root mean square of a layer's weight gradient, per weight: a sum or norm over the layer
-        would make large layers look stronger.
+        Root mean square of a layer's weight gradient: unlike a sum or a norm, it does not grow
+        with the size of the layer.
     dead_share : dict of (T,) numbers from 0 to 1
-        Share of units that are 0 for every sample looked at.
+        Share of units that are 0 for every sample.
     update_ratio : dict of (T,) numbers
         RMS of a step's change of the weights over RMS of the weights; about 1e-3 is healthy.
     """
     given = [
-        (panel, as_layer_columns(values, steps, name), label, scale)
-        for panel, values, name, label, scale in (
-            ("Gradient of the loss", gradient_rms, "gradient_rms", "RMS per weight", 1.0),
-            (
-                "Units that are 0 for every sample",
-                dead_share,
-                "dead_share",
-                "dead units (%)",
-                100.0,
-            ),
-            ("Size of one update", update_ratio, "update_ratio", "change / weight", 1.0),
+        (panel, _layer_columns(values, steps, name), label, scale)
+        for values, name, panel, label, scale in (
+            (gradient_rms, "gradient_rms", "Gradient of the loss", "RMS per weight", 1.0),
+            (dead_share, "dead_share", "Units that are 0 for every sample", DEAD, 100.0),
+            (update_ratio, "update_ratio", "Size of one update", RATIO, 1.0),
         )
         if values is not None
     ]
@@ -167,7 +162,7 @@ def training_diagnostics(
             "training_diagnostics: expected at least one of gradient_rms, dead_share, update_ratio"
         )
     times = np.asarray(steps)
-    marker = "o" if len(times) == 1 else ""  # one step has no line
+    marker = "o" if len(times) == 1 else ""  # a single step has no line
     layers = list(dict.fromkeys(layer for _, columns, _, _ in given for layer in columns))
     colours = dict(zip(layers, _depth_colours(len(layers)), strict=True))
     figure = new_figure(1.3 + 1.75 * len(given))
@@ -177,12 +172,12 @@ def training_diagnostics(
         tidy(axes, panel, "", label, grid="y")
         for layer, column in columns.items():
             axes.plot(times, scale * column, color=colours[layer], linewidth=1.6, marker=marker)
-        if label == "dead units (%)":
+        if label == DEAD:
             axes.set_ylim(0, max(10.0, 1.1 * axes.dataLim.y1))
         elif any((column > 0).any() for column in columns.values()):
             axes.set_yscale("log")
             _mark_zeros(axes, times, columns, colours)
-        if label == "change / weight":
+        if label == RATIO:
             axes.axhline(1e-3, color=INK, linewidth=1, linestyle=(0, (2, 2)))
             axes.annotate(
                 "guide line: 1e-3",
@@ -198,19 +193,49 @@ def training_diagnostics(
     if len(times) > 1:
         rows[-1].set_xlim(times.min(), times.max())
     handles = [Line2D([], [], color=colours[layer], linewidth=3, label=layer) for layer in layers]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(5, len(layers)),
-        fontsize=SMALL,
-        frameon=False,
-    )
+    legend(figure, min(5, len(layers)), handles)
     return figure
 
 
 def _columns(history: Any) -> Any:
-    """Return the dict of columns where a whole `training.History` is given."""
+    """Return the dict of columns of a `training.History`; anything else is returned unchanged."""
     return history.to_dict() if hasattr(history, "to_dict") else history
+
+
+def _history(history: Any, name: str) -> Columns:
+    """Return the columns of a training history as floats, without those full of None."""
+    given = _columns(history)
+    if not isinstance(given, Mapping) or "epoch" not in given:
+        found = sorted(given) if isinstance(given, Mapping) else type(given).__name__
+        raise InputError(f"{name}: expected a dict of columns with 'epoch' among them, got {found}")
+    columns = {
+        key: np.array([np.nan if v is None else v for v in column], dtype=np.float64)
+        for key, column in given.items()
+        if column is not None and any(v is not None for v in column)
+    }
+    if "epoch" not in columns:
+        raise InputError(f"{name}: expected at least one epoch, got none: has training run?")
+    lengths = {key: len(column) for key, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{name}: expected columns of one length, got {lengths}")
+    return columns
+
+
+def _layer_columns(columns: Any, steps: ArrayLike, name: str) -> Columns:
+    """Return a dict from layer names to one float for each step."""
+    shape = np.shape(steps)
+    if not isinstance(columns, Mapping) or not columns:
+        found = type(columns).__name__
+        raise InputError(f"{name}: expected a dict from layer names to numbers, got {found}")
+    if len(shape) != 1 or shape == (0,):
+        raise InputError(f"steps: expected shape (T,), T at least 1, got {shape}")
+    for layer, column in columns.items():
+        if np.shape(column) != shape:
+            raise InputError(
+                f"{name}[{layer!r}]: expected one number for each step, shape {shape}, got "
+                f"{np.shape(column)}"
+            )
+    return {layer: np.asarray(column, dtype=np.float64) for layer, column in columns.items()}
 
 
 def _run_colours(count: int) -> list[Any]:
@@ -222,7 +247,7 @@ def _depth_colours(count: int) -> list[Any]:
 
 
 def _marker(run: Columns) -> str:
-    """Return a marker for a single epoch, which has no line, and none for more."""
+    """Return a marker for a single epoch, which has no line, and none otherwise."""
     return "o" if len(run["epoch"]) == 1 else ""
 
 
@@ -232,15 +257,20 @@ def _epoch_axis(axes: Axes) -> None:
 
 
 def _loss_scale(axes: Axes | None) -> None:
-    """Make the loss axis logarithmic where the losses span more than a factor of ten."""
+    """Make the loss axis logarithmic if the losses span more than a factor of ten."""
     if axes is None:
         return
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 10 * values.min():
         axes.set_yscale("log")
-        _plain_log_ticks(axes)
         axes.set_ylabel("loss (log scale)")
+        low, high = axes.get_ylim()
+        # Decimals instead of powers of ten, and fewer ticks on a long axis.
+        steps = (1, 2, 5) if np.log10(high / low) < 2.5 else (1,)
+        axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _mark_zeros(
@@ -249,9 +279,8 @@ def _mark_zeros(
     columns: Mapping[str, NDArray[Any]],
     colours: Mapping[str, Any],
 ) -> None:
-    """Show at the foot of a logarithmic axis where a layer is 0, which has no place on it."""
-    zeros = {layer: times[column <= 0] for layer, column in columns.items()}
-    zeros = {layer: where for layer, where in zeros.items() if len(where)}
+    """Mark at the bottom of a logarithmic axis, which has no 0, the steps where a layer is 0."""
+    zeros = {layer: times[c <= 0] for layer, c in columns.items() if (c <= 0).any()}
     for n, (layer, where) in enumerate(zeros.items()):
         axes.plot(
             where,
@@ -271,7 +300,7 @@ def _mark_zeros(
 
 
 def _rate_scale(axes: Axes) -> None:
-    """Start at 0, but be logarithmic where the runs' rates differ by more than a factor of ten."""
+    """Start the axis at 0; make it logarithmic if the runs' rates differ by more than ten times."""
     peaks = [float(np.nanmax(line.get_ydata())) for line in axes.lines]
     if min(peaks) > 0 and max(peaks) > 10 * min(peaks):
         axes.set_yscale("log")
@@ -284,18 +313,8 @@ def _rate_scale(axes: Axes) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _plain_log_ticks(axes: Axes) -> None:
-    """Write 0.05 instead of a power of ten; fewer ticks where the axis is long."""
-    low, high = axes.get_ylim()
-    decades = np.log10(high / low)
-    steps = (1, 2, 5) if decades < 2.5 else (1,)
-    axes.yaxis.set_major_locator(LogLocator(subs=steps, numticks=12))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
 def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: set[str]) -> None:
-    """Say what the dashes mean beside the headline and, of several runs, the colours below."""
+    """Explain the dashes beside the headline and, for several runs, the colours below."""
     parts = [
         Line2D(
             [], [], color=INK if several else colour, linestyle=dashes, linewidth=1.8, label=name
@@ -303,24 +322,17 @@ def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: 
         for part, name, dashes, colour in PARTS
         if any(column.startswith(part) for column in found)
     ]
-    figure.legend(handles=parts, loc="upper right", ncols=2, fontsize=SMALL, frameon=False)
+    legend(figure, 2, parts, top=True)
     if several:
         colours = [
             Line2D([], [], color=colour, linewidth=4, label=name)
             for name, colour in zip(runs, _run_colours(len(runs)), strict=True)
         ]
-        columns = max(1, min(5, int(80 / (6 + max(map(len, runs))))))
-        figure.legend(
-            handles=colours,
-            loc="outside lower center",
-            ncols=columns,
-            fontsize=SMALL,
-            frameon=False,
-        )
+        legend(figure, max(1, min(5, int(80 / (6 + max(map(len, runs)))))), colours)
 
 
 def _mark_best(panels: Mapping[str, Axes], run: Columns, best_epoch: int | None) -> None:
-    """Draw a line at the best epoch through all panels, and say what was reached there."""
+    """Draw a line at the best epoch through all panels, and write its values above them."""
     losses, what = run.get("validation_loss"), "epoch"
     if best_epoch is None:
         if losses is None or not np.isfinite(losses).any():

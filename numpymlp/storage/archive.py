@@ -24,9 +24,9 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from numpymlp.storage.files import atomic_write
+from numpymlp.storage.files import atomic_write, check_path
 from numpymlp.storage.npz import ArrayReader, shorten, write_arrays
-from numpymlp.validation import InputError, check_path
+from numpymlp.validation import InputError
 
 Kind = Literal["model", "checkpoint"]
 

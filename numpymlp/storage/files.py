@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NoReturn, Self
 
-from numpymlp.validation import InputError, check_path
+from numpymlp.validation import InputError
 
 if sys.platform == "win32":
     import msvcrt
@@ -32,6 +32,13 @@ _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 class StorageError(OSError):
     """A file could not be written; the message says which, why, and what is left of it."""
+
+
+def check_path(path: Any) -> str:
+    """Return a path as text."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"expected the path of a file, got {type(path).__name__}")
+    return str(os.fspath(path))
 
 
 @contextlib.contextmanager

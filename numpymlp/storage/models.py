@@ -20,7 +20,8 @@ from numpymlp.layer_protocol import Layer, shapes_between
 from numpymlp.losses import HEADS, Loss
 from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive, write_archive
-from numpymlp.validation import InputError, check_choice, check_path
+from numpymlp.storage.files import check_path
+from numpymlp.validation import InputError, check_choice
 
 DTYPES = ("float32", "float64")
 MOST_LAYERS = 1_000  # in a file; each is compared with all others

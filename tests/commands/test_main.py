@@ -11,10 +11,10 @@ import sys
 import numpy as np
 import pytest
 
-from numpymlp import load_mnist
+from numpymlp import load_loss, load_mnist
 from numpymlp.__main__ import COMMANDS, build_parser, main
 from numpymlp.commands.options import Parser
-from numpymlp.experiments.folders import new_run_folder
+from numpymlp.experiments.folders import find_model, new_run_folder
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.runs import load_run
 

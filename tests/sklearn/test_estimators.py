@@ -623,7 +623,9 @@ def test_the_dtype_is_that_of_the_data_or_of_choice(dtype, data, expected, solve
 
 def test_callbacks_see_the_trainer_and_stop_it() -> None:
     epochs = []
-    model = MLPClassifier(callbacks=[lambda t: epochs.append(t.state.epoch) or t.state.epoch == 3]).fit(X, Y)
+    model = MLPClassifier(
+        callbacks=[lambda t: epochs.append(t.state.epoch) or t.state.epoch == 3]
+    ).fit(X, Y)
     assert epochs == [1, 2, 3]
     assert model.n_iter_ == 3
 
