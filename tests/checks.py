@@ -1,6 +1,6 @@
-"""The named checks: each passes for right code and fails for the faults that it is there to find.
+"""The named checks: each passes for correct code and fails for the faults it is meant to find.
 
-The tests of the rooms apply them to the package, `test_mutants.py` to deliberate faults.
+The tests of the modules apply them to the package, `test_mutants.py` to deliberate faults.
 """
 
 import math
@@ -22,6 +22,7 @@ from numpymlp import (
     check_loss,
     softmax,
 )
+from numpymlp.optimizers import BLOCK
 
 
 def random(seed: int = 0) -> np.random.Generator:
@@ -32,9 +33,9 @@ def random(seed: int = 0) -> np.random.Generator:
 
 
 def layer_gradient(make: Callable[[], Any]) -> None:
-    """Backward agrees with finite differences, for a random gradient from above."""
+    """Backward agrees with finite differences, for a random upstream gradient."""
     layer, rng = make(), random(1)
-    for name in getattr(layer, "parameter_names", ()):
+    for name in layer.declared("parameter"):
         setattr(layer, name, rng.normal(size=np.shape(getattr(layer, name))))
     report = check_layer(layer, rng.normal(size=(6, 3)))
     assert report.passed, str(report)
@@ -49,7 +50,7 @@ def network_gradient(make: Callable[[], Any]) -> None:
 
 
 def dropout_drops_in_training_only(make: Callable[..., Any]) -> None:
-    """A rate of 0.25 zeroes a quarter in training, keeps the mean, and does nothing after it."""
+    """A rate of 0.25 zeroes a quarter in training and keeps the mean; evaluation does nothing."""
     layer, x = make(0.25, rng=random(1)), np.ones((200, 100))
     y = layer.forward(x, training=True)
     # 20,000 draws: the standard deviation of the share is 0.003.
@@ -80,21 +81,21 @@ def is_softmax(loss: Any) -> bool:
 def loss_gradient(make: Callable[[], Any]) -> None:
     """The gradient is that of the value, without and with sample weights."""
     loss, rng = make(), random(1)
-    logits, targets = rng.normal(size=(5, 4)), targets_of(loss, rng, 5, 4)
+    logits, y = rng.normal(size=(5, 4)), targets_of(loss, rng, 5, 4)
     for weights in (None, rng.uniform(0.5, 2, 5)):
-        report = check_loss(loss, logits, targets, weights)
+        report = check_loss(loss, logits, y, weights)
         assert report.passed, str(report)
 
 
 def uniform_logits_cost_ln_k(make: Callable[[], Any]) -> None:
-    """Whoever knows nothing pays ln K, whatever the class."""
+    """Equal logits give a loss of ln K, whatever the class."""
     for classes in (2, 3, 10):
         value = make().forward(np.full((4, classes), 0.7), np.array([0, 1, 0, 1]))
         assert value == pytest.approx(math.log(classes), rel=1e-12)
 
 
 def certainty_costs_nothing(make: Callable[[], Any]) -> None:
-    """Being sure of the right class costs 0, being sure of a wrong one costs the margin."""
+    """A certain right answer has loss 0, a certain wrong one the margin between the logits."""
     logits = np.array([[50.0, 0.0, 0.0]])
     assert make().forward(logits, np.array([0])) == pytest.approx(0, abs=1e-12)
     assert make().forward(logits, np.array([1])) == pytest.approx(50, rel=1e-12)
@@ -111,17 +112,17 @@ def finite_at_huge_logits(make: Callable[[], Any]) -> None:
 
 
 def weights_are_relative(make: Callable[[], Any]) -> None:
-    """Twice the weights change nothing; a weight of 2 is a sample that is there twice."""
+    """Doubling all weights changes nothing; a weight of 2 is the same as the sample twice."""
     loss, rng = make(), random(1)
-    logits, targets = rng.normal(size=(5, 3)), targets_of(loss, rng, 5, 3)
+    logits, y = rng.normal(size=(5, 3)), targets_of(loss, rng, 5, 3)
     weights = np.array([1.0, 2, 3, 1, 2])
-    value = loss.forward(logits, targets, weights)
+    value = loss.forward(logits, y, weights)
     gradient = loss.backward()
     for scale in (2, 0.01):
-        assert loss.forward(logits, targets, scale * weights) == pytest.approx(value, rel=1e-12)
+        assert loss.forward(logits, y, scale * weights) == pytest.approx(value, rel=1e-12)
         np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-12)
     rows = np.repeat(np.arange(5), weights.astype(int))
-    assert loss.forward(logits[rows], targets[rows]) == pytest.approx(value, rel=1e-12)
+    assert loss.forward(logits[rows], y[rows]) == pytest.approx(value, rel=1e-12)
 
 
 def penalty_gradient(make: Callable[[float], Any]) -> None:
@@ -134,7 +135,7 @@ def penalty_gradient(make: Callable[[float], Any]) -> None:
 
 
 def penalty_spares_biases(make: Callable[[float], Any]) -> None:
-    """0.7 / 2 * (1^2 + 2^2) = 1.75 for the weights; the bias of 3 is free."""
+    """0.7 / 2 * (1^2 + 2^2) = 1.75 for the weights; the bias of 3 costs nothing."""
     penalty = make(0.7)
     value = penalty.forward(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 0.0]))
     assert value == pytest.approx(1.75, rel=1e-12)
@@ -148,7 +149,7 @@ SIZE = 2 * BLOCK + 3
 
 
 def follow(ours: Any, oracle: Any, start: np.ndarray, steps: int) -> None:
-    """Both go the same way for some steps along the same random gradients."""
+    """Both reach the same parameters after some steps along the same random gradients."""
     parameters, theirs = start.copy(), oracle_parameters(start)
     for step in range(steps):
         gradients = random(step).normal(size=len(start))
@@ -178,7 +179,7 @@ def adam_follows_scikit_learn(make: Callable[..., Any]) -> None:
 def decay_is_decoupled(make: Callable[..., Any]) -> None:
     """Without a gradient, weights of 1 shrink by 1 - 0.1 * 0.5 a step, biases not at all."""
     parameters, mask = np.ones(4), np.array([1.0, 0, 1, 0])
-    optimizer = make(mask, learning_rate=0.1, weight_decay=0.5)
+    optimizer = make(learning_rate=0.1, weight_decay=0.5, mask=mask)
     for _ in range(3):
         optimizer.step(parameters, np.zeros(4))
     np.testing.assert_allclose(parameters, [0.95**3, 1, 0.95**3, 1], rtol=1e-14)
@@ -199,8 +200,8 @@ def factor_scales_the_step(make: Callable[..., Any]) -> None:
 # ---- the loop ----
 
 
-def epochs_visit_all_in_new_company(minibatches: Callable[..., Any]) -> None:
-    """An epoch is a permutation of the samples; two epochs differ in which stand together."""
+def epochs_mix_all_samples_anew(minibatches: Callable[..., Any]) -> None:
+    """An epoch has every sample once; the next one groups them into other batches."""
     rng, samples, epochs = random(1), np.arange(50), []
     for _ in range(2):
         batches = [x.copy() for x, _ in minibatches(samples, samples, 8, rng)]
@@ -211,7 +212,7 @@ def epochs_visit_all_in_new_company(minibatches: Callable[..., Any]) -> None:
 
 
 def probabilities_follow_logits(predict_proba: Callable[[Network, np.ndarray], Any]) -> None:
-    """The probabilities are the softmax of the logits, and so as sure as these."""
+    """The probabilities are the softmax of the logits, taken once."""
     network = Network([Dense(3, 4)], rng=random(1), dtype=np.float64)
     x = 20 * random(2).normal(size=(10, 3))
     probabilities = predict_proba(network, x)

@@ -1,4 +1,4 @@
-"""What every test room shares: Hypothesis profiles, and a matplotlib that opens no window."""
+"""Shared by all tests: Hypothesis profiles, and a matplotlib that opens no window."""
 
 import os
 

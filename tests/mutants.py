@@ -1,6 +1,6 @@
-"""Deliberate faults: each is what somebody once wrote, and a named check must reject it.
+"""Deliberate faults: each is a mistake that people have made, and a named check must reject it.
 
-Those marked `published` stood in widely read code, where networks went on learning with them.
+Those marked `published` were in widely read code, where networks still learned with them.
 """
 
 import math
@@ -32,10 +32,11 @@ from numpymlp import (
 )
 from numpymlp.losses import one_hot
 from numpymlp.network import Network
+from numpymlp.optimizers import blocks
 
 
 class Mutant(NamedTuple):
-    """A fault, the right code it is a fault of, and the check that tells them apart."""
+    """A faulty class or function, the correct one, and the check that tells them apart."""
 
     name: str
     check: Callable[[Any], None]
@@ -48,18 +49,18 @@ class Mutant(NamedTuple):
 
 
 class ReLUGateFromOutput(ReLU):
-    def backward(self, dy):
-        return dy * (self.kept >= 0)  # the output is never negative
+    def backward(self, dy, input_gradient=True):
+        return dy * (self.cache >= 0)  # the output is never negative
 
 
 class ReLUWithoutGate(ReLU):
-    def backward(self, dy):
+    def backward(self, dy, input_gradient=True):
         return dy
 
 
 class LeakyReLUWithoutSlope(LeakyReLU):
-    def backward(self, dy):
-        return dy * (self.kept > 0)
+    def backward(self, dy, input_gradient=True):
+        return dy * (self.cache > 0)
 
 
 class SigmoidOfInput(Sigmoid):
@@ -67,57 +68,59 @@ class SigmoidOfInput(Sigmoid):
         self.x = x
         return super().forward(x, training)
 
-    def backward(self, dy):
+    def backward(self, dy, input_gradient=True):
         return dy * self.x * (1 - self.x)
 
 
 class TanhWithoutSquare(Tanh):
-    def backward(self, dy):
-        return dy * (1 - self.kept)
+    def backward(self, dy, input_gradient=True):
+        return dy * (1 - self.cache)
 
 
 class DenseWithoutTranspose(Dense):
-    def backward(self, dy):
+    def backward(self, dy, input_gradient=True):
         super().backward(dy)
         return dy @ self.W
 
 
 class DenseBiasMean(Dense):
-    def backward_parameters(self, dy):
-        super().backward_parameters(dy)
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy)
         self.db = dy.mean(axis=0)
+        return dx
 
 
 class DenseMeanTwice(Dense):
-    def backward_parameters(self, dy):
-        super().backward_parameters(dy)
-        self.dW = self.kept.T @ dy / len(dy)
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy)
+        self.dW = self.cache.T @ dy / len(dy)
+        return dx
 
 
 class DenseWithoutBiasGradient(Dense):
-    def backward_parameters(self, dy):
-        np.matmul(self.kept.T, dy, out=self.dW)
+    def backward(self, dy, input_gradient=True):
+        np.matmul(self.cache.T, dy, out=self.dW)
+        return dy @ self.W.T
 
 
 class DenseAccumulates(Dense):
-    def backward_parameters(self, dy):
-        self.dW += self.kept.T @ dy
+    def backward(self, dy, input_gradient=True):
+        self.dW += self.cache.T @ dy
         self.db = dy.sum(axis=0)
+        return dy @ self.W.T
 
 
 class DenseWrongInTraining(Dense):
-    def backward(self, dy):
-        super().backward_parameters(dy)
-        return dy @ self.W.T
-
-    def backward_parameters(self, dy):  # what a network asks its first layer for
-        self.dW = self.kept.T @ dy / 2
-        self.db = dy.sum(axis=0)
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        if not input_gradient:  # as a network calls its first trainable layer
+            self.dW /= 2
+        return dx
 
 
 class DropoutScaledForwardOnly(Dropout):
-    def backward(self, dy):
-        return dy * (self.kept > 0)
+    def backward(self, dy, input_gradient=True):
+        return dy * (self.cache > 0)
 
 
 class DropoutIgnored(Dropout):
@@ -131,23 +134,23 @@ class DropoutAlways(Dropout):
 
 
 class BatchNormWithoutVariance(BatchNorm):
-    def backward(self, dy):
-        _, inverse_std, _ = self.kept
+    def backward(self, dy, input_gradient=True):
+        _, inverse_std, _ = self.cache
         super().backward(dy)
         dx_hat = self.gamma * dy
         return inverse_std * (dx_hat - dx_hat.mean(axis=0))
 
 
 class BatchNormWithoutMean(BatchNorm):
-    def backward(self, dy):
-        x_hat, inverse_std, _ = self.kept
+    def backward(self, dy, input_gradient=True):
+        x_hat, inverse_std, _ = self.cache
         super().backward(dy)
         dx_hat = self.gamma * dy
         return inverse_std * (dx_hat - x_hat * (dx_hat * x_hat).mean(axis=0))
 
 
 class BatchNormWithoutGamma(BatchNorm):
-    def backward(self, dy):
+    def backward(self, dy, input_gradient=True):
         return super().backward(dy) / self.gamma
 
 
@@ -159,21 +162,21 @@ class BatchNormUnbiased(BatchNorm):
 
 
 class Softmax(Layer):
-    """Softmax as a layer, right: the package itself has it inside the loss only."""
+    """Softmax as a correct layer; the package has it only inside the loss."""
 
     def forward(self, x, training=False):
-        self.kept = softmax(x)
-        return self.kept
+        self.cache = softmax(x)
+        return self.cache
 
-    def backward(self, dy):
-        y = self.kept
+    def backward(self, dy, input_gradient=True):
+        y = self.cache
         return y * (dy - (dy * y).sum(axis=1, keepdims=True))
 
 
 class SoftmaxWithoutFactor(Softmax):
-    def backward(self, dy):
-        y = self.kept
-        return dy - (dy * y).sum(axis=1, keepdims=True)  # right for a gradient of ones: 0
+    def backward(self, dy, input_gradient=True):
+        y = self.cache
+        return dy - (dy * y).sum(axis=1, keepdims=True)  # correct for a gradient of ones: 0
 
 
 # ---- losses ----
@@ -181,58 +184,58 @@ class SoftmaxWithoutFactor(Softmax):
 
 class SummedOverBatch(SoftmaxCrossEntropy):
     def backward(self):
-        log_p, t, _ = self.kept
-        return np.exp(log_p) - t
+        log_p, y, _ = self.cache
+        return np.exp(log_p) - y
 
 
 class SmoothingLeftOut(SoftmaxCrossEntropy):
     def __init__(self):
         super().__init__(label_smoothing=0.2)
 
-    def forward(self, logits, targets, sample_weight=None):
-        value = super().forward(logits, targets, sample_weight)
-        log_p, _, w = self.kept
-        self.kept = log_p, one_hot(targets, logits.shape[1]), w
+    def forward(self, logits, y, sample_weight=None):
+        value = super().forward(logits, y, sample_weight)
+        log_p, _, w = self.cache
+        self.cache = log_p, one_hot(y, logits.shape[1]), w
         return value
 
 
 class OnProbabilities(SoftmaxCrossEntropy):
-    def forward(self, logits, targets, sample_weight=None):
-        return super().forward(softmax(logits), targets, sample_weight)
+    def forward(self, logits, y, sample_weight=None):
+        return super().forward(softmax(logits), y, sample_weight)
 
 
 class BinaryOverSoftmax(SoftmaxCrossEntropy):
-    def forward(self, logits, targets, sample_weight=None):
-        super().forward(logits, targets, sample_weight)
-        log_p, t, w = self.kept
+    def forward(self, logits, y, sample_weight=None):
+        super().forward(logits, y, sample_weight)
+        log_p, y, w = self.cache
         p = np.exp(log_p)
-        return float(w @ -(t * log_p + (1 - t) * np.log(1 - p)).sum(axis=1))
+        return float(w @ -(y * log_p + (1 - y) * np.log(1 - p)).sum(axis=1))
 
 
 class NaiveSoftmax(SoftmaxCrossEntropy):
-    def forward(self, logits, targets, sample_weight=None):
-        super().forward(logits, targets, sample_weight)
-        _, t, w = self.kept
+    def forward(self, logits, y, sample_weight=None):
+        super().forward(logits, y, sample_weight)
+        _, y, w = self.cache
         with np.errstate(all="ignore"):
             powers = np.exp(logits)
             log_p = np.log(powers / powers.sum(axis=1, keepdims=True))
-            self.kept = log_p, t, w
-            return float(w @ -(t * log_p).sum(axis=1))
+            self.cache = log_p, y, w
+            return float(w @ -(y * log_p).sum(axis=1))
 
 
 class WeightsNotInGradient(MeanSquaredError):
     def backward(self):
-        difference, _ = self.kept
+        difference, _ = self.cache
         return difference / len(difference)
 
 
 class WeightsOverN(SoftmaxCrossEntropy):
-    def forward(self, logits, targets, sample_weight=None):
-        super().forward(logits, targets, sample_weight)
-        log_p, t, _ = self.kept
-        w = np.ones(len(t)) if sample_weight is None else sample_weight
-        self.kept = log_p, t, w / len(t)
-        return float(w @ -(t * log_p).sum(axis=1)) / len(t)
+    def forward(self, logits, y, sample_weight=None):
+        super().forward(logits, y, sample_weight)
+        log_p, y, _ = self.cache
+        w = np.ones(len(y)) if sample_weight is None else sample_weight
+        self.cache = log_p, y, w / len(y)
+        return float(w @ -(y * log_p).sum(axis=1)) / len(y)
 
 
 class SquaredErrorTwice(MeanSquaredError):
@@ -242,14 +245,14 @@ class SquaredErrorTwice(MeanSquaredError):
 
 class SigmoidTwiceInGradient(SigmoidCrossEntropy):
     def backward(self):
-        logits, _, _ = self.kept
+        logits, _, _ = self.cache
         p = 1 / (1 + np.exp(-logits))
         return super().backward() * p * (1 - p)
 
 
 class PenaltyInValueOnly(L2Penalty):
     def backward(self):
-        return np.zeros_like(self.kept)
+        return np.zeros_like(self.cache)
 
 
 class PenaltyWithoutHalf(L2Penalty):
@@ -293,7 +296,7 @@ class FactorIgnored(SGD):
 
 
 class AdamFault(Adam):
-    """Adam written out, with the places where it goes wrong as methods."""
+    """Adam as in the paper, with one method for each place where it goes wrong."""
 
     def correction(self):
         return math.sqrt(1 - self.beta2**self.t) / (1 - self.beta1**self.t)
@@ -343,7 +346,7 @@ class AdamMomentumOfStep(AdamFault):
 
 class DecayThroughGradient(AdamW):
     def step(self, parameters, gradients, factor=1.0):
-        decayed = gradients + self.weight_decay * self.decay_mask * parameters
+        decayed = gradients + self.weight_decay * self.mask * parameters
         Adam.step(self, parameters, decayed, factor)
 
 
@@ -355,8 +358,8 @@ class DecayOverBatch(AdamW):
 
 
 class DecayOnBiases(AdamW):
-    def __init__(self, decay_mask, **settings):
-        super().__init__(np.ones_like(decay_mask), **settings)
+    def __init__(self, mask, **settings):
+        super().__init__(**settings)  # without a mask every parameter decays
 
 
 # ---- the loop ----
@@ -364,7 +367,7 @@ class DecayOnBiases(AdamW):
 
 def shuffled_starts(x, y, batch_size, rng):
     starts = np.arange(0, len(x), batch_size)
-    rng.shuffle(starts[:-1])  # the batches change places, never their members
+    rng.shuffle(starts[:-1])  # shuffles the order of the batches, not their samples
     for start in starts:
         yield x[start : start + batch_size], y[start : start + batch_size]
 
@@ -571,20 +574,20 @@ OPTIMIZERS = [
 LOOP = [
     Mutant(
         "batches shuffled, not samples",
-        checks.epochs_visit_all_in_new_company,
+        checks.epochs_mix_all_samples_anew,
         minibatches,
         shuffled_starts,
         True,
     ),
     Mutant(
         "last batch dropped",
-        checks.epochs_visit_all_in_new_company,
+        checks.epochs_mix_all_samples_anew,
         minibatches,
         last_batch_dropped,
     ),
     Mutant(
         "samples drawn with replacement",
-        checks.epochs_visit_all_in_new_company,
+        checks.epochs_mix_all_samples_anew,
         minibatches,
         drawn_with_replacement,
     ),

@@ -1,6 +1,6 @@
 """Random networks, for Hypothesis: every layer, loss and option, in combination.
 
-A drawn `Case` is plain data, so that a failing one shrinks to a network that a person can read;
+A drawn `Case` is plain data, so that a failing one shrinks to a network that is easy to read;
 `Case.build` makes the network, the loss and the batch from it.
 """
 
