@@ -39,10 +39,7 @@ class Declared:
         if layer is None:
             return self
         if self.name not in layer.__dict__:
-            raise AttributeError(
-                f"{layer} has no {self.name} yet: give it rng=np.random.default_rng(seed), "
-                f"or put it into a Network, which draws its weights"
-            )
+            raise AttributeError(self.name)  # Layer.__getattr__ says what is missing
         return layer.__dict__[self.name]
 
     def __set__(self, layer: Any, value: Any) -> None:
@@ -148,6 +145,11 @@ class Layer:
     def __getattr__(self, name: str) -> Any:
         if name == "cache":
             raise AttributeError(f"{self}: backward expected a forward pass before it")
+        if isinstance(getattr(type(self), name, None), Declared):
+            raise AttributeError(
+                f"{self} has no {name} yet: give it rng=np.random.default_rng(seed), or put it "
+                f"into a Network, which draws its weights"
+            )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __copy__(self) -> Layer:

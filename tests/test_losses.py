@@ -34,26 +34,26 @@ logits_of_any_size = arrays(
 )
 
 
-# ---- what holds for all ----
+# ---- all losses ----
 
 
 @EVERY
-def test_gradient(make) -> None:
+def test_the_gradient_agrees_with_finite_differences(make) -> None:
     checks.loss_gradient(make)
 
 
 @EVERY
-def test_finite_at_huge_logits(make) -> None:
+def test_value_and_gradient_are_finite_at_huge_logits(make) -> None:
     checks.finite_at_huge_logits(make)
 
 
 @EVERY
-def test_weights_are_relative(make) -> None:
+def test_only_the_ratios_of_the_weights_count(make) -> None:
     checks.weights_are_relative(make)
 
 
 @EVERY
-def test_a_batch_without_weight_costs_nothing(make) -> None:
+def test_a_batch_of_total_weight_0_has_loss_0_and_gradient_0(make) -> None:
     loss, rng = make(), random()
     targets = checks.targets_of(loss, rng, 4, 3)
     assert loss.forward(rng.normal(size=(4, 3)), targets, np.zeros(4)) == 0.0
@@ -61,7 +61,7 @@ def test_a_batch_without_weight_costs_nothing(make) -> None:
 
 
 @EVERY
-def test_the_order_of_the_samples_is_the_same_to_a_loss(make) -> None:
+def test_the_order_of_the_samples_does_not_change_the_loss(make) -> None:
     loss, rng = make(), random()
     logits, weights = rng.normal(size=(9, 3)), rng.random(9)
     targets, order = checks.targets_of(loss, rng, 9, 3), rng.permutation(9)
@@ -111,7 +111,7 @@ def test_softmax_by_hand() -> None:
     np.testing.assert_allclose(softmax(np.array([[0.0, 0.0], [0.0, 800.0]])), [[0.5] * 2, [0, 1]])
 
 
-def test_one_hot() -> None:
+def test_one_hot_rows_have_a_single_1() -> None:
     rows = one_hot(np.array([2, 0]), 3)
     np.testing.assert_array_equal(rows, [[0, 0, 1], [1, 0, 0]])
     assert rows.dtype == np.float64
@@ -123,7 +123,7 @@ def test_cross_entropy_by_hand() -> None:
     logits, labels = np.log([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]), np.array([1, 2])
     # -(log 2/8 + log 2/4) / 2 = (2 log 2 + log 2) / 2
     assert loss.forward(logits, labels) == pytest.approx(1.5 * math.log(2), rel=1e-14)
-    # (p - t) / 2
+    # (p - y) / 2
     expected = [[0.125 / 2, -0.75 / 2, 0.625 / 2], [0.25 / 2, 0.25 / 2, -0.5 / 2]]
     np.testing.assert_allclose(loss.backward(), expected, rtol=1e-14)
     # weights 3 and 1: (3 * 2 log 2 + 1 * log 2) / 4
@@ -131,7 +131,7 @@ def test_cross_entropy_by_hand() -> None:
     assert weighted == pytest.approx(7 / 4 * math.log(2), rel=1e-14)
 
 
-def test_named_checks_of_cross_entropy() -> None:
+def test_cross_entropy_passes_its_named_checks() -> None:
     checks.uniform_logits_cost_ln_k(SoftmaxCrossEntropy)
     checks.certainty_costs_nothing(SoftmaxCrossEntropy)
 
@@ -145,11 +145,11 @@ def test_label_smoothing_by_hand() -> None:
     np.testing.assert_allclose(loss.backward(), [p - [0.1, 0.8, 0.1]], rtol=1e-13)
     report = check_loss(loss, random().normal(size=(5, 3)), np.arange(5) % 3)
     assert report.passed, str(report)
-    # Soft targets are smoothed alike.
+    # Soft targets are smoothed in the same way.
     assert loss.forward(logits, np.array([[0.0, 1.0, 0.0]])) == pytest.approx(expected, rel=1e-14)
 
 
-def test_what_is_reported_is_not_smoothed() -> None:
+def test_the_loss_for_evaluation_is_not_smoothed() -> None:
     smoothed, plain = SoftmaxCrossEntropy(0.3), SoftmaxCrossEntropy()
     logits = random().normal(size=(4, 3))
     clean = smoothed.for_evaluation()
@@ -160,7 +160,7 @@ def test_what_is_reported_is_not_smoothed() -> None:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_soft_targets(smoothing: float) -> None:
+def test_one_hot_rows_and_rounded_probabilities_are_valid_targets(smoothing: float) -> None:
     loss, rng = SoftmaxCrossEntropy(smoothing), random()
     logits, labels = rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
     hard = loss.forward(logits, labels)
@@ -168,14 +168,14 @@ def test_soft_targets(smoothing: float) -> None:
     for dtype in (int, bool, np.float32, np.float64):
         assert loss.forward(logits, one_hot(labels, 4, dtype)) == pytest.approx(hard, rel=1e-14)
         np.testing.assert_allclose(loss.backward(), gradient, rtol=1e-13)
-    # As float32 rounds them, rows do not sum to 1 exactly; the gradient is right all the same.
+    # Rows in float32 do not sum to 1 exactly; the gradient is right nevertheless.
     soft = rng.dirichlet(np.ones(4), 6).astype(np.float32)
     report = check_loss(loss, logits, soft)
     assert report.passed, str(report)
     assert report.max_error < 1e-8
 
 
-def test_labels_of_any_integer_dtype() -> None:
+def test_labels_may_have_any_integer_dtype() -> None:
     logits = random().normal(size=(3, 2))
     values = {
         SoftmaxCrossEntropy().forward(logits, np.array([0, 1, 1]).astype(dtype))
@@ -224,7 +224,7 @@ def test_targets_of_a_single_output_may_be_flat() -> None:
         assert flat == loss.forward(outputs, np.array([[0], [1]]))
 
 
-def test_penalty() -> None:
+def test_the_penalty_passes_its_named_checks_and_refuses_bad_strengths() -> None:
     checks.penalty_gradient(L2Penalty)
     checks.penalty_spares_biases(L2Penalty)
     assert L2Penalty(0).forward(np.ones(3), np.ones(3)) == 0
@@ -241,7 +241,7 @@ def test_penalty() -> None:
 # ---- settings and messages ----
 
 
-def test_config_and_repr() -> None:
+def test_config_and_repr_tell_the_label_smoothing() -> None:
     assert SoftmaxCrossEntropy().config() == {}
     assert SoftmaxCrossEntropy(0.1).config() == {"label_smoothing": 0.1}
     assert MeanSquaredError().config() == {}
@@ -252,7 +252,7 @@ def test_config_and_repr() -> None:
             SoftmaxCrossEntropy(bad)
 
 
-def test_a_loss_of_ones_own_must_define_both_ways() -> None:
+def test_a_custom_loss_must_define_forward_and_backward() -> None:
     class Mine(Loss):
         pass
 
@@ -262,7 +262,7 @@ def test_a_loss_of_ones_own_must_define_both_ways() -> None:
         Mine().backward()
 
 
-def test_mistakes() -> None:
+def test_logits_targets_and_weights_that_do_not_fit_are_refused() -> None:
     logits = np.zeros((3, 2))
     softmax_loss, sigmoid_loss, squared = (
         *(SoftmaxCrossEntropy(), SigmoidCrossEntropy(), MeanSquaredError()),
@@ -295,10 +295,10 @@ def test_mistakes() -> None:
             loss.forward(*arguments)
 
 
-def test_a_subclass_is_reported_as_what_it_is() -> None:
+def test_the_evaluation_form_of_a_subclass_keeps_its_class() -> None:
     class Double(SoftmaxCrossEntropy):
-        def forward(self, logits, targets, sample_weight=None):
-            return 2 * super().forward(logits, targets, sample_weight)
+        def forward(self, logits, y, sample_weight=None):
+            return 2 * super().forward(logits, y, sample_weight)
 
     clean = Double(0.1).for_evaluation()
     logits = random().normal(size=(4, 3))
