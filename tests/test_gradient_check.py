@@ -1,3 +1,5 @@
+"""The gradient check: correct code passes, a single wrong entry is named, and nothing is changed."""
+
 import doctest
 from itertools import pairwise
 from types import ModuleType
@@ -15,6 +17,7 @@ from numpymlp import (
     GradientReport,
     InputError,
     L2Penalty,
+    Layer,
     LeakyReLU,
     MeanSquaredError,
     Network,
@@ -25,6 +28,7 @@ from numpymlp import (
     check_layer,
     check_loss,
     mlp,
+    parameter,
 )
 from numpymlp.gradient_report import Comparison, Row
 
@@ -38,12 +42,13 @@ def batch(rows: int = 6, inputs: int = 5, classes: int = 3) -> tuple[np.ndarray,
 class Wrong(Dense):
     """A Dense layer with a single wrong entry: dW[1, 2] is one part in 100,000 too large."""
 
-    def backward_parameters(self, dy: np.ndarray) -> None:
-        super().backward_parameters(dy)
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        dx = super().backward(dy, input_gradient)
         self.dW[1, 2] *= 1 + 1e-5
+        return dx
 
 
-# ---- right code passes, and is told apart from wrong code ----
+# ---- correct code passes, wrong code fails ----
 
 
 def test_the_example_of_the_docstring_runs() -> None:
@@ -53,7 +58,7 @@ def test_the_example_of_the_docstring_runs() -> None:
     assert result.failed == 0
 
 
-def test_mnist_sized_network_along_a_direction(mnist_batch) -> None:
+def test_a_network_for_mnist_passes_along_a_direction(mnist_batch) -> None:
     x, y = mnist_batch
     network = mlp([784, 128, 10], rng=random())
     report = check_gradients(network, LOSS, x, y, mode="direction")
@@ -74,12 +79,13 @@ def mnist_batch():
 
 
 def test_a_direction_finds_a_wrong_network(mnist_batch) -> None:
-    class NoTranspose(Dense):
-        def backward_parameters(self, dy: np.ndarray) -> None:
-            super().backward_parameters(dy)
+    class MeanOfBias(Dense):
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+            dx = super().backward(dy, input_gradient)
             self.db = dy.mean(axis=0)
+            return dx
 
-    network = Network([NoTranspose(784, 128), ReLU(), Dense(128, 10)], rng=random())
+    network = Network([MeanOfBias(784, 128), ReLU(), Dense(128, 10)], rng=random())
     report = check_gradients(network, LOSS, *mnist_batch, mode="direction")
     assert not report.passed
     assert "direction: backprop gives" in str(report)
@@ -101,7 +107,7 @@ def test_a_wrong_entry_is_named_with_both_values() -> None:
     assert text.splitlines()[-1].startswith(f"FAILED: largest error {worst.error:.1e}, limit 1e-07")
 
 
-def test_the_table() -> None:
+def test_the_table_has_a_line_for_each_array() -> None:
     network = mlp([5, 4, 3], batch_norm=True, activation="tanh", rng=random())
     lines = str(check_gradients(network, LOSS, *batch())).splitlines()
     assert lines[0].split() == [
@@ -117,15 +123,15 @@ def test_the_table() -> None:
     assert [line.split()[0] for line in lines[1:-1]] == names
     assert all(line.endswith("  ok") for line in lines[1:-1])
     assert lines[1].split()[1:5] == ["(5,", "4)", "20", "0"]
-    # The bias before batch norm has the gradient 0: a norm-wise figure would mean nothing.
+    # The bias before batch norm has the gradient 0: a norm-wise figure would be meaningless.
     assert lines[2].split()[-2:] == ["-", "ok"]
     assert lines[-1].startswith("passed: largest error ")
     assert lines[-1].endswith(", limit 1e-07")
 
 
-def test_norm_wise_error() -> None:
+def test_the_norm_wise_error_is_relative_to_the_difference() -> None:
     class Scaled(Tanh):
-        def backward(self, dy: np.ndarray) -> np.ndarray:
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
             return 1.5 * super().backward(dy)
 
     # backprop gives 1.5 times the difference: |1.5 d - d| / |d| = 0.5
@@ -137,7 +143,7 @@ def test_norm_wise_error() -> None:
 
 def test_gradients_that_are_not_finite_fail() -> None:
     class Infinite(Tanh):
-        def backward(self, dy: np.ndarray) -> np.ndarray:
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
             return super().backward(dy) * np.inf
 
     for mode in ("entries", "direction"):
@@ -148,12 +154,13 @@ def test_gradients_that_are_not_finite_fail() -> None:
         assert ("direction: backprop gives" in str(report)) == (mode == "direction")
 
 
-def test_one_entry_that_is_not_written_does_not_blame_the_others() -> None:
+def test_an_entry_that_backward_does_not_write_is_the_only_one_named() -> None:
     class Forgets(Dense):
-        def backward_parameters(self, dy: np.ndarray) -> None:
-            kept, self.kept = self.dW[0, 0], self.kept
-            super().backward_parameters(dy)
-            self.dW[0, 0] = kept
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+            old = self.dW[0, 0]
+            dx = super().backward(dy, input_gradient)
+            self.dW[0, 0] = old
+            return dx
 
     network = Network([Forgets(5, 4), Tanh(), Dense(4, 3)], rng=random())
     report = check_gradients(network, LOSS, *batch())
@@ -165,7 +172,7 @@ def test_one_entry_that_is_not_written_does_not_blame_the_others() -> None:
 
 
 def at_the_kink() -> Network:
-    """One unit of each kind: the first is 1e-7 from its kink in row 0, the second far away."""
+    """Two units: the first is 1e-7 from its kink in row 0, the second far away."""
     network = Network([Dense(1, 2), ReLU(), Dense(2, 2)], rng=random(), dtype=np.float64)
     network.layers[0].W = [[1.0, 1.0]]
     network.layers[0].b = [1e-7 - 2.0, 5.0]
@@ -180,7 +187,7 @@ def test_steps_across_a_kink_are_left_out_and_counted() -> None:
     assert (rows["0.W"].compared, rows["0.W"].crossed) == (1, 1)
     assert (rows["0.b"].compared, rows["0.b"].crossed) == (1, 1)
     assert (rows["2.W"].compared, rows["2.W"].crossed) == (4, 0)
-    assert (rows["x"].compared, rows["x"].crossed) == (1, 1)  # x[0] moves the first unit over
+    assert (rows["x"].compared, rows["x"].crossed) == (1, 1)  # x[0] takes the first unit across
     line = next(line for line in str(report).splitlines() if line.startswith("0.b"))
     assert line.split()[2:4] == ["1", "1"]
 
@@ -236,13 +243,13 @@ def test_a_direction_that_only_meets_kinks_fails() -> None:
 
 
 def test_layers_without_kink_side_count_as_smooth() -> None:
-    class Absolute:
+    class Absolute(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            self.x = x
+            self.cache = x
             return np.abs(x)
 
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            return dy * np.sign(self.x)
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+            return dy * np.sign(self.cache)
 
     assert check_layer(Absolute(), np.array([[1.0, -2.0]])).passed
     report = check_layer(Absolute(), np.array([[1e-9, -2.0]]))
@@ -273,10 +280,10 @@ def test_dead_units_behind_batch_norm_are_counted_in_training_mode() -> None:
     assert check_gradients(network, LOSS, *batch(), training=False).dead == 4
 
 
-# ---- what the check takes into account ----
+# ---- options, and what stays unchanged ----
 
 
-def test_it_leaves_everything_as_it_was() -> None:
+def test_a_check_changes_neither_network_nor_loss_nor_penalty() -> None:
     network = mlp([5, 6, 3], batch_norm=True, dropout=0.5, rng=random())
     x, y = batch()
     loss, penalty, rng = SoftmaxCrossEntropy(0.1), L2Penalty(0.1), random(7)
@@ -289,12 +296,12 @@ def test_it_leaves_everything_as_it_was() -> None:
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old, new)
     assert network.random_states == states
-    assert loss.kept is None
-    assert penalty.kept is None
+    assert loss.cache is None
+    assert penalty.cache is None
     assert network.dtype == np.float32
 
 
-def test_a_layer_alone_stays_as_it_was() -> None:
+def test_check_layer_does_not_change_the_layer() -> None:
     layer = Dropout(0.5, rng=random(1))
     state = layer.rng.bit_generator.state
     assert check_layer(layer, batch()[0]).passed
@@ -303,7 +310,7 @@ def test_a_layer_alone_stays_as_it_was() -> None:
     assert check_layer(norm, batch()[0]).passed
     np.testing.assert_array_equal(norm.running_mean, np.zeros(5))
     np.testing.assert_array_equal(norm.dgamma, np.zeros(5))
-    assert check_layer(Dropout(0.5), batch()[0]).passed  # without numbers of its own it gets some
+    assert check_layer(Dropout(0.5), batch()[0]).passed  # without a generator it gets one
     dense = Dense(5, 2, rng=random())
     weights = dense.W.copy()
     assert check_layer(dense, batch()[0]).passed
@@ -319,7 +326,7 @@ def test_a_layer_inside_a_float32_network_can_be_checked_alone() -> None:
     np.testing.assert_array_equal(network.parameters[:20], 0)
 
 
-def test_evaluation_mode() -> None:
+def test_evaluation_mode_uses_the_running_statistics() -> None:
     network = mlp([5, 4, 3], batch_norm=True, dropout=0.5, activation="tanh", rng=random())
     network.layers[1].running_variance = np.full(4, 3.0)
     x, y = batch(rows=1)  # a single row would be an error in training
@@ -328,19 +335,19 @@ def test_evaluation_mode() -> None:
         check_gradients(network, LOSS, x, y)
 
 
-def test_the_penalty_counts() -> None:
+def test_the_penalty_is_part_of_the_gradient() -> None:
     network = mlp([5, 4, 3], activation="tanh", rng=random(), dtype=np.float64)
     x, y = batch()
     row = check_gradients(network, LOSS, x, y, max_entries=1).rows[0]
     priced = check_gradients(network, LOSS, x, y, max_entries=1, penalty=L2Penalty(2.0)).rows[0]
-    # The same entry both times, and dL/dw is larger by 2 w.
+    # The same entry both times; with the penalty dL/dw is larger by 2 w.
     assert row.worst.where == priced.worst.where
     weight = network.layers[0].W[tuple(map(int, row.worst.where[4:-1].split(",")))]
     assert priced.worst.numeric - row.worst.numeric == pytest.approx(2 * weight, abs=1e-8)
     assert priced.passed
 
 
-def test_sample_weights_count() -> None:
+def test_sample_weights_are_part_of_the_gradient() -> None:
     network = mlp([5, 4, 3], activation="tanh", rng=random())
     x, y = batch()
     report = check_gradients(network, LOSS, x, y, sample_weight=np.array([1, 0, 0, 0, 0, 0]))
@@ -350,7 +357,7 @@ def test_sample_weights_count() -> None:
     assert check_gradients(network, LOSS, x, y, sample_weight=np.zeros(6)).passed  # all is 0
 
 
-def test_at_a_minimum_rounding_is_no_fault() -> None:
+def test_rounding_at_a_minimum_is_no_fault() -> None:
     # Uniform logits and uniform targets: the gradient is 0, the finite difference is rounding.
     assert check_loss(LOSS, np.full((3, 4), 0.3), np.full((3, 4), 0.25)).passed
 
@@ -399,13 +406,13 @@ def test_at_a_minimum_rounding_is_no_fault() -> None:
     ],
     ids=["sharp bend", "beside a kink"],
 )
-def test_right_networks_that_once_failed(case: Case) -> None:
+def test_correct_networks_that_once_failed_pass(case: Case) -> None:
     network, loss, x, y, options = case.build()
     report = check_gradients(network, loss, x, y, max_entries=None, **options)
     assert report.passed, str(report)
 
 
-def test_how_many_entries() -> None:
+def test_max_entries_limits_the_entries_of_each_array() -> None:
     network = mlp([30, 20, 3], activation="tanh", rng=random())
     x, y = batch(rows=4, inputs=30)
     counts = {
@@ -419,7 +426,7 @@ def test_how_many_entries() -> None:
     assert counts[50] == [50, 20, 50, 3, 50]
 
 
-def test_the_generator_decides_which_entries() -> None:
+def test_the_generator_decides_which_entries_are_checked() -> None:
     network = Network([Wrong(5, 4), Tanh(), Dense(4, 3)], rng=random())
     found = [
         check_gradients(network, LOSS, *batch(), max_entries=5, rng=random(seed)).passed
@@ -431,23 +438,22 @@ def test_the_generator_decides_which_entries() -> None:
     assert str(again) == str(check_gradients(network, LOSS, *batch(), max_entries=5))
 
 
-def test_without_the_input() -> None:
-    class Lookup:
+def test_a_layer_without_input_gradient_can_be_checked() -> None:
+    class Lookup(Layer):
         """Takes whole numbers: there is no gradient for its input."""
 
-        parameter_names = ("table",)
+        table, dtable = parameter()
 
         def __init__(self) -> None:
             self.table = random().normal(size=(4, 3))
-            self.dtable = np.zeros((4, 3))
 
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            self.rows = x[:, 0].astype(int)
-            return self.table[self.rows]
+            self.cache = rows = x[:, 0].astype(int)
+            return self.table[rows]
 
-        def backward(self, dy: np.ndarray) -> None:
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> None:
             self.dtable = np.zeros((4, 3))
-            np.add.at(self.dtable, self.rows, dy)
+            np.add.at(self.dtable, self.cache, dy)
 
     x, y = np.array([[0], [2], [2]]), np.array([0, 1, 2])
     report = check_gradients(Network([Lookup()]), LOSS, x, y, input_gradient=False)
@@ -455,38 +461,38 @@ def test_without_the_input() -> None:
     assert [row.name for row in report.rows] == ["0.table"]
 
 
-def test_a_loss_alone() -> None:
+def test_check_loss_accepts_a_custom_loss_and_finds_its_fault() -> None:
     logits = random().normal(size=(4, 2))
     assert check_loss(MeanSquaredError(), logits, np.ones((4, 2)), np.arange(4)).passed
 
     class Halved:
-        """A loss of one's own, in the form of a hand-written loop: without sample weights."""
+        """A custom loss without a base class and without sample weights."""
 
-        def forward(self, logits: np.ndarray, targets: np.ndarray) -> float:
-            self.kept = logits - targets
-            return float((self.kept**2).sum())
+        def forward(self, logits: np.ndarray, y: np.ndarray) -> float:
+            self.cache = logits - y
+            return float((self.cache**2).sum())
 
         def backward(self) -> np.ndarray:
-            return self.kept
+            return self.cache
 
     report = check_loss(Halved(), logits, np.ones((4, 2)))
     assert not report.passed
     assert report.max_error == pytest.approx(0.5, rel=1e-6)
 
 
-def test_a_layer_that_works_in_place_does_not_disturb_the_check() -> None:
-    class InPlace:
+def test_a_layer_that_works_in_place_passes() -> None:
+    class InPlace(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
             np.multiply(x, 3, out=x)
             return x
 
-        def backward(self, dy: np.ndarray) -> np.ndarray:
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
             return 3 * dy
 
     assert check_layer(InPlace(), batch()[0]).passed
 
 
-def test_what_is_random_about_a_layer_and_a_loss_alone() -> None:
+def test_the_generator_decides_all_that_is_random_in_check_layer_and_check_loss() -> None:
     x, wide = batch()[0], random().normal(size=(4, 30))
     dense = Dense(30, 20, rng=random())
     for limit, expected in (({}, 200), ({"max_entries": 50}, 50), ({"max_entries": None}, 600)):
@@ -507,14 +513,14 @@ def test_what_is_random_about_a_layer_and_a_loss_alone() -> None:
         check_layer(Tanh(), x, rng=3)
 
 
-def test_a_layer_alone_is_checked_in_training_mode_unless_told() -> None:
+def test_check_layer_uses_training_mode_by_default() -> None:
     row = batch(rows=1)[0]
     assert check_layer(BatchNorm(5), row, training=False).passed
     with pytest.raises(InputError, match="at least 2 rows"):
         check_layer(BatchNorm(5), row)
 
 
-def test_weights_reach_a_loss_alone() -> None:
+def test_check_loss_passes_the_weights_on() -> None:
     with pytest.raises(InputError, match="sample_weight: expected 2 numbers"):
         check_loss(LOSS, np.zeros((2, 3)), np.array([0, 1]), np.ones(3))
 
@@ -537,7 +543,7 @@ def test_the_measure_does_not_depend_on_the_scale_of_the_loss() -> None:
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """Everything that the checker compares from now on."""
+    """List every comparison that the checker makes from now on."""
     calls, compare = [], numpymlp.gradient_check._compare
 
     def noting(f, where, direction, analytic, floor, limit):
@@ -567,7 +573,7 @@ def test_a_direction_has_length_1_and_is_measured_against_a_typical_slope(
     assert call["floor"] == pytest.approx(np.linalg.norm(gradient) / np.sqrt(gradient.size))
 
 
-def test_beside_a_kink_is_close_to_it(compared: list[dict]) -> None:
+def test_a_point_on_a_kink_is_moved_by_a_thousandth(compared: list[dict]) -> None:
     network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
     x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
     assert check_gradients(network, LOSS, x, y, mode="direction").passed
@@ -580,7 +586,7 @@ def test_beside_a_kink_is_close_to_it(compared: list[dict]) -> None:
 # ---- the report ----
 
 
-def test_the_text_of_a_report() -> None:
+def test_the_text_of_a_report_is_a_table_with_complaints() -> None:
     right = Comparison("0.W[0, 1]", 1.5, 1.5, 3e-9)
     wrong = Comparison("0.b[1]", 0.25, -0.125, 1.5)
     report = GradientReport(
@@ -617,10 +623,10 @@ def test_a_report_of_nothing_has_not_passed() -> None:
     assert empty.max_error == np.inf
 
 
-# ---- mistakes of the caller ----
+# ---- wrong arguments ----
 
 
-def test_mistakes_in_a_call_get_the_messages_of_training() -> None:
+def test_wrong_arguments_get_the_messages_of_training() -> None:
     network = mlp([5, 4, 3], rng=random())
     x, y = batch()
     bad = np.where(np.arange(5) == 2, np.nan, x)

@@ -1,4 +1,4 @@
-"""Backpropagation is right: random networks against finite differences, in all combinations."""
+"""Backpropagation of random networks, in all combinations, agrees with finite differences."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,20 +28,20 @@ def check(case: Case, **options: Any) -> None:
 
 @settings(max_examples=2 * EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
-def test_every_entry_of_random_networks(case: Case) -> None:
+def test_every_entry_of_random_networks_is_right(case: Case) -> None:
     check(case)
 
 
 @settings(max_examples=EXAMPLES)
 @given(cases())
-def test_a_direction_through_random_networks(case: Case) -> None:
+def test_the_slope_along_a_direction_through_random_networks_is_right(case: Case) -> None:
     check(case, mode="direction")
 
 
 @pytest.mark.slow
 @settings(max_examples=3_400, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(cases())
-def test_ten_thousand_random_networks(case: Case) -> None:
+def test_ten_thousand_random_networks_are_right(case: Case) -> None:
     check(case)
     check(case, mode="direction")
 
@@ -58,11 +58,11 @@ def test_float32_gradients_agree_with_float64(case: Case) -> None:
         logits = twin.forward(x, case.training)
         loss.forward(logits, y, weight)
         begun.append(loss.backward().astype(np.float64))
-        # From here on the same gradient for both: where output and target nearly cancel, what is
-        # left of them differs by much more than rounding.
+        # From here on the same gradient for both: where output and target nearly cancel, their
+        # difference has a relative error far above rounding.
         twin.backward(begun[0].astype(logits.dtype))
         passed_back.append(twin.gradients.astype(np.float64))
-    # So the loss is measured by what it subtracts: at most as large as logits and targets are.
+    # The error of the loss is relative to what it subtracts: numbers as large as logits and targets.
     share = np.full(len(x), 1 / len(x)) if weight is None else weight / weight.sum()
     size = 1 + np.abs(logits).max() + np.abs(y).max()
     assert (np.abs(begun[1] - begun[0]).max(axis=1) <= 1e-5 * size * share).all()
@@ -71,7 +71,7 @@ def test_float32_gradients_agree_with_float64(case: Case) -> None:
     assert np.linalg.norm(rounded - exact) <= 1e-4 * np.linalg.norm(exact)
 
 
-def test_a_fault_shrinks_to_a_network_that_a_person_can_read(
+def test_a_fault_shrinks_to_a_network_that_is_easy_to_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(ACTIVATIONS, "relu", (ReLUGateFromOutput,))

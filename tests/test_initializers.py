@@ -31,7 +31,7 @@ VARIANCES = [
 
 
 @pytest.mark.parametrize(("initializer", "variance"), VARIANCES)
-def test_mean_and_variance(initializer, variance: float) -> None:
+def test_mean_and_variance_are_those_of_the_paper(initializer, variance: float) -> None:
     weights = initializer((300, 200), random())
     assert weights.shape == (300, 200)
     # 60,000 draws: a normal sample's variance is off by 0.6 % in one standard deviation.
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
         assert (first != other).any()
 
 
-def test_fans() -> None:
+def test_fans_count_the_inputs_and_outputs_of_one_unit() -> None:
     assert fans((300, 200)) == (300, 200)
     # A 3 x 3 convolution from 16 to 32 channels: each output sees 9 * 16 numbers.
     assert fans((3, 3, 16, 32)) == (144, 288)
@@ -73,15 +73,15 @@ def test_he_keeps_the_signal_through_relu_layers() -> None:
     network = Network(layers, rng=random(), dtype=np.float64)
     x = random(1).normal(size=(200, 256))
     power = np.mean(network.forward(x) ** 2)
-    assert 0.3 < power / np.mean(x**2) < 3  # with half the variance it were 2^-10
+    assert 0.3 < power / np.mean(x**2) < 3  # half the variance would give 2^-10
 
 
-def test_a_function_of_ones_own() -> None:
+def test_a_custom_function_is_an_initializer() -> None:
     layer = Dense(2, 3, lambda shape, rng: np.full(shape, 0.5), rng=random())
     np.testing.assert_array_equal(layer.W, np.full((2, 3), 0.5))
 
 
-def test_mistakes() -> None:
+def test_a_name_or_a_wrong_shape_is_no_initializer() -> None:
     with pytest.raises(InputError):
         Dense(2, 3, "he_normal")
     with pytest.raises(InputError):

@@ -1,10 +1,10 @@
-"""What must hold for the engine as a whole, before and while it learns."""
+"""Properties of the whole engine, before and during training."""
 
 import math
 
 import numpy as np
 import pytest
-from checks import epochs_visit_all_in_new_company, random
+from checks import epochs_mix_all_samples_anew, random
 from hypothesis import given, settings
 from strategies import Case, cases
 
@@ -20,7 +20,7 @@ def mnist() -> tuple[np.ndarray, np.ndarray]:
 
 
 def train(network, x: np.ndarray, y: np.ndarray, steps: int, seed: int = 0) -> list[float]:
-    """The loop by hand; the loss of each step."""
+    """Run the four-line loop; return the loss of each step."""
     rng, loss, optimizer, values = random(seed), SoftmaxCrossEntropy(), Adam(5e-3), []
     while len(values) < steps:
         for batch, labels in minibatches(x, y, 20, rng):
@@ -32,7 +32,7 @@ def train(network, x: np.ndarray, y: np.ndarray, steps: int, seed: int = 0) -> l
 
 @pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "tanh"])
 def test_the_first_loss_is_near_ln_10(activation: str, mnist) -> None:
-    # Whoever knows nothing pays ln 10; more means that the first weights are too large.
+    # Equal logits give ln 10; more means that the first weights are too large.
     x, y = mnist
     for seed in range(5):
         logits = mlp([784, 128, 10], activation, rng=random(seed)).forward(x)
@@ -61,8 +61,8 @@ def test_the_same_seed_gives_the_same_bits(mnist) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(cases())
-def test_the_order_of_a_batch_does_not_count(case: Case) -> None:
-    # Without dropout, whose masks are drawn row by row.
+def test_the_order_of_a_batch_does_not_change_loss_and_gradient(case: Case) -> None:
+    # Without dropout: its masks are drawn row by row.
     network, loss, x, y, options = case.build()
     network = network.copy(np.float64)
     for layer in network.layers:
@@ -82,7 +82,7 @@ def test_the_order_of_a_batch_does_not_count(case: Case) -> None:
 
 @settings(max_examples=EXAMPLES)
 @given(cases(batch_norm=False))
-def test_all_is_finite_at_huge_inputs(case: Case) -> None:
+def test_loss_and_gradient_are_finite_at_huge_inputs(case: Case) -> None:
     network, loss, x, y, options = case.build()
     x = 1e4 * np.sign(x)
     value = loss.forward(network.forward(x, case.training), y, options["sample_weight"])
@@ -91,5 +91,5 @@ def test_all_is_finite_at_huge_inputs(case: Case) -> None:
     assert np.isfinite(network.gradients).all()
 
 
-def test_epochs() -> None:
-    epochs_visit_all_in_new_company(minibatches)
+def test_minibatches_pass_their_named_check() -> None:
+    epochs_mix_all_samples_anew(minibatches)

@@ -32,11 +32,11 @@ def test_factors_are_plain_floats_above_0_and_up_to_1(schedule, total: int) -> N
         assert 0 < factor <= 1
 
 
-def test_constant() -> None:
+def test_constant_is_1_at_every_step() -> None:
     assert factors(Constant(), 3) == [1, 1, 1]
 
 
-def test_step_decay() -> None:
+def test_step_decay_by_hand() -> None:
     # Every fifth of 10 steps: two steps each, times 0.3 after each pair.
     expected = [1, 1, 0.3, 0.3, 0.09, 0.09, 0.027, 0.027, 0.0081, 0.0081]
     assert factors(StepDecay(), 10) == pytest.approx(expected, rel=1e-14)
@@ -51,7 +51,7 @@ def test_step_decay_drops_exactly_on_the_step(drops: int, steps: int) -> None:
     assert values == [0.5 ** (step // steps) for step in range(drops * steps)]
 
 
-def test_cosine() -> None:
+def test_cosine_by_hand() -> None:
     # At a quarter (1 + cos 45 degrees) / 2, at half 1/2, at three quarters (1 - cos 45 degrees) / 2
     root = math.sqrt(0.5)
     assert factors(Cosine(), 4) == pytest.approx([1, (1 + root) / 2, 0.5, (1 - root) / 2])
@@ -60,7 +60,7 @@ def test_cosine() -> None:
     assert factors(Cosine(1.0), 3) == [1, 1, 1]
 
 
-def test_one_cycle() -> None:
+def test_one_cycle_by_hand() -> None:
     # A tenth of 20 steps rises: 1/2, 1; then 18 steps fall from 18/18 to 1/18.
     values = factors(OneCycle(), 20)
     assert values == pytest.approx([0.5, 1.0, *(n / 18 for n in range(18, 0, -1))])
@@ -83,7 +83,7 @@ def test_one_cycle() -> None:
         (lambda: OneCycle(1), "OneCycle warmup"),
     ],
 )
-def test_mistakes(make, message: str) -> None:
+def test_settings_out_of_range_are_refused(make, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make()
 
