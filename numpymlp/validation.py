@@ -176,10 +176,10 @@ def check_batch(
         end = () if expected is None else expected[1:]
         if batch.ndim < 2 or batch.shape[batch.ndim - len(end) :] != end:
             sizes = f"..., {', '.join(map(str, end))}" if end else "features"
-            raise InputError(
-                f"{who} expected x of shape (N, {sizes}), got {batch.shape}: a single sample needs "
-                f"x[None, :]"
-            )
+            likely = "was the network built for other data?"
+            if batch.ndim < 2:
+                likely = "a single sample needs x[None, :]"
+            raise InputError(f"{who} expected x of shape (N, {sizes}), got {batch.shape}: {likely}")
     elif batch.shape[1:] != expected or batch.ndim == 0:
         shape = ", ".join(str(size) for size in ("N", *expected))
         raise InputError(
@@ -194,8 +194,12 @@ def _cause(batch: NDArray[Any], expected: tuple[Any, ...]) -> str:
     features = math.prod(expected)
     if batch.shape == expected:
         return ": a single sample needs x[None, :]"
-    if batch.ndim > 2 and math.prod(batch.shape[1:]) == features:
+    if sorted(batch.shape[1:]) == sorted(expected):
+        return ": are its axes in another order? Images are (N, height, width, channels) here"
+    if batch.ndim > 2 and len(expected) == 1 and math.prod(batch.shape[1:]) == features:
         return ": images need x.reshape(len(x), -1)"
+    if batch.ndim == 2 and batch.shape[1] == features:
+        return f": rows of pixels need x.reshape(len(x), {', '.join(map(str, expected))})"
     if batch.ndim == 2 and batch.shape[0] == features:
         return ": samples are rows here; x.T turns them round"
     if batch.ndim != len(expected) + 1:

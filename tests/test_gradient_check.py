@@ -1,4 +1,4 @@
-"""The gradient check: correct code passes, a single wrong entry is named, and nothing is changed."""
+"""The gradient check: correct code passes, a single wrong entry is named, nothing is changed."""
 
 import doctest
 from itertools import pairwise

@@ -62,7 +62,7 @@ def test_float32_gradients_agree_with_float64(case: Case) -> None:
         # difference has a relative error far above rounding.
         twin.backward(begun[0].astype(logits.dtype))
         passed_back.append(twin.gradients.astype(np.float64))
-    # The error of the loss is relative to what it subtracts: numbers as large as logits and targets.
+    # The error of the loss is relative to what it subtracts: logits and targets.
     share = np.full(len(x), 1 / len(x)) if weight is None else weight / weight.sum()
     size = 1 + np.abs(logits).max() + np.abs(y).max()
     assert (np.abs(begun[1] - begun[0]).max(axis=1) <= 1e-5 * size * share).all()

@@ -58,7 +58,9 @@ def test_the_gradient_agrees_with_finite_differences(layer: Layer, training: boo
 
 
 @given(st.integers(2, 12), st.integers(1, 6), st.integers(0, 2**32 - 1))
-def test_gradients_are_right_for_any_number_of_rows_and_features(rows: int, features: int, seed: int) -> None:
+def test_gradients_are_right_for_any_number_of_rows_and_features(
+    rows: int, features: int, seed: int
+) -> None:
     rng = random(seed)
     x = rng.normal(size=(rows, features))
     for layer in (Dense(features, 1 + seed % 4, rng=rng), LeakyReLU(), Sigmoid(), Tanh()):
@@ -296,7 +298,9 @@ def test_a_call_that_comes_too_early_says_what_is_missing() -> None:
     for layer in layers():
         with pytest.raises(AttributeError, match="backward expected a forward pass before it"):
             layer.backward(X)
-    with pytest.raises(InputError, match="Dropout expected a random generator, got none: give it rng="):
+    with pytest.raises(
+        InputError, match="Dropout expected a random generator, got none: give it rng="
+    ):
         Dropout(0.5).forward(X, training=True)
     with pytest.raises(NotImplementedError, match="Mine must define forward"):
         type("Mine", (Layer,), {})().forward(X)

@@ -1,4 +1,4 @@
-"""The network: one vector and its views, copies, the way through, predictions, `mlp`, summary."""
+"""The network: one vector and its views, both passes, predictions, heads, images, summary."""
 
 import copy
 import pickle
@@ -6,8 +6,11 @@ import pickle
 import checks
 import numpy as np
 import pytest
+import scipy.special
 from checks import random
 from hypothesis import given, settings
+from scipy.special import expit
+from sklearn.metrics import accuracy_score
 from strategies import Case, cases
 
 from numpymlp import (
@@ -16,38 +19,43 @@ from numpymlp import (
     Dense,
     Dropout,
     InputError,
+    L2Penalty,
     Layer,
     LeakyReLU,
     MeanSquaredError,
     Network,
     ReLU,
-    Sigmoid,
+    SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     Tanh,
     check_gradients,
+    check_layer,
+    load,
+    loss_and_gradient,
     mlp,
+    parameter,
+    save,
     softmax,
 )
-from numpymlp.initializers import Normal
-from numpymlp.losses import Loss
+from numpymlp.losses import HEADS
 
 EXAMPLES = settings().max_examples
 
 
-class Scale:
-    """A learner's layer without the base class; its gradient is a new array each time."""
+class Scale(Layer):
+    """A custom layer; its gradient is a new array each time."""
 
-    parameter_names = ("factor",)
+    factor, dfactor = parameter()
 
     def __init__(self, features: int) -> None:
         self.factor = np.linspace(0.5, 1.5, features)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self.x = x
+        self.cache = x
         return x * self.factor
 
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.dfactor = (dy * self.x).sum(axis=0)
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+        self.dfactor = (dy * self.cache).sum(axis=0)
         return dy * self.factor
 
 
@@ -56,7 +64,7 @@ def small(**options) -> Network:
 
 
 def train(network: Network, steps: int = 5) -> float:
-    """A few steps of the loop by hand; the last loss."""
+    """Run a few steps of the four-line loop; return the last loss."""
     x, y = random(3).normal(size=(8, 3)), random(4).integers(0, 2, 8)
     loss, optimizer, value = SoftmaxCrossEntropy(), SGD(0.5), np.inf
     for _ in range(steps):
@@ -99,7 +107,7 @@ def test_assigning_to_a_layer_writes_into_the_vector() -> None:
     assert (vector[-2:] == 1).all()
     assert network.parameters is vector
     assert vector.dtype == np.float32
-    with pytest.raises(InputError, match=r"Dense\(3 -> 4\).W has shape \(3, 4\), got \(4, 3\)"):
+    with pytest.raises(InputError, match=r"Dense\(3 -> 4\).W expected shape \(3, 4\), got \(4"):
         network.layers[0].W = np.zeros((4, 3))
 
 
@@ -118,7 +126,7 @@ def test_assigning_vectors_copies_into_them() -> None:
     np.testing.assert_array_equal(network.layers[0].db, network.gradients[12:16])
 
 
-def test_buffers() -> None:
+def test_buffers_hold_the_running_statistics() -> None:
     network = Network([Dense(3, 2), BatchNorm(2), Dense(2, 2), BatchNorm(2)], rng=random())
     np.testing.assert_array_equal(network.buffers, [0, 0, 1, 1, 0, 0, 1, 1])
     network.forward(random().normal(size=(6, 3)), training=True)
@@ -130,7 +138,7 @@ def test_buffers() -> None:
     assert small().buffers.shape == (0,)
 
 
-def test_names() -> None:
+def test_parameters_and_gradients_have_names() -> None:
     network = Network([Dense(3, 2), BatchNorm(2), ReLU(), Dense(2, 2)], rng=random())
     names = ["0.W", "0.b", "1.gamma", "1.beta", "3.W", "3.b"]
     assert list(network.named_parameters()) == list(network.named_gradients()) == names
@@ -180,7 +188,7 @@ def test_layers_with_weights_keep_them() -> None:
     np.testing.assert_array_equal(network.parameters[:6], weights.ravel())
 
 
-def test_dropout_has_a_stream_of_its_own() -> None:
+def test_dropout_has_its_own_stream() -> None:
     plain = Network([Dense(3, 4), Dense(4, 2)], rng=random())
     dropping = Network([Dense(3, 4), Dropout(0.5), Dense(4, 2), Dropout(0.5)], rng=random())
     np.testing.assert_array_equal(plain.parameters, dropping.parameters)
@@ -190,7 +198,7 @@ def test_dropout_has_a_stream_of_its_own() -> None:
     assert Network([Dropout(0.5, rng=own)], rng=random()).layers[0].rng is own
 
 
-def test_random_states_can_be_put_back() -> None:
+def test_random_states_can_be_restored() -> None:
     network = Network([Dropout(0.5), Dense(3, 2), Dropout(0.5)], rng=random())
     x, states = np.ones((5, 3)), network.random_states
     first = network.forward(x, training=True)
@@ -215,7 +223,7 @@ def test_random_states_can_be_put_back() -> None:
     ],
     ids=["copy", "copy.copy", "deepcopy", "pickle", "float64 and back"],
 )
-def test_training_goes_on_after_a_copy(clone) -> None:
+def test_a_copy_and_its_original_train_on_alike_and_apart(clone) -> None:
     def build() -> Network:
         return Network(
             [Dense(3, 4), Scale(4), BatchNorm(4), Dropout(0.2), ReLU(), Dense(4, 2)], rng=random()
@@ -232,16 +240,16 @@ def test_training_goes_on_after_a_copy(clone) -> None:
                 {"running_mean": one.buffers, "db": one.gradients}.get(name, one.parameters),
             )
     train(twin)
-    np.testing.assert_array_equal(network.parameters, before)  # the original stays
+    np.testing.assert_array_equal(network.parameters, before)  # the original is unchanged
     assert (twin.parameters != before).any()
     train(network)
-    train(straight, 10)  # copying took nothing away from either
+    train(straight, 10)  # the oracle: a network that was never copied
     np.testing.assert_allclose(twin.parameters, network.parameters, rtol=1e-6)
     np.testing.assert_array_equal(network.parameters, straight.parameters)
     np.testing.assert_array_equal(network.buffers, straight.buffers)
 
 
-def test_a_copy_in_another_dtype() -> None:
+def test_a_copy_can_have_another_dtype() -> None:
     network = Network([Dense(3, 2), BatchNorm(2)], rng=random())
     twin = network.copy(np.float64)
     np.testing.assert_array_equal(twin.parameters, network.parameters.astype(np.float64))
@@ -249,14 +257,14 @@ def test_a_copy_in_another_dtype() -> None:
     assert network.dtype == network.copy().dtype == np.float32
 
 
-# ---- the way through ----
+# ---- forward and backward ----
 
 
 def test_forward_and_backward_by_hand() -> None:
     network = Network([Dense(2, 2), ReLU(), Dense(2, 1)], rng=random(), dtype=np.float64)
     network.layers[0].W, network.layers[0].b = [[1, -1], [2, 1]], [0, 1]
     network.layers[2].W, network.layers[2].b = [[3], [5]], [-1]
-    # x = (1, 1): (3, 1), both pass, 9 + 5 - 1 = 13; x = (1, -1): (-1, -1), none passes, -1
+    # x = (1, 1): (3, 1), both units pass, 9 + 5 - 1 = 13; x = (1, -1): (-1, -1), none passes, -1
     logits = network.forward(np.array([[1, 1], [1, -1]]))
     np.testing.assert_array_equal(logits, [[13], [-1]])
     # dy = 1 for both rows: row 1 sends (3, 5) back through both units, row 2 nothing
@@ -282,23 +290,55 @@ def test_both_passes_give_the_same_gradients(case: Case) -> None:
     np.testing.assert_allclose(network.gradients, short, rtol=1e-12)
 
 
-def test_training_stops_at_the_first_layer_that_learns() -> None:
-    class Counting(Tanh):
-        calls = 0
+class CountingTanh(Tanh):
+    """Notes how `backward` is called."""
 
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            Counting.calls += 1
-            return super().backward(dy)
+    def __init__(self) -> None:
+        self.calls: list[bool] = []
 
-    network = Network([Counting(), Counting(), Dense(3, 2), Tanh()], rng=random())
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+        self.calls.append(input_gradient)
+        return super().backward(dy, input_gradient)
+
+
+class CountingDense(Dense):
+    calls: tuple[bool, ...] = ()
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        self.calls += (input_gradient,)
+        return super().backward(dy, input_gradient)
+
+
+def test_the_backward_pass_ends_at_the_first_trainable_layer_without_its_dx() -> None:
+    network = Network(
+        [CountingTanh(), CountingDense(3, 4), CountingTanh(), CountingDense(4, 2), CountingTanh()],
+        rng=random(),
+    )
     network.forward(np.ones((2, 3)))
-    network.backward(np.ones((2, 2)))
-    assert Counting.calls == 0
-    network.backward(np.ones((2, 2)), input_gradient=True)
-    assert Counting.calls == 2
+    assert network.backward(np.ones((2, 2))) is None
+    assert [list(layer.calls) for layer in network.layers] == [[], [False], *[[True]] * 3]
+    dx = network.backward(np.ones((2, 2)), input_gradient=True)
+    assert dx.shape == (2, 3)
+    calls = [[True], [False, True], *[[True, True]] * 3]
+    assert [list(layer.calls) for layer in network.layers] == calls
 
 
-def test_a_network_without_parameters() -> None:
+def test_dense_does_not_compute_the_dx_that_is_not_asked_for() -> None:
+    network = small()
+    layer, dy = network.layers[0], np.ones((5, 2))
+    network.forward(np.ones((5, 3)))
+    network.backward(dy)
+    gradients = network.gradients.copy()
+    del vars(layer)["W"]  # dx = dy W^T cannot be computed any more
+    network.gradients[:] = 0
+    assert network.backward(dy) is None
+    np.testing.assert_array_equal(network.gradients, gradients)
+    with pytest.raises(AttributeError, match="has no W"):
+        network.backward(dy, input_gradient=True)
+    assert layer.backward(np.ones((5, 4)), input_gradient=False) is None
+
+
+def test_a_network_without_parameters_has_an_input_gradient_only() -> None:
     network = Network([Tanh(), LeakyReLU()])
     network.forward(np.ones((2, 3)))
     assert network.backward(np.ones((2, 3))) is None
@@ -306,7 +346,7 @@ def test_a_network_without_parameters() -> None:
     assert network.parameters.size == 0
 
 
-def test_evaluation_is_the_default() -> None:
+def test_forward_is_in_evaluation_mode_by_default() -> None:
     network = Network([Dropout(0.5), Dense(3, 2)], rng=random())
     x = random().normal(size=(4, 3))
     np.testing.assert_array_equal(network.forward(x), network.forward(x, training=False))
@@ -322,7 +362,89 @@ def test_any_numbers_are_cast_to_the_dtype_of_the_network() -> None:
     np.testing.assert_array_equal(network.forward(x.tolist()), expected)
 
 
-def test_activations() -> None:
+def everything(**options) -> Network:
+    layers = [Dense(3, 4), BatchNorm(4), Scale(4), ReLU(), Dropout(0.3), Dense(4, 2)]
+    return Network(layers, rng=random(), **options)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_walk_activations_and_forward_agree(training: bool) -> None:
+    network, x = everything(), random(1).normal(size=(5, 3))
+    walked, inside, forward = network.copy(), network.copy(), network.copy()
+    steps = list(walked.walk(x, training))
+    assert [layer for layer, _ in steps] == list(walked.layers)
+    outputs = inside.activations(x, training)
+    for (_, one), other in zip(steps, outputs, strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(outputs[-1], forward.forward(x, training))
+    # The oracle: layer by layer by hand.
+    for layer, output in zip(network.layers, outputs, strict=True):
+        x = layer.forward(x.astype(np.float32), training)
+        np.testing.assert_array_equal(x, output)
+    for other in (walked, inside, forward):
+        np.testing.assert_array_equal(other.buffers, network.buffers)
+        assert other.random_states == network.random_states
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda network, x: network.activations(x),
+        lambda network, x: list(network.walk(x)),
+        lambda network, x: next(network.walk(x)),
+        lambda network, x: network.predict(x),
+        lambda network, x: network.predict_proba(x),
+        lambda network, x: network.clear_cache(),
+    ],
+    ids=["activations", "walk", "half a walk", "predict", "predict_proba", "clear_cache"],
+)
+def test_backward_is_refused_after_another_look_at_the_layers(look) -> None:
+    network, x = everything(), random(1).normal(size=(5, 3))
+    network.forward(x)
+    look(network, x)
+    with pytest.raises(InputError, match="expected a forward pass just before it: call"):
+        network.backward(np.ones((5, 2)))
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("weights", [None, np.array([1.0, 2, 0, 0.5, 3])])
+@pytest.mark.parametrize("penalty", [None, L2Penalty(0.3)])
+def test_loss_and_gradient_equals_the_lines_by_hand(training, weights, penalty) -> None:
+    network, loss = everything(), SoftmaxCrossEntropy(0.1)
+    by_hand, x, y = network.copy(), random(1).normal(size=(5, 3)), np.array([0, 1, 1, 0, 1])
+    result = loss_and_gradient(network, loss, x, y, weights, penalty, training)
+
+    logits = by_hand.forward(x, training)
+    value = loss.forward(logits, y, weights)
+    by_hand.backward(loss.backward())
+    price = 0.0
+    if penalty is not None:
+        price = penalty.forward(by_hand.parameters, by_hand.decay_mask)
+        by_hand.gradients += penalty.backward()
+
+    assert (result.loss, result.penalty) == (value, price)
+    np.testing.assert_array_equal(result.logits, logits)
+    assert network.gradients.tobytes() == by_hand.gradients.tobytes()
+    assert network.buffers.tobytes() == by_hand.buffers.tobytes()
+    assert network.random_states == by_hand.random_states
+
+
+def test_loss_and_gradient_takes_a_loss_without_sample_weights() -> None:
+    class Sum:
+        def forward(self, logits: np.ndarray, y: np.ndarray) -> float:
+            self.cache = np.ones_like(logits)
+            return float(logits.sum())
+
+        def backward(self) -> np.ndarray:
+            return self.cache
+
+    network, x = small(), random(1).normal(size=(5, 3))
+    result = loss_and_gradient(network, Sum(), x, np.zeros(5))
+    assert result.loss == float(network.forward(x).sum())
+    np.testing.assert_array_equal(network.layers[2].db, [5, 5])
+
+
+def test_activations_are_the_outputs_of_all_layers() -> None:
     network = Network([Dense(3, 4), ReLU(), Dropout(0.5), Dense(4, 2)], rng=random())
     x = random().normal(size=(5, 3))
     inside = network.activations(x)
@@ -336,10 +458,10 @@ def test_activations() -> None:
         network.activations(x[0])
 
 
-# ---- predictions ----
+# ---- predictions and heads ----
 
 
-def test_predictions_of_classes() -> None:
+def test_classes_are_predicted_by_the_largest_logit() -> None:
     checks.probabilities_follow_logits(Network.predict_proba)
     network = small()
     x = random().normal(size=(9, 3))
@@ -351,7 +473,7 @@ def test_predictions_of_classes() -> None:
     assert network.predict(x).dtype.kind == "i"
 
 
-def test_predictions_of_yes_or_no() -> None:
+def test_yes_or_no_is_predicted_by_the_sign_of_the_logit() -> None:
     x = np.array([[-1.0], [0.0], [2.0]])
     one = Network([Dense(1, 1)], output="sigmoid", rng=random(), dtype=np.float64)
     one.layers[0].W = [[1.0]]
@@ -364,7 +486,7 @@ def test_predictions_of_yes_or_no() -> None:
     np.testing.assert_array_equal(two.predict(x), [[0, 1], [0, 0], [1, 0]])
 
 
-def test_predictions_of_values() -> None:
+def test_values_are_predicted_as_they_are() -> None:
     x = random().normal(size=(4, 3))
     one = Network([Dense(3, 1)], output="identity", rng=random())
     np.testing.assert_array_equal(one.predict(x), one.forward(x)[:, 0])
@@ -374,7 +496,7 @@ def test_predictions_of_values() -> None:
         one.predict_proba(x)
 
 
-def test_predictions_come_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictions_run_in_batches_of_1000(monkeypatch: pytest.MonkeyPatch) -> None:
     network, sizes = small(), []
     forward = network.forward
 
@@ -389,99 +511,261 @@ def test_predictions_come_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_allclose(network.predict_proba(x), softmax(forward(x)), rtol=1e-5)
 
 
-# ---- layers of one's own ----
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("name", ["softmax", "sigmoid", "identity"])
+def test_heads_agree_with_scipy_and_scikit_learn(name: str, outputs: int) -> None:
+    head, rng = HEADS[name], random(1)
+    logits = rng.normal(size=(40, outputs)) * 3
+    assert Network([Tanh()], output=name).head is head
+    assert head.name == name
+    answers = head.decide(logits)
+    if name == "identity":
+        np.testing.assert_array_equal(answers, logits[:, 0] if outputs == 1 else logits)
+        assert head.correct(logits, logits) is None
+        with pytest.raises(InputError, match="a regression has values, no probabilities"):
+            head.probabilities(logits)
+        return
+    oracle = scipy.special.softmax(logits, axis=1) if name == "softmax" else expit(logits)
+    np.testing.assert_allclose(head.probabilities(logits), oracle, rtol=1e-12)
+    assert answers.dtype.kind == "i"
+    if name == "softmax":
+        np.testing.assert_array_equal(answers, oracle.argmax(axis=1))
+        y = rng.integers(0, outputs, 40)
+        soft = 0.4 / outputs + 0.6 * np.eye(outputs)[y]
+        np.testing.assert_array_equal(head.correct(logits, soft), head.correct(logits, y))
+    else:
+        expected = oracle > 0.5
+        np.testing.assert_array_equal(answers, expected[:, 0] if outputs == 1 else expected)
+        y = rng.integers(0, 2, answers.shape)
+    right = head.correct(logits, y)
+    assert right.shape == (40,)
+    # Of several labels for a sample, accuracy_score counts those samples where all are right.
+    assert right.mean() == accuracy_score(y, answers)
 
 
-def test_a_layer_without_the_base_class_is_a_full_citizen(tmp_path) -> None:
-    network = Network([Dense(3, 4), Scale(4), Dense(4, 2)], rng=random())
-    scale = network.layers[1]
-    before = scale.factor.copy()
-    first = train(network.copy(), 1)
-    assert train(network, 30) < first / 2
-    assert (scale.factor != before).all()
-    assert np.shares_memory(scale.factor, network.parameters)
-    np.testing.assert_array_equal(network.named_gradients()["1.factor"], scale.dfactor)
-    x, y = random().normal(size=(5, 3)), random().integers(0, 2, 5)
-    assert check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
-    # A new array for the parameter itself is brought home too.
-    scale.factor = np.zeros(4)
-    np.testing.assert_array_equal(network.parameters[16:20], 0)
-    scale.factor = np.ones(4)
-    network.forward(x)
-    np.testing.assert_array_equal(network._parameters[16:20], 1)
-    scale.factor = np.ones(5)
-    with pytest.raises(InputError, match=r"Scale.factor expected shape \(4,\), that of the param"):
-        network.forward(np.ones((2, 3)))
-    scale.factor = np.ones(4)
-    with pytest.raises(InputError, match="Scale cannot be saved: let its class derive from"):
-        network.save(tmp_path / "model.npz")
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        ("softmax", SoftmaxCrossEntropy()),
+        ("sigmoid", SigmoidCrossEntropy()),
+        ("identity", MeanSquaredError()),
+    ],
+)
+def test_a_head_accepts_the_targets_that_its_loss_accepts(name: str, loss) -> None:
+    def accepts(check, *arguments) -> bool:
+        try:
+            check(*arguments)
+        except InputError:
+            return False
+        return True
+
+    logits = random().normal(size=(4, 3))
+    accepted = []
+    for y in (
+        np.array([0, 1, 2, 1]),
+        np.array([0, 1, 3, 1]),
+        np.array([0.0, 1, 2, 1]),
+        np.eye(3)[[0, 1, 2, 1]],
+        np.full((4, 3), 0.25),
+        np.full((4, 3), 1.5),
+        np.zeros((4, 2)),
+        np.array(["a", "b", "c", "b"]),
+    ):
+        accepted.append(accepts(HEADS[name].check_targets, y, logits))
+        assert accepted[-1] == accepts(loss.forward, logits, y), y
+    assert True in accepted
+    assert False in accepted
 
 
-def test_a_gradient_of_the_wrong_shape_is_told() -> None:
-    class Careless(Scale):
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            dx = super().backward(dy)
-            self.dfactor = dy * self.x
-            return dx
-
-    network = Network([Careless(3)])
-    network.forward(np.ones((2, 3)))
-    with pytest.raises(InputError, match=r"Careless.dfactor expected shape \(3,\).* got \(2, 3\)"):
-        network.backward(np.ones((2, 3)))
+# ---- layers of images ----
 
 
-def test_a_layer_that_names_what_it_does_not_have_is_told() -> None:
-    class Forgetful(Scale):
+class Flatten(Layer):
+    """Give each sample as one vector."""
+
+    def __init__(self, *shape: int) -> None:
+        self.input_shape = shape or None
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self.cache = x.shape
+        return x.reshape(len(x), -1)
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+        return dy.reshape(self.cache)
+
+    def output_shape(self, input_shape):
+        return None if ... in input_shape else (int(np.prod(input_shape)),)
+
+    def config(self):
+        return {}
+
+
+def of_images(**options) -> Network:
+    """Images of 5 x 4 with 2 channels; four rows of them are `images()`."""
+    layers = [BatchNorm(2), ReLU(), Dropout(0.2), Flatten(5, 4, 2), Dense(40, 3)]
+    return Network(layers, rng=random(), **options)
+
+
+def images(rows: int = 4) -> np.ndarray:
+    return random(5).normal(size=(rows, 5, 4, 2))
+
+
+def test_images_pass_through_activation_dropout_and_batch_norm_as_rows_of_pixels_do() -> None:
+    # The oracle: the same numbers as a batch of N H W rows with C features, then Dense.
+    network, x = of_images(dtype=np.float64), images()
+    norm, relu, dropout, _, dense = copy.deepcopy(network.layers)
+    rows = norm.forward(x.reshape(-1, 2), training=True)
+    rows = relu.forward(rows, training=True)
+    rows = dropout.forward(rows, training=True)
+    expected = dense.forward(rows.reshape(4, 40), training=True)
+    logits = network.forward(x, training=True)
+    np.testing.assert_array_equal(logits, expected)
+    dy = random(6).normal(size=(4, 3))
+    d_rows = dense.backward(dy).reshape(-1, 2)
+    for layer in (dropout, relu, norm):
+        d_rows = layer.backward(d_rows)
+    dx = network.backward(dy, input_gradient=True)
+    assert dx.shape == x.shape
+    np.testing.assert_array_equal(dx.reshape(-1, 2), d_rows)
+    gradients = [norm.dgamma, norm.dbeta, dense.dW.ravel(), dense.db]
+    np.testing.assert_array_equal(network.gradients, np.concatenate(gradients))
+    assert [output.shape for output in network.activations(x)] == [*[x.shape] * 3, (4, 40), (4, 3)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_images_is_batch_norm_of_their_pixels(dtype, training: bool) -> None:
+    pair = [Network([BatchNorm(2)], dtype=dtype) for _ in range(2)]
+    x, dy = images(), random(6).normal(size=(4, 5, 4, 2))
+    for one in pair:
+        one.parameters, one.buffers = [2.0, 3.0, -1.0, 0.5], [0.1, 0.2, 1.5, 0.7]
+    of_whole, of_rows = (
+        (one.forward(a, training), one.backward(b, input_gradient=True), one.gradients, one.buffers)
+        for one, a, b in (
+            (pair[0], x, dy),
+            (pair[1], x.reshape(-1, 2), dy.reshape(-1, 2)),
+        )
+    )
+    for whole, rows in zip(of_whole, of_rows, strict=True):
+        np.testing.assert_array_equal(whole, rows.reshape(whole.shape))
+
+
+@pytest.mark.parametrize("mode", ["entries", "direction"])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_gradients_of_a_network_of_images_are_right(mode: str, training: bool) -> None:
+    network = of_images()
+    network.parameters[:4] = [1.5, 0.5, 0.3, -0.2]
+    network.buffers[:] = [0.1, 0.2, 1.5, 0.7]
+    y = np.array([0, 2, 1, 1])
+    report = check_gradients(
+        network, SoftmaxCrossEntropy(), images(), y, mode=mode, training=training, max_entries=None
+    )
+    assert report.passed, str(report)
+    if mode == "entries":
+        shapes = {row.name: row.shape for row in report.rows}
+        assert shapes["x"] == (4, 5, 4, 2)
+
+
+def test_the_float32_and_the_float64_network_of_images_agree() -> None:
+    network = of_images()
+    exact = network.copy(np.float64).forward(images(), training=True)
+    logits = network.forward(images(), training=True)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, exact, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_of_images_can_be_checked_alone() -> None:
+    for layer in (BatchNorm(2), ReLU(), Tanh(), Dropout(0.3), Flatten()):
+        report = check_layer(layer, images(3))
+        assert report.passed, f"{layer}\n{report}"
+
+
+def test_the_summary_of_images_shows_their_shape() -> None:
+    assert of_images().summary().splitlines() == [
+        "layer           output        parameters",
+        "----------------------------------------",
+        "input           (N, 5, 4, 2)            ",
+        "BatchNorm(2)    (N, 5, 4, 2)           4",
+        "ReLU            (N, 5, 4, 2)           0",
+        "Dropout(0.2)    (N, 5, 4, 2)           0",
+        "Flatten         (N, 40)                0",
+        "Dense(40 -> 3)  (N, 3)               123",
+        "----------------------------------------",
+        "total                                127",
+    ]
+
+
+def test_a_network_of_images_of_any_size_names_what_it_knows() -> None:
+    network = Network([BatchNorm(2), ReLU(), Flatten(), Dense(40, 3)], rng=random())
+    assert network.shapes == [(..., 2), (..., 2), (..., 2), None, (3,)]
+    text = network.summary()
+    assert "(N, ..., 2)" in text
+    assert "Flatten         ?" in text
+    assert network.forward(images()).shape == (4, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 4, 3), (4, 3), (8,), (4, 2, 5, 4)])
+def test_the_error_for_another_last_axis_says_which_it_must_be(shape) -> None:
+    network = Network([BatchNorm(8), ReLU()])
+    with pytest.raises(InputError) as error:
+        network.forward(np.ones(shape))
+    start = f"BatchNorm(8) expected x of shape (N, ..., 8), got {shape}"
+    assert str(error.value).startswith(start)
+    single = "a single sample needs x[None, :]"
+    cause = single if shape == (8,) else "was the network built for other data?"
+    assert str(error.value) == f"{start}: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("shape", "cause"),
+    [
+        ((5, 4, 2), "a single sample needs x[None, :]"),
+        ((4, 40), "rows of pixels need x.reshape(len(x), 5, 4, 2)"),
+        ((4, 39), "expected 4 dimensions, one row for each sample"),
+        ((4, 2, 5, 4), "are its axes in another order? Images are (N, height, width, channels)"),
+        ((4, 5, 4, 3), "was the network built for other data?"),
+    ],
+)
+def test_images_of_another_shape_are_refused(shape, cause: str) -> None:
+    with pytest.raises(InputError) as error:
+        of_images().forward(np.ones(shape))
+    expected = f"expected x of shape (N, 5, 4, 2), got {shape}: "
+    assert expected in str(error.value)
+    assert cause in str(error.value)
+
+
+def test_images_that_a_later_layer_cannot_take_are_refused_when_the_network_is_built() -> None:
+    with pytest.raises(InputError, match=r"Dense\(39 -> 3\) at position 1 .* \(39,\), got \(40,\)"):
+        Network([Flatten(5, 4, 2), Dense(39, 3)])
+    with pytest.raises(InputError, match=r"Flatten at position 1 .*4, 2\), got \(\.\.\., 3\)"):
+        Network([BatchNorm(3), Flatten(5, 4, 2)])
+
+
+def test_predictions_of_images_run_in_batches_too() -> None:
+    network = of_images()
+    x = images(1001)
+    np.testing.assert_allclose(network.predict_proba(x), softmax(network.forward(x)), rtol=1e-5)
+    assert network.predict(x).shape == (1001,)
+
+
+def test_a_network_of_images_comes_back_from_its_file(tmp_path) -> None:
+    class Rows(Flatten):
         def __init__(self) -> None:
-            pass
+            super().__init__(5, 4, 2)
 
-    with pytest.raises(InputError, match=r"Forgetful names .* but has none of that name"):
-        Network([Forgetful()])
-
-
-def test_a_subclass_is_saved_by_name(tmp_path) -> None:
-    class Cube(Layer):
-        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            self.kept = x
-            return x**3
-
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            return 3 * self.kept**2 * dy
-
-    network = Network([Dense(3, 2), Cube()], rng=random())
-    path = tmp_path / "model.npz"
-    network.save(path)
-    again = Network.load(path, classes={"Cube": Cube})
-    x = random().normal(size=(4, 3))
-    np.testing.assert_array_equal(again.predict(x), network.predict(x))
-    with pytest.raises(InputError, match="holds a 'Cube', which this package does not have"):
-        Network.load(path)
+    layers = [BatchNorm(2), ReLU(), Dropout(0.2), Rows(), Dense(40, 3)]
+    network = Network(layers, rng=random())
+    network.forward(images(), training=True)
+    save(network, tmp_path / "images.npz")
+    again = load(tmp_path / "images.npz", classes={"Rows": Rows})
+    assert again.shapes == network.shapes
+    np.testing.assert_array_equal(again.forward(images()), network.forward(images()))
 
 
-# ---- building, printing ----
+# ---- building and printing ----
 
 
-def test_rows_that_do_not_fit() -> None:
-    layer = Dense(3, 3)
-    for layers, message in [
-        ([], "expected at least one layer, got none"),
-        (
-            [Dense(3, 4), ReLU(), Dense(5, 2)],
-            r"Dense\(5 -> 2\) at position 2 expected samples of s",
-        ),
-        (
-            [Dense(3, 4), BatchNorm(3)],
-            r"BatchNorm\(3\) at position 1 expected samples of shape \(3",
-        ),
-        ([layer, ReLU(), layer], "each layer once, got the same .* again at position 2"),
-        ([Dense(3, 4), ReLU], "at position 1: was a class passed instead of an object"),
-        ([Dense(3, 4), "relu"], "got 'relu' at position 1"),
-    ]:
-        with pytest.raises(InputError, match=message):
-            Network(layers)
-
-
-def test_mistakes_on_the_way() -> None:
+def test_batches_and_gradients_that_do_not_fit_are_refused() -> None:
     network = small()
     x = random().normal(size=(5, 3))
     with pytest.raises(InputError, match="expected a forward pass just before it"):
@@ -505,15 +789,29 @@ def test_mistakes_on_the_way() -> None:
         Network([Dense(3, 2)], output="probabilities")
 
 
-def test_shapes_and_reader() -> None:
+def test_the_layer_that_names_the_shape_is_the_one_in_the_message() -> None:
     network = Network([Dropout(0.1), Tanh(), Dense(3, 4), Dense(4, 2)], rng=random())
-    assert (network.input_shape, network.output_shape) == ((3,), (2,))
-    assert network.reader == "Dense(3 -> 4)"
+    assert network.shapes == [(3,), (3,), (3,), (4,), (2,)]
+    with pytest.raises(InputError, match=r"^x_test: Dense\(3 -> 4\) expected x of shape \(N, 3\)"):
+        network.check_batch(np.ones((5, 4)), "x_test: ")
     open_ended = Network([Scale(3)])
-    assert (open_ended.input_shape, open_ended.output_shape) == (None, None)
+    assert open_ended.shapes == [None, None]
+    with pytest.raises(InputError, match=r"^Scale expected x of shape \(N, features\), got \(3,\)"):
+        open_ended.forward(np.ones(3))
 
 
-def test_summary_and_repr() -> None:
+def test_the_layers_of_a_network_cannot_be_changed_in_place() -> None:
+    network = small()
+    assert isinstance(network.layers, tuple)
+    with pytest.raises(TypeError):
+        network.layers[0] = Dense(3, 4)
+    row = [Dense(3, 4), Tanh()]
+    network = Network(row, rng=random())
+    row.append(ReLU())
+    assert len(network.layers) == 2
+
+
+def test_summary_and_repr_count_the_parameters() -> None:
     network = mlp([784, 128, 10], rng=random())
     text = network.summary().splitlines()
     assert text[0].split() == ["layer", "output", "parameters"]
@@ -529,236 +827,23 @@ def test_summary_and_repr() -> None:
     assert "Scale" in Network([Dense(3, 2), Scale(2)], rng=random()).summary()
 
 
-@pytest.mark.parametrize(
-    ("activation", "layer", "power"),
-    [("relu", ReLU, 2), ("leaky_relu", LeakyReLU, 2), ("sigmoid", Sigmoid, 1), ("tanh", Tanh, 1)],
-)
-def test_mlp_activations_with_their_initializers(activation: str, layer, power: float) -> None:
-    network = mlp([400, 400, 400], activation, rng=random())
-    assert type(network.layers[1]) is layer
-    # he_normal: 2 / 400; glorot_uniform: 2 / 800; the output layer is Glorot's always
-    assert network.layers[0].W.var() == pytest.approx(power / 400, rel=0.03)
-    assert network.layers[2].W.var() == pytest.approx(1 / 400, rel=0.03)
+# ---- custom layers, and what must not go wrong silently ----
 
 
-def test_mlp() -> None:
-    network = mlp([3, 5, 4, 2], ["relu", "identity"], batch_norm=True, dropout=0.25, rng=random())
-    kinds = [type(layer) for layer in network.layers]
-    assert kinds == [
-        *[Dense, BatchNorm, ReLU, Dropout],
-        *[Dense, BatchNorm, Dropout],
-        Dense,
-    ]
-    assert network.layers[3].rate == 0.25
-    assert [type(layer) for layer in mlp([3, 2]).layers] == [Dense]
-    options = mlp([3, 2], output="identity", dtype=np.float64, initializer=Normal(1e-9))
-    assert (options.output, options.dtype) == ("identity", np.float64)
-    assert abs(options.layers[0].W).max() < 1e-8
-    assert mlp([3, 2]).output == "softmax"
-    with_initializer = mlp([3, 4, 2], initializer=Normal(1e-9)).parameters
-    assert abs(with_initializer).max() < 1e-8
+def test_a_custom_layer_is_trained_named_and_checked_like_the_others() -> None:
+    network = Network([Dense(3, 4), Scale(4), Dense(4, 2)], rng=random())
+    scale = network.layers[1]
+    before = scale.factor.copy()
+    first = train(network.copy(), 1)
+    assert train(network, 30) < first / 2
+    assert (scale.factor != before).all()
+    assert np.shares_memory(scale.factor, network.parameters)
+    np.testing.assert_array_equal(network.named_gradients()["1.factor"], scale.dfactor)
+    x, y = random().normal(size=(5, 3)), random().integers(0, 2, 5)
+    assert check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
 
 
-def test_mistakes_in_mlp() -> None:
-    for arguments, message in [
-        (([3],), "at least two sizes"),
-        (([3, 0, 2],), "mlp sizes: expected a whole number of at least 1, got 0"),
-        (([3, 4, 2], ["relu", "relu"]), "expected 1 activations, one a hidden layer, got 2"),
-        (
-            ([3, 4, 2], "swish"),
-            "activation: expected one of relu, leaky_relu, sigmoid, tanh, ident",
-        ),
-    ]:
-        with pytest.raises(InputError, match=message):
-            mlp(*arguments)
-
-
-# ---- save, load ----
-
-
-@settings(max_examples=EXAMPLES // 2)
-@given(case=cases())
-def test_save_then_load_is_identity(tmp_path_factory, case: Case) -> None:
-    network, loss, x, _, _ = case.build()
-    network.loss = loss
-    path = tmp_path_factory.mktemp("model") / "model.npz"
-    network.save(path)
-    again = Network.load(path)
-    np.testing.assert_array_equal(again.parameters, network.parameters)
-    np.testing.assert_array_equal(again.buffers, network.buffers)
-    np.testing.assert_array_equal(again.forward(x), network.forward(x))
-    assert (again.dtype, again.output, repr(again)) == (
-        *(network.dtype, network.output, repr(network)),
-    )
-    assert repr(again.loss) == repr(loss)
-
-
-def test_a_loaded_network_trains_on(tmp_path) -> None:
-    network = Network([Dense(3, 4), Dropout(0.3), Dense(4, 2)], output="identity", rng=random())
-    path = tmp_path / "model.npz"
-    network.save(path)
-    again = Network.load(path, rng=random(1))
-    assert again.output == "identity"
-    assert again.loss is None
-    train(again)
-    assert (again.parameters != network.parameters).any()
-    assert np.shares_memory(again.layers[0].W, again.parameters)
-    same = [Network.load(path, rng=random(1)).random_states for _ in range(2)]
-    assert same[0] == same[1]
-
-
-def test_the_loss_is_remembered(tmp_path) -> None:
-    network = small(output="identity")
-    for loss in (MeanSquaredError(), SoftmaxCrossEntropy(0.25), None):
-        network.loss = loss
-        network.save(tmp_path / "model.npz")
-        assert repr(Network.load(tmp_path / "model.npz").loss) == repr(loss)
-
-
-# ---- what must not go wrong silently ----
-
-
-def test_a_layer_belongs_to_one_network_and_a_copy_of_it_to_none() -> None:
-    network = mlp([3, 4, 2], rng=random())
-    with pytest.raises(InputError, match=r"Dense\(3 -> 4\) at position 0 is in a network already"):
-        Network(network.layers[:2], output="identity")
-    twin = Network([copy.copy(layer) for layer in network.layers])
-    network.layers[0].W = np.zeros((3, 4))
-    assert (network.parameters[:12] == 0).all()
-    assert (twin.parameters[:12] != 0).any()
-
-
-def test_a_subclass_with_a_backward_of_its_own_is_not_passed_over() -> None:
-    class Wrong(Dense):
-        def backward(self, dy):
-            dx = super().backward(dy)
-            self.dW *= 3
-            return dx
-
-    network = Network([Wrong(3, 2)], rng=random())
-    x, y = random().normal(size=(4, 3)), np.array([0, 1, 0, 1])
-    assert not check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
-
-
-def test_dropout_of_inputs_and_of_hidden_units_do_not_go_together() -> None:
-    network = mlp([50, 50, 2], dropout=0.5, input_dropout=0.5, rng=random())
-    states = [layer.rng.bit_generator.state["state"] for layer in network._random_layers()]
-    assert states[0] != states[1]
-    plain = mlp([50, 50, 2], rng=random())
-    np.testing.assert_array_equal(network.parameters, plain.parameters)
-
-
-def test_a_float64_gradient_is_taken_in_the_networks_dtype() -> None:
-    seen = []
-
-    class Watch:
-        def forward(self, x, training):
-            return x
-
-        def backward(self, dy):
-            seen.append(dy.dtype)
-            return dy
-
-    network = Network([Dense(3, 2), Watch()], rng=random())
-    network.backward(np.ones_like(network.forward(np.ones((4, 3))), dtype=np.float64))
-    assert seen == [np.float32]
-
-
-class Noise(Layer):
-    """A layer of one's own whose integer argument is no size."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    def forward(self, x, training=False):
-        return x
-
-    def config(self):
-        return {"seed": self.seed}
-
-
-class Named(Noise):
-    """It learns, but does not tell the shape of what it learns."""
-
-    parameter_names = ("factor",)
-    factor = np.ones(3)
-
-
-class Huber:
-    """A loss of one's own that does not tell how it is built."""
-
-    def forward(self, logits, targets, sample_weight=None):
-        return 0.0
-
-    def backward(self):
-        return None
-
-
-def test_saving_layers_and_losses_of_ones_own(tmp_path) -> None:
-    network = Network([Noise(20240101), Dense(3, 2)], rng=random())
-    network.loss = Huber()
-    network.save(tmp_path / "n.npz")
-    loaded = Network.load(tmp_path / "n.npz", classes={"Noise": Noise})
-    assert loaded.layers[0].seed == 20240101
-    assert loaded.loss is None
-    with pytest.raises(InputError, match=r"shapes\(\) for all that it keeps"):
-        Network([Named(1), Dense(3, 2)], rng=random()).save(tmp_path / "m.npz")
-
-
-def lookalike(base, name, **members):
-    return type(name, (base,), {"forward": Noise.forward, **members})
-
-
-def wrong_config(value):
-    def config(self):
-        return {"value": value}
-
-    return config
-
-
-@pytest.mark.parametrize(
-    ("kind", "message"),
-    [
-        (lookalike(Layer, "ReLU"), "called ReLU like one of numpymlp's.*rename it"),
-        (
-            lookalike(Layer, "Power", __init__=lambda self, p=3: None),
-            r"takes arguments, so it needs a config\(\)",
-        ),
-        (lookalike(Layer, "Function", config=wrong_config(np.sin)), "hold what JSON can"),
-        (lookalike(Layer, "NotANumber", config=wrong_config(np.nan)), "hold what JSON can"),
-        (lookalike(object, "Bare", config=lambda self: {}), "derive from numpymlp.Layer"),
-        (
-            lookalike(
-                Layer,
-                "Misshapen",
-                parameter_names=("factor",),
-                factor=np.ones(3),
-                shapes=lambda self: {"factor": (4,)},
-            ),
-            r"shapes\(\) gives \(4,\) for factor, which has shape \(3,\)",
-        ),
-    ],
-)
-def test_a_layer_that_would_not_come_back_as_it_is_cannot_be_saved(kind, message, tmp_path) -> None:
-    if not hasattr(kind, "backward"):
-        kind.backward = lambda self, dy: dy
-    network = Network([kind(), Dense(3, 2)], rng=random())
-    with pytest.raises(InputError, match=message):
-        network.save(tmp_path / "m.npz")
-    assert not (tmp_path / "m.npz").exists()
-
-
-def test_a_loss_that_would_come_back_as_another_cannot_be_saved(tmp_path) -> None:
-    network = Network([Dense(3, 2)], rng=random())
-    network.loss = type("MeanSquaredError", (Loss,), {})()
-    with pytest.raises(InputError, match="called MeanSquaredError like one of numpymlp's"):
-        network.save(tmp_path / "m.npz")
-    network.loss = type("Scaled", (Loss,), {"__init__": lambda self, factor=2.0: None})()
-    network.save(tmp_path / "m.npz")
-    assert Network.load(tmp_path / "m.npz").loss is None
-
-
-def test_what_a_layer_without_the_base_class_was_given_is_not_lost() -> None:
+def test_assigned_parameters_reach_every_view_copy_and_pickle() -> None:
     new = np.array([3.0, 4.0, 5.0, 6.0])
     for look in (
         lambda network: network.copy().layers[1].factor,
@@ -776,55 +861,29 @@ def test_what_a_layer_without_the_base_class_was_given_is_not_lost() -> None:
     np.testing.assert_array_equal(network.parameters, saved)
 
 
-def test_buffers_of_a_layer_without_the_base_class_can_be_read_and_put_back() -> None:
-    class Counting:
-        buffer_names = ("seen",)
+def test_the_fault_of_a_subclass_is_found_although_its_base_is_right() -> None:
+    class Wrong(Dense):
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+            dx = super().backward(dy, input_gradient)
+            self.dW *= 3
+            return dx
 
-        def __init__(self) -> None:
-            self.seen = np.zeros(1)
-
-        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            self.seen = self.seen + len(x)  # a new array, in place of the view
-            return x
-
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            return dy
-
-    network = Network([Dense(3, 4), Counting(), Dense(4, 2)], rng=random())
-    network.forward(np.ones((5, 3)), training=True)
-    assert network.buffers.tolist() == [5]
-    network.layers[1].seen = np.full(1, 9.0)
-    network.buffers = np.zeros(1)
-    network.forward(np.ones((5, 3)), training=True)
-    assert network.buffers.tolist() == [5]
+    network = Network([Wrong(3, 2)], rng=random())
+    x, y = random().normal(size=(4, 3)), np.array([0, 1, 0, 1])
+    assert not check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
 
 
-def test_a_shallow_copy_of_a_layer_does_not_write_into_its_network() -> None:
-    network = small()
-    twin = copy.copy(network.layers[0])
-    before = network.gradients.copy()
-    twin.forward(np.ones((2, 3)))
-    twin.backward(np.ones((2, 4)))
-    twin.W += 1
-    np.testing.assert_array_equal(network.gradients, before)
-    np.testing.assert_array_equal(twin.W, network.layers[0].W + 1)
+def test_a_float64_gradient_is_cast_to_the_dtype_of_the_network() -> None:
+    class Watch(Tanh):
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+            self.seen = dy.dtype
+            return super().backward(dy)
+
+    network = Network([Dense(3, 2), Watch()], rng=random())
+    network.backward(np.ones_like(network.forward(np.ones((4, 3))), dtype=np.float64))
+    assert network.layers[1].seen == np.float32
 
 
-def test_a_layer_with_slots_is_a_layer() -> None:
-    class Half:
-        __slots__ = ()
-
-        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-            return x / 2
-
-        def backward(self, dy: np.ndarray) -> np.ndarray:
-            return dy / 2
-
-    network = Network([Dense(3, 2), Half()], rng=random())
-    x = np.ones((1, 3), np.float32)
-    np.testing.assert_allclose(network.forward(x), network.layers[0].forward(x) / 2)
-
-
-def test_no_dtype_is_not_taken_for_float64() -> None:
+def test_dtype_none_is_refused_although_numpy_reads_it_as_float64() -> None:
     with pytest.raises(InputError, match=r"dtype: expected numpy.float32 .* got None"):
         Network([Dense(3, 2)], dtype=None)

@@ -335,7 +335,10 @@ def test_defaults_and_repr_are_those_of_the_documentation() -> None:
             r"AdamW weight_decay: expected a number in \[",
         ),
         (lambda: AdamW(weight_decay=math.inf), "AdamW weight_decay"),
-        (lambda: AdamW(mask=[1.0, 0.0]), r"^AdamW mask: expected a vector .*got list: pass network\.dec"),
+        (
+            lambda: AdamW(mask=[1.0, 0.0]),
+            r"^AdamW mask: expected a vector .*got list: pass network\.dec",
+        ),
     ],
 )
 def test_settings_out_of_range_are_refused(make, message: str) -> None:
