@@ -1,8 +1,16 @@
-"""The rules of the house that a machine can check: size of the core, direction of dependence."""
+"""The rules of the house that a machine can check: dependence, size, imports, mirrored tests.
+
+Each rule is a function of a package's folder, so that a test can also show it a package that breaks
+the rule.
+"""
 
 import ast
+import graphlib
+import os
 import subprocess
+import sys
 import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,26 +19,294 @@ import numpymlp
 
 PACKAGE = Path(numpymlp.__file__).parent
 ROOT = PACKAGE.parent
+TESTS = Path(__file__).parent
+
+# The files that are read in one evening; of the layer protocol, the definitions that a layer needs.
 CORE = (
     "layers", "losses", "initializers", "network", "optimizers", "schedules", "training/trainer",
 )  # fmt: skip
+PROTOCOL = ("Declared", "parameter", "buffer", "Layer")
+CORE_LIMIT = 1000  # lines of code and comments
+FILE_LIMIT = 400
+TOP_LIMIT = 14
 
-# What each room of the core may import from this package.
+# What each part of the package may import, beside itself. A part is a sub-package, "textbook" (the
+# modules at the top), or a single module, which comes before the part that it belongs to.
+ON_TOP = {"experiments", "sklearn", "benchmark", "page"}
+BELOW = {"textbook", "storage", "data", "metrics", "training", "plots"}
+SUB_PACKAGES = BELOW - {"textbook"} | ON_TOP | {"commands"}
+ENTRIES = {"numpymlp", "__main__"}  # the __init__ of the package, and the command line
 MAY_KNOW = {
     "validation": set(),
     "initializers": {"validation"},
-    "layers": {"initializers", "validation"},
-    "losses": {"layers", "validation"},
-    "vectors": set(),
-    "optimizers": {"validation", "vectors"},
+    "layer_protocol": {"validation"},
+    "layers": {"layer_protocol", "initializers", "validation"},
+    "convolution": {"layer_protocol", "layers", "initializers", "validation"},
+    "losses": {"layers", "layer_protocol", "validation"},
+    "network": {"losses", "layers", "layer_protocol", "validation"},
+    "optimizers": {"validation"},
     "schedules": {"validation"},
+    "textbook": {"textbook"},
+    "storage": {"textbook"},
+    "data": {"validation", "storage.files"},
+    "metrics": {"validation", "storage.files"},
+    "training": {"textbook", "storage", "data"},
+    "plots": BELOW,
+    **dict.fromkeys(ON_TOP, BELOW | ON_TOP | {"numpymlp"}),
+    "commands": BELOW | ON_TOP | {"numpymlp"},
+    "numpymlp": {"textbook", "storage", "data", "training"},
+    "__main__": BELOW | ON_TOP | {"numpymlp", "commands"},
+}
+
+# Modules without a tests file of their own, with the one that covers them and the reason.
+COVERED_BY = {
+    "gradient_report": ("test_gradient_check.py", "the checks make its reports"),
+    "data.files": ("data/test_idx.py", "the readers are its only users"),
+    "training.callbacks": ("training/test_trainer.py", "the loop calls them"),
+    "training.checks": ("training/test_trainer.py", "the loop calls them"),
+    "training.history": ("training/test_trainer.py", "the loop writes it"),
+    "training.interrupts": ("training/test_trainer.py", "signals end the loop"),
+    "training.minibatches": ("test_properties.py", "a named check, with its mutants"),
+    "training.progress": ("training/test_trainer.py", "the loop shows it"),
+    "training.samples": ("training/test_trainer.py", "the loop takes its batches from it"),
+    "training.scoring": ("training/test_trainer.py", "the loop evaluates with it"),
+    "training.state": ("training/test_trainer.py", "the loop keeps it"),
+    "storage.npz": ("storage/test_archive.py", "archives are its only users"),
+    "experiments.environment": ("experiments/test_runs.py", "each run records it"),
+    "experiments.folders": ("experiments/test_runs.py", "the folder of a run"),
+    "experiments.results": ("experiments/test_ladder.py", "the ladder makes the results"),
+}
+# Folders with one tests file for all their modules.
+COVERED_FOLDERS = {
+    "metrics": ("metrics/test_metrics.py", "the same properties and oracles for all metrics"),
+    "plots": ("plots/test_plots.py", "the same checks for all figures"),
+    "sklearn": ("sklearn/test_estimators.py", "the modules are parts of the two estimators"),
+    "benchmark": ("benchmark/test_benchmark.py", "the modules are steps of one command"),
+    "commands": ("commands/test_main.py", "the commands are run through the command line"),
 }
 
 
-def lines_of_code_and_comments(path):
-    """Count the lines that are neither blank nor part of a docstring."""
+# ---- imports, as a graph ----
+
+
+def modules_of(package: Path) -> dict[str, Path]:
+    """Map the name of each module, such as "training.trainer", to its file.
+
+    A sub-package stands for its ``__init__``, "numpymlp" for that of the whole package.
+    """
+    files = {}
+    for path in sorted(package.rglob("*.py")):
+        parts = path.relative_to(package).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        files[".".join(parts) or "numpymlp"] = path
+    return files
+
+
+def imports_of(package: Path) -> dict[str, set[str]]:
+    """Map each module to all modules of the package that it imports.
+
+    Imports for types alone and imports inside functions count.
+    """
+    files = modules_of(package)
+    graph = {}
+    for name, path in files.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = {module for node in ast.walk(tree) for module in _imported(node, name, path)}
+        known = (_longest_known(module, files) for module in found)
+        graph[name] = {module for module in known if module is not None} - {name}
+    return graph
+
+
+def _imported(node: ast.AST, importer: str, path: Path) -> Iterator[str]:
+    """Yield the full dotted names that one statement, or call of import_module, imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            here = ["numpymlp", *(importer.split(".") if importer != "numpymlp" else [])]
+            up = node.level - (path.name == "__init__.py")
+            base = ".".join([*here[: len(here) - up], *([base] if base else [])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        yield from (arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant))
+
+
+def _longest_known(dotted: str, files: dict[str, Path]) -> str | None:
+    """Return the module behind "numpymlp.layers.Dense"; None if it is not of this package."""
+    parts = dotted.split(".")
+    if parts[0] != "numpymlp":
+        return None
+    names = (".".join(parts[1:stop]) for stop in range(len(parts), 1, -1))
+    return next((name for name in names if name in files), "numpymlp")
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """Return the modules of a circle of imports, the first also at the end; [] if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+def part_of(module: str) -> str:
+    """Return the sub-package of a module; "textbook" for the modules at the top."""
+    first, dot, _ = module.partition(".")
+    return first if dot or first in SUB_PACKAGES or first in ENTRIES else "textbook"
+
+
+def forbidden_imports(graph: dict[str, set[str]]) -> list[str]:
+    """Return "importer -> imported" for each import that `MAY_KNOW` does not allow."""
+    wrong = []
+    for importer, imported in graph.items():
+        row = importer if importer in MAY_KNOW else part_of(importer)
+        known = MAY_KNOW.get(row, set())
+        if row == part_of(importer):
+            known = known | {row}
+        wrong += [
+            f"{importer} -> {module}"
+            for module in sorted(imported)
+            if not {module, part_of(module)} & known
+        ]
+    return wrong
+
+
+def write_package(folder: Path, files: dict[str, str]) -> Path:
+    """Write a package that breaks a rule; return its folder."""
+    package = folder / "numpymlp"
+    for name, text in {"__init__.py": "", **files}.items():
+        path = package / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        if path.parent != package:
+            (path.parent / "__init__.py").touch()
+    return package
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert circle_in(imports_of(PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    "back",
+    [
+        "from numpymlp.network import Network",
+        "import numpymlp.network",
+        "import numpymlp.network as network",
+        "from numpymlp import network",
+        "from .network import Network",
+        "from . import network",
+        "def f():\n    from numpymlp.network import Network",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from numpymlp.network import N",
+        "import importlib\nimportlib.import_module('numpymlp.network')",
+        "from numpymlp.training.trainer import Trainer",
+        "from numpymlp.training import trainer",
+        "from numpymlp.training import Trainer",
+    ],
+)
+def test_every_form_of_import_can_close_a_circle(back: str, tmp_path: Path) -> None:
+    files = {
+        "layers.py": back,
+        "network.py": "from numpymlp.layers import Layer",
+        "training/__init__.py": "from .trainer import Trainer",
+        "training/trainer.py": "from ..network import Network",
+    }
+    graph = imports_of(write_package(tmp_path, files))
+    assert {"layers", "network"} <= set(circle_in(graph)), graph
+    files["layers.py"] = "import numpy"
+    assert circle_in(imports_of(write_package(tmp_path, files))) == []
+
+
+def test_dependence_runs_one_way() -> None:
+    assert forbidden_imports(imports_of(PACKAGE)) == []
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        # the textbook knows no machinery
+        *[("models", f"{machinery}.some") for machinery in sorted(SUB_PACKAGES)],
+        ("gradient_check", "training.some"),
+        ("models", "storage"),
+        # ... and its first modules know only what comes before them
+        ("validation", "initializers"),
+        ("initializers", "layers"),
+        *[
+            (low, "network")
+            for low in ("layer_protocol", "layers", "losses", "optimizers", "schedules")
+        ],
+        ("layers", "losses"),
+        ("optimizers", "schedules"),
+        ("network", "gradient_check"),
+        # the machinery, from below to the top
+        ("data.some", "layers"),
+        ("data.some", "storage.archive"),
+        ("metrics.some", "data.some"),
+        ("metrics.some", "network"),
+        ("storage.some", "training.some"),
+        ("storage.some", "data.some"),
+        ("training.some", "metrics.some"),
+        ("training.some", "plots.some"),
+        ("plots.some", "experiments.some"),
+        ("experiments.some", "commands.some"),
+        ("sklearn.some", "commands"),
+        ("numpymlp", "experiments.some"),
+        ("numpymlp", "plots"),
+        ("commands.some", "__main__"),
+        ("unheard_of.some", "validation"),
+    ],
+)
+def test_an_import_against_the_direction_is_found(
+    importer: str, imported: str, tmp_path: Path
+) -> None:
+    def file_of(module: str) -> str:
+        if module in SUB_PACKAGES | {"numpymlp"}:
+            return f"{module}/__init__.py".removeprefix("numpymlp/")
+        return f"{module.replace('.', '/')}.py"
+
+    files = {file_of(imported): "", file_of(importer): f"import numpymlp.{imported}"}
+    graph = imports_of(write_package(tmp_path, files))
+    assert forbidden_imports(graph) == [f"{importer} -> {imported}"]
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported"),
+    [
+        ("initializers", "validation"),
+        ("models", "network"),
+        ("data/idx", "storage.files"),
+        ("data/idx", "data.files"),
+        ("metrics/some", "validation"),
+        ("storage/models", "network"),
+        ("training/trainer", "storage.archive"),
+        ("plots/some", "training.history"),
+        ("experiments/some", "plots"),
+        ("benchmark/some", "sklearn.some"),
+        ("commands/some", "experiments.some"),
+        ("__main__", "commands.some"),
+    ],
+)
+def test_an_import_along_the_direction_is_allowed(
+    importer: str, imported: str, tmp_path: Path
+) -> None:
+    target = f"{imported.replace('.', '/')}.py"
+    files = {f"{importer}.py": f"from numpymlp.{imported} import x", target: ""}
+    graph = imports_of(write_package(tmp_path, files))
+    assert set().union(*graph.values()) == {imported}
+    assert forbidden_imports(graph) == []
+
+
+# ---- sizes ----
+
+
+def lines_of_code_and_comments(path: Path, names: tuple[str, ...] = ()) -> int:
+    """Count the lines that are neither blank nor part of a docstring.
+
+    Given names, only the definitions of these at the top of the module count.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    docstrings = set()
+    docstrings: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
             node
@@ -39,43 +315,157 @@ def lines_of_code_and_comments(path):
     with path.open("rb") as file:
         nothing = {tokenize.NL, tokenize.NEWLINE, tokenize.ENCODING, tokenize.ENDMARKER,
                    tokenize.INDENT, tokenize.DEDENT}  # fmt: skip
-        lines = set()
+        lines: set[int] = set()
         for token in tokenize.tokenize(file.readline):
             if token.type not in nothing:
                 lines |= set(range(token.start[0], token.end[0] + 1))
+    if names:
+        chosen = {node.name: node for node in tree.body if hasattr(node, "name")}
+        lines &= {
+            line
+            for name in names
+            for line in range(chosen[name].lineno, chosen[name].end_lineno + 1)
+        }
     return len(lines - docstrings)
 
 
-def test_the_core_can_be_read_in_an_evening():
-    counts = {room: lines_of_code_and_comments(PACKAGE / f"{room}.py") for room in CORE}
-    assert sum(counts.values()) <= 1200, counts
+def files_longer_than(limit: int, package: Path) -> dict[str, int]:
+    """Map each module with more lines than the limit to its number of lines."""
+    files = modules_of(package)
+    counts = {name: len(files[name].read_text(encoding="utf-8").splitlines()) for name in files}
+    return {name: count for name, count in counts.items() if count > limit}
 
 
-def test_the_counter_counts_code_and_comments_alone(tmp_path):
-    path = tmp_path / "room.py"
+def top_modules(package: Path) -> list[str]:
+    """Return the modules at the top of the package beside ``__init__`` and ``__main__``."""
+    return [name for name in modules_of(package) if part_of(name) == "textbook"]
+
+
+def test_the_core_can_be_read_in_an_evening() -> None:
+    counts = {module: lines_of_code_and_comments(PACKAGE / f"{module}.py") for module in CORE}
+    counts["layer_protocol"] = lines_of_code_and_comments(PACKAGE / "layer_protocol.py", PROTOCOL)
+    assert sum(counts.values()) <= CORE_LIMIT, (sum(counts.values()), counts)
+
+
+def test_the_counter_counts_code_and_comments_alone(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
     path.write_text(
-        '"""A room.\n\nOf two.\n"""\n\nx = (\n    1\n)\n# why\n\n\ndef f():\n    """F."""\n'
+        '"""A module.\n\nOf two lines.\n"""\n\nx = (\n    1\n)\n# why\n\n\n'
+        'def f():\n    """F."""\n\n\nclass A:\n    """A."""\n\n    # why\n    b = 1\n'
     )
-    assert lines_of_code_and_comments(path) == 5
+    assert lines_of_code_and_comments(path) == 8
+    assert lines_of_code_and_comments(path, ("A",)) == 3
+    assert lines_of_code_and_comments(path, ("A", "f")) == 4
+    with pytest.raises(KeyError):
+        lines_of_code_and_comments(path, ("gone",))
 
 
-@pytest.mark.parametrize("room", MAY_KNOW)
-def test_dependence_runs_one_way(room):
-    tree = ast.parse((PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
-    known = {
-        node.module.removeprefix("numpymlp.")
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("numpymlp")
-    }
-    assert known <= MAY_KNOW[room]
+def test_no_file_is_longer_than_400_lines() -> None:
+    assert files_longer_than(FILE_LIMIT, PACKAGE) == {}
 
 
-def test_every_public_name_exists_and_has_a_docstring():
+def test_a_file_of_401_lines_is_found(tmp_path: Path) -> None:
+    files = {"layers.py": "x = 1\n" * 400, "data/idx.py": "x = 1\n" * 401}
+    package = write_package(tmp_path, files)
+    assert files_longer_than(FILE_LIMIT, package) == {"data.idx": 401}
+
+
+def test_at_most_14_modules_are_at_the_top() -> None:
+    assert len(top_modules(PACKAGE)) <= TOP_LIMIT, top_modules(PACKAGE)
+
+
+def test_modules_at_the_top_are_counted_without_packages_and_entry_points(tmp_path: Path) -> None:
+    files = ["layers.py", "new.py", "__main__.py", "data/__init__.py", "data/idx.py", "data/new.py"]
+    package = write_package(tmp_path, dict.fromkeys(files, ""))
+    assert top_modules(package) == ["layers", "new"]
+
+
+# ---- what `import numpymlp` brings along ----
+
+
+def foreign_modules(folder: Path) -> set[str]:
+    """Return what importing the package in a fresh process loads beside NumPy and the library."""
+    code = (
+        "import sys, numpy.random; before = set(sys.modules); import numpymlp\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(numpymlp.__file__, *new - sys.stdlib_module_names - {'numpy', 'numpymlp'})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=environment,
+    )
+    file, *names = result.stdout.split()
+    assert Path(file).parent == folder / "numpymlp"
+    return set(names)
+
+
+def test_import_numpymlp_imports_numpy_and_the_standard_library_alone() -> None:
+    assert foreign_modules(ROOT) == set()
+
+
+@pytest.mark.parametrize("name", ["matplotlib", "tqdm", "sklearn", "scipy"])
+def test_an_import_of_another_package_is_found(name: str, tmp_path: Path) -> None:
+    files = {"__init__.py": "from numpymlp import layers", "layers.py": f"import json, {name}"}
+    write_package(tmp_path, files)
+    (tmp_path / f"{name}.py").touch()  # stands for the real one, which takes time
+    assert foreign_modules(tmp_path) == {name}
+
+
+# ---- tests mirror the package ----
+
+
+def modules_without_tests(package: Path, tests: Path) -> list[str]:
+    """Return the modules that have neither a mirrored tests file nor a listed one."""
+    missing = []
+    for name, path in modules_of(package).items():
+        if path.name in ("__init__.py", "__main__.py"):
+            continue
+        folder, _, module = f".{name}".rpartition(".")
+        covered, _ = COVERED_BY.get(name) or COVERED_FOLDERS.get(folder[1:]) or (None, "")
+        mirrored = tests / folder[1:].replace(".", "/") / f"test_{module}.py"
+        if not mirrored.is_file() and (covered is None or not (tests / covered).is_file()):
+            missing.append(name)
+    return missing
+
+
+def test_every_module_has_a_tests_file_of_its_name_or_a_listed_one() -> None:
+    assert modules_without_tests(PACKAGE, TESTS) == []
+
+
+def test_a_module_without_tests_is_found(tmp_path: Path) -> None:
+    names = ["layers", "data/idx", "data/splits", "metrics/regression", "training/state"]
+    package = write_package(tmp_path, {f"{name}.py": "" for name in ["__main__", *names]})
+    tests = tmp_path / "tests"
+    (tests / "data").mkdir(parents=True)
+    for name in ("data/test_layers.py", "test_idx.py", "data/test_splits.py"):
+        (tests / name).touch()  # the first two lie in the wrong folder
+    missing = ["data.idx", "layers", "metrics.regression", "training.state"]
+    assert modules_without_tests(package, tests) == missing
+    for name in ("training/test_trainer.py", "metrics/test_metrics.py", "test_layers.py"):
+        (tests / name).parent.mkdir(exist_ok=True)
+        (tests / name).touch()
+    assert modules_without_tests(package, tests) == ["data.idx"]
+
+
+def test_the_listed_exceptions_are_of_modules_that_exist() -> None:
+    assert set(COVERED_BY) <= set(modules_of(PACKAGE))
+    assert set(COVERED_FOLDERS) <= set(modules_of(PACKAGE))
+
+
+# ---- names and files ----
+
+
+def test_every_public_name_exists_and_has_a_docstring() -> None:
     for name in numpymlp.__all__:
         assert getattr(numpymlp, name).__doc__, name
 
 
-def test_the_top_level_holds_what_the_house_says():
+def test_the_repository_has_few_entries_at_its_top() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
     top = {line.split("/")[0] for line in listed.splitlines()}
     assert "numpymlp" in top
