@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpymlp.vectors import BLOCK
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 
 from numpymlp import (

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import checks
 import numpy as np
-from numpymlp.vectors import blocks
 
 from numpymlp import (
     SGD,

@@ -30,11 +30,9 @@ from numpymlp import (
     Tanh,
     check_gradients,
     check_layer,
-    load,
     loss_and_gradient,
     mlp,
     parameter,
-    save,
     softmax,
 )
 from numpymlp.losses import HEADS
@@ -596,9 +594,6 @@ class Flatten(Layer):
     def output_shape(self, input_shape):
         return None if ... in input_shape else (int(np.prod(input_shape)),)
 
-    def config(self):
-        return {}
-
 
 def of_images(**options) -> Network:
     """Images of 5 x 4 with 2 channels; four rows of them are `images()`."""
@@ -746,20 +741,6 @@ def test_predictions_of_images_run_in_batches_too() -> None:
     x = images(1001)
     np.testing.assert_allclose(network.predict_proba(x), softmax(network.forward(x)), rtol=1e-5)
     assert network.predict(x).shape == (1001,)
-
-
-def test_a_network_of_images_comes_back_from_its_file(tmp_path) -> None:
-    class Rows(Flatten):
-        def __init__(self) -> None:
-            super().__init__(5, 4, 2)
-
-    layers = [BatchNorm(2), ReLU(), Dropout(0.2), Rows(), Dense(40, 3)]
-    network = Network(layers, rng=random())
-    network.forward(images(), training=True)
-    save(network, tmp_path / "images.npz")
-    again = load(tmp_path / "images.npz", classes={"Rows": Rows})
-    assert again.shapes == network.shapes
-    np.testing.assert_array_equal(again.forward(images()), network.forward(images()))
 
 
 # ---- building and printing ----

@@ -7,7 +7,6 @@ import checks
 import numpy as np
 import pytest
 from checks import random
-from numpymlp.vectors import BLOCK, CLEAR
 from sklearn.neural_network import MLPClassifier
 
 from numpymlp import (
