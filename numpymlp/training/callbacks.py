@@ -45,7 +45,7 @@ class Callback:
     def end(self, trainer: Any) -> None:
         """Run at the end of a `fit`, also after an error (``trainer.state.stopped`` is then "").
 
-        The callbacks end in reverse order.
+        The callbacks end in reverse order; one whose `begin` failed does not end.
         """
 
 
@@ -96,14 +96,12 @@ class EarlyStopping(Callback):
         sign = 1 if self.monitor == "validation_loss" else -1
         return best is None or sign * value < sign * best - self.min_delta
 
+    def begin(self, trainer: Any) -> None:
+        if trainer.state.idle_epochs >= self.patience:  # decided before an error ended training
+            trainer.state.stopped = self.reason
+
     def epoch_end(self, trainer: Any) -> bool:
-        state = trainer.state
-        value = state.history.rows[-1][self.monitor]
-        if self.is_progress(value, state.progress_value):
-            state.progress_value, state.idle_epochs = value, 0
-        else:
-            state.idle_epochs += 1
-        return state.idle_epochs >= self.patience
+        return trainer.state.idle_epochs >= self.patience
 
     def end(self, trainer: Any) -> None:
         if trainer.state.stopped not in ("", "interrupted"):

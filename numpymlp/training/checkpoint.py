@@ -37,7 +37,6 @@ NUMBERS = {np.dtype(code).newbyteorder("<").str: np.dtype(code) for code in "?bB
 # The fields of `TrainingState` that are whole numbers, and those that are a number or None.
 COUNTERS = ("epoch", "batch", "step", "last_epoch", "samples", "idle_epochs")
 VALUES = ("best_value", "progress_value")
-STOPPED = ("", "epochs", "early stopping", "callback", "interrupted")
 
 
 class Checkpoint(Callback):
@@ -229,12 +228,12 @@ def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, A
 
 def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> None:
     """Raise unless the state in a header is made of what `state_of` writes."""
-    epoch, best = header.get("epoch"), header.get("best_epoch")
+    epoch, best, stopped = header.get("epoch"), header.get("best_epoch"), header.get("stopped")
     history, running = header.get("history"), header.get("running")
     fits = {
         **{name: _is_count(header.get(name)) for name in COUNTERS},
         **{name: _is_number(header.get(name), or_none=True) for name in VALUES},
-        "stopped": header.get("stopped") in STOPPED,
+        "stopped": isinstance(stopped, str) and stopped.isprintable(),  # a callback's own reason
         "best_epoch": best is None or _is_count(best),
         "learning_rate": _is_number(header.get("learning_rate")),
         "running": isinstance(running, list)

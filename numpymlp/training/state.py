@@ -102,7 +102,7 @@ class TrainingState:
         seconds: float,
         early_stopping: EarlyStopping | None,
     ) -> None:
-        """Write the row of an epoch; keep its weights if they are the best of this `fit`."""
+        """Write the row of an epoch, count for early stopping, keep the best of this `fit`."""
         self.epoch, self.batch = self.epoch + 1, 0
         row = {
             "epoch": self.epoch,
@@ -122,6 +122,12 @@ class TrainingState:
             assert value is not None  # the Trainer refuses to monitor what the network lacks
             if EarlyStopping(monitor=monitor).is_progress(value, self.best_value):
                 self.best, self.best_value = self.last, value
+            # Counted here, so that a callback that raises after this epoch changes no decision.
+            if early_stopping is not None:
+                if early_stopping.is_progress(value, self.progress_value):
+                    self.progress_value, self.idle_epochs = value, 0
+                else:
+                    self.idle_epochs += 1
 
     def repeat_epoch(self, network: Network) -> Snapshot:
         """Restore the last good weights, and let the epoch under way start again."""

@@ -118,10 +118,9 @@ class Trainer:
         self.early_stopping, self.checkpoint = early_stopping, checkpoint
         self.seed, self.verbose = check_seed(seed), verbose
         self.stop_signals = check_list(stop_signals, "stop_signals", "(signal.SIGINT,)")
-        own = [as_callback(each) for each in check_list(callbacks, "callbacks", "[my_callback]")]
+        self.callbacks = check_list(callbacks, "callbacks", "[my_callback]")
         check_parts(self)
-        bar = Progress(advice=checkpoint is None) if verbose else None
-        self.callbacks = [c for c in (bar, *own, early_stopping, checkpoint) if c is not None]
+        self._hooks = self._all_callbacks()
         self.state = TrainingState()
         self.first_rate = optimizer.learning_rate  # a callback may change the optimizer's
         self.total_steps = self.steps_per_epoch = 0
@@ -204,6 +203,7 @@ class Trainer:
         state, rows = self.state, len(train.rows)
         begun = state.samples if state.batch else None
         check_batches(self.network, rows, self.batch_size, begun)
+        self._hooks = self._all_callbacks()
         state.plan(epochs, rows)
         self.steps_per_epoch = -(-rows // self.batch_size)
         to_come = (state.last_epoch - state.epoch) * self.steps_per_epoch - state.batch
@@ -216,9 +216,9 @@ class Trainer:
             np.errstate(over="ignore", invalid="ignore"),
             ExitStack() as stack,
         ):
-            for callback in self.callbacks:
-                stack.callback(callback.end, self)
+            for callback in self._hooks:
                 callback.begin(self)
+                stack.callback(callback.end, self)
             try:
                 while not state.stopped:
                     self._train_and_validate(train, held_out)
@@ -240,12 +240,12 @@ class Trainer:
         clean = None if held_out is None else evaluate_samples(network, self.loss, held_out)
         stop_if_diverged(self, 0.0 if clean is None else clean.loss, rate)
         state.finish_epoch(network, clean, rate, time.perf_counter() - started, self.early_stopping)
-        if state.epoch < state.last_epoch:
-            state.stopped = "interrupted" if self.stop_requested else ""
-        for callback in self.callbacks:
+        for callback in self._hooks:
             answer = callback.epoch_end(self)
             if isinstance(answer, bool | np.bool_) and answer:
                 state.stopped = callback.reason
+        if self.stop_requested and not state.stopped:
+            state.stopped = "interrupted"
 
     def _run_epoch(self, batches: Iterable[Batch]) -> float:
         """Take the steps of one epoch, or what is left of it; return the last learning rate."""
@@ -266,7 +266,7 @@ class Trainer:
 
             state.step, state.batch = state.step + 1, state.batch + 1
             state.running.add(network, batch, y, w)
-            for callback in self.callbacks:
+            for callback in self._hooks:
                 callback.step(self)
         return optimizer.learning_rate * factor
 
@@ -286,6 +286,17 @@ class Trainer:
         self.state.best.restore(self.network)
 
     # ---- helpers ----
+
+    def _all_callbacks(self) -> list[Callback]:
+        """Return all callbacks in the order of their hooks; of two that stop, the last decides."""
+        bar = Progress(advice=self.checkpoint is None) if self.verbose else None
+        own = [as_callback(each) for each in self.callbacks]
+        for each in own:
+            if isinstance(each, EarlyStopping | Checkpoint):
+                name = "checkpoint" if isinstance(each, Checkpoint) else "early_stopping"
+                raise InputError(f"callbacks: expected custom callbacks, got {each}: pass {name}=")
+        every = (bar, *own, self.early_stopping, self.checkpoint)
+        return [callback for callback in every if callback is not None]
 
     def _request_stop(self, number: int) -> None:
         self.stop_requested, self.stop_signal = True, number
