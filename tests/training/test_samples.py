@@ -1,0 +1,87 @@
+"""Weights of samples and classes, validation splits, batches."""
+
+import numpy as np
+import pytest
+from trainers import make
+
+from numpymlp import InputError, evaluate
+from numpymlp.training.samples import Samples
+
+
+def test_samples_of_weight_zero_do_not_change_training(blobs):
+    x, y = blobs
+    spoiled, weight = y.copy(), np.ones(300)
+    spoiled[::5], weight[::5] = 0, 0
+    poisoned = make(batch_size=300)
+    poisoned.fit(x, spoiled, 5, sample_weight=weight)
+    clean = make(batch_size=300)
+    clean.fit(x, y, 5, sample_weight=weight)
+    np.testing.assert_array_equal(poisoned.network.parameters, clean.network.parameters)
+
+
+def test_class_weights_are_sample_weights_by_class(blobs):
+    x, y = blobs
+    rows = np.r_[0:100, 100:150, 200:210]  # 100, 50 and 10 samples of the classes
+    x, y = x[rows], y[rows]
+    runs = {}
+    for name, options in {
+        "balanced": {"class_weight": "balanced"},
+        # N / (K n_k) with N = 160, K = 3
+        "dict": {"class_weight": {0: 160 / 300, 1: 160 / 150, 2: 160 / 30}},
+        "samples": {"sample_weight": np.array([160 / 300, 160 / 150, 160 / 30])[y]},
+        "none": {},
+    }.items():
+        runs[name] = make()
+        runs[name].fit(x, y, 2, **options)
+    for name in ("dict", "samples"):
+        np.testing.assert_array_equal(
+            runs[name].network.parameters, runs["balanced"].network.parameters
+        )
+    assert (runs["none"].network.parameters != runs["balanced"].network.parameters).any()
+
+
+def test_class_weights_as_an_array_are_refused(blobs):
+    with pytest.raises(InputError, match="class_weight: expected a dict"):
+        make().fit(*blobs, 1, class_weight=np.ones(3))
+
+
+def test_a_validation_share_is_stratified_and_kept_out_of_training(blobs):
+    x, y = blobs
+    trainer = make()
+    train, held_out = trainer.prepare(x, y, 0.2, None, None)
+    assert np.bincount(y[held_out.rows]).tolist() == [20, 20, 20]
+    assert not set(train.rows) & set(held_out.rows)
+    assert len(train.rows) + len(held_out.rows) == 300
+    again, _ = make().prepare(x, y, 0.2, None, None)
+    np.testing.assert_array_equal(train.rows, again.rows)
+
+
+def test_another_seed_gives_another_split(blobs):
+    splits = [make(seed=seed).prepare(*blobs, 0.2, None, None)[1].rows.tolist() for seed in (0, 1)]
+    assert splits[0] != splits[1]
+
+
+def test_a_share_copies_no_data_until_a_batch_is_taken(blobs):
+    x, y = blobs
+    samples = Samples(x, y, None, np.array([5, 3]))
+    taken, targets, weight = samples.take(np.array([1]))
+    assert samples.x is x
+    assert taken.tolist() == [x[3].tolist()]
+    assert targets.tolist() == [y[3]]
+    assert weight is None
+
+
+def test_weights_are_taken_with_their_rows():
+    samples = Samples(np.eye(4), np.arange(4), np.array([1.0, 2, 3, 4]), np.array([3, 1]))
+    assert samples.take(np.array([0, 1]))[2].tolist() == [4, 2]
+
+
+def test_validation_counts_every_sample_alike(blobs):
+    x, y = blobs
+    weighted, plain = make(), make()
+    weighted.fit(x, y, 1, validation=0.3, class_weight={0: 0.0, 1: 1.0, 2: 5.0})
+    train, held_out = plain.prepare(x, y, 0.3, None, None)
+    rows = held_out.rows
+    clean = evaluate(weighted.network, weighted.loss, x[rows], y[rows])
+    assert weighted.history["validation_loss"] == [clean.loss]
+    assert len(train.rows) == 210
