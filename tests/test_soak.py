@@ -26,6 +26,8 @@ from numpymlp import (
     SoftmaxCrossEntropy,
     Trainer,
     evaluate,
+    load,
+    save,
 )
 from numpymlp.storage.files import RunLock
 
@@ -65,9 +67,9 @@ def one_round(folder, x, y):
         second = build()
         second.checkpoint.load(second)
         second.fit(x, y, validation=0.2)
-        second.network.save(folder / "model.npz")
+        save(second.network, folder / "model.npz", second.loss)
         second.history.save_csv(folder / "history.csv")
-    network = Network.load(folder / "model.npz", rng=rng)
+    network = load(folder / "model.npz", rng=rng)
     result = evaluate(network, second.loss, x, y)
     network.copy().predict(x)
     return result

@@ -1,4 +1,4 @@
-"""Going on with a training in another process, bit for bit; damaged and foreign checkpoints."""
+"""Resuming a training run in another process, bit for bit; damaged and foreign checkpoints."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutations import mutated_archive, mutated_bytes, npy_bytes, pack, unpack
+from trainers import bits, stop_request_at
 
 from numpymlp import (
     SGD,
@@ -52,7 +53,7 @@ def noise(x, rng):
 
 
 def build(path=None, minutes=None, loss=None, **options):
-    """A Trainer with all that has a state: dropout, batch norm, Adam, augmentation, stopping."""
+    """Return a Trainer with all that has a state: dropout, batch norm, Adam, early stopping, ..."""
     network = Network(
         [Dense(6, 16), BatchNorm(16), ReLU(), Dropout(0.3), Dense(16, 3)],
         rng=np.random.default_rng(0),
@@ -75,15 +76,8 @@ def fit(trainer, epochs=None):
     return trainer.fit(*data(), epochs, validation=0.2)
 
 
-def bits(trainer):
-    """Everything that a training is, but for times, to be compared exactly."""
-    header, arrays = trainer.state()
-    header["history"] = [{**row, "seconds": None} for row in header["history"]]
-    return json.dumps(header, sort_keys=True), {n: a.tobytes() for n, a in arrays.items()}
-
-
 def in_each_step(trainer, action):
-    """Let `action` be called within each update, after the weights have changed."""
+    """Call `action` within each update, after the weights have changed."""
     step = trainer.optimizer.step
 
     def wrapped(*arguments):
@@ -95,8 +89,8 @@ def in_each_step(trainer, action):
 
 
 def at_step(trainer, n, action):
-    """Let `action` be called within the n-th update."""
-    return in_each_step(trainer, lambda: action() if trainer.step == n - 1 else None)
+    """Call `action` within the n-th update."""
+    return in_each_step(trainer, lambda: action() if trainer.state.step == n - 1 else None)
 
 
 # ---- in real processes ----
@@ -113,10 +107,10 @@ PROGRAM = """
     if task.startswith("SIG"):
         # Eight batches an epoch: the 36th is the fourth of the fifth epoch.
         at_step(trainer, 36, lambda: os.kill(os.getpid(), getattr(signal, task)))
-    if task.startswith("go on"):
+    if task.startswith("resume"):
         trainer.checkpoint.load(trainer)
-        print("goes on at", trainer.epoch, trainer.batch)
-    fit(trainer, {"go on": None, "go on, constant": 6, "four, constant": 4}.get(task, 10))
+        print("resumes at", trainer.state.epoch, trainer.state.batch)
+    fit(trainer, {"resume": None, "resume, constant": 6, "four, constant": 4}.get(task, 10))
     header, arrays = bits(trainer)
     print(header)
     print(json.dumps({name: value.hex() for name, value in arrays.items()}))
@@ -137,7 +131,7 @@ def process(task, path):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Ten epochs in one go, in a process of their own."""
+    """Ten epochs without a break, in another process."""
     status, lines = process("whole", tmp_path_factory.mktemp("whole") / "checkpoint.npz")
     assert status == 0
     assert json.loads(lines[0])["epoch"] == 10
@@ -148,38 +142,36 @@ def test_two_processes_give_the_same_bits(whole, tmp_path):
     assert process("again", tmp_path / "checkpoint.npz") == (0, whole)
 
 
-def test_a_training_killed_in_epoch_5_goes_on_in_another_process_with_the_same_bits(
-    whole, tmp_path
-):
+def test_a_run_killed_in_epoch_5_resumes_in_another_process_with_the_same_bits(whole, tmp_path):
     path = tmp_path / "checkpoint.npz"
     assert process("SIGKILL", path) == (-signal.SIGKILL, [])
-    status, lines = process("go on", path)
-    assert lines[0] == "goes on at 4 0"
+    status, lines = process("resume", path)
+    assert lines[0] == "resumes at 4 0"
     assert (status, lines[1:]) == (0, whole)
 
 
-def test_a_training_interrupted_in_epoch_5_goes_on_in_the_middle_of_it(whole, tmp_path):
+def test_a_run_interrupted_in_epoch_5_resumes_in_the_middle_of_it(whole, tmp_path):
     path = tmp_path / "checkpoint.npz"
     status, lines = process("SIGINT", path)
     assert status == 0
     assert json.loads(lines[0])["stopped"] == "interrupted"
-    status, lines = process("go on", path)
-    assert lines[0] == "goes on at 4 4"
+    status, lines = process("resume", path)
+    assert lines[0] == "resumes at 4 4"
     assert (status, lines[1:]) == (0, whole)
 
 
 def test_four_epochs_and_six_more_are_ten(tmp_path):
     _, ten = process("ten, constant", tmp_path / "a.npz")
     process("four, constant", tmp_path / "b.npz")
-    status, lines = process("go on, constant", tmp_path / "b.npz")
-    assert lines[0] == "goes on at 4 0"
+    status, lines = process("resume, constant", tmp_path / "b.npz")
+    assert lines[0] == "resumes at 4 0"
     assert (status, lines[1:]) == (0, ten)
 
 
 # ---- when it is written ----
 
 
-def test_checkpoint_0_is_there_before_the_first_step_and_one_follows_each_epoch(tmp_path):
+def test_a_checkpoint_is_written_before_the_first_step_and_after_each_epoch(tmp_path):
     path, seen = tmp_path / "checkpoint.npz", []
 
     def look():
@@ -204,7 +196,7 @@ def test_minutes_write_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
 
     trainer = in_each_step(build(path, minutes=1), look)
     fit(trainer, 2)
-    # 25 seconds a step: due after every third one, whatever epochs there are
+    # 25 seconds a step: due after every third one, wherever an epoch ends
     assert seen == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9, 12, 12, 12, 15]
     with open_archive(path, "checkpoint") as archive:
         assert archive.header["step"] == 16
@@ -213,7 +205,7 @@ def test_minutes_write_in_the_middle_of_an_epoch(tmp_path, monkeypatch):
     assert bits(plain) == bits(trainer)
 
 
-def test_early_stopping_is_decided_from_the_whole_history_and_not_again(tmp_path):
+def test_a_resumed_run_stops_early_at_the_same_epoch_and_a_finished_one_takes_no_step(tmp_path):
     path = tmp_path / "checkpoint.npz"
 
     def restless(path=None, **options):
@@ -221,10 +213,10 @@ def test_early_stopping_is_decided_from_the_whole_history_and_not_again(tmp_path
 
     whole = restless()
     fit(whole, 40)
-    assert whole.stopped == "early stopping"
-    first = restless(path, callbacks=[stop_request_at(whole.epoch - 2)])
+    assert whole.state.stopped == "early stopping"
+    first = restless(path, callbacks=[stop_request_at(whole.state.epoch - 2)])
     fit(first, 40)
-    assert (first.stopped, first.epoch) == ("interrupted", whole.epoch - 2)
+    assert (first.state.stopped, first.state.epoch) == ("interrupted", whole.state.epoch - 2)
     second = restless(path)
     second.checkpoint.load(second)
     fit(second)
@@ -232,19 +224,12 @@ def test_early_stopping_is_decided_from_the_whole_history_and_not_again(tmp_path
     third = restless(path)
     third.checkpoint.load(third)
     fit(third)
-    assert third.step == whole.step
+    assert third.state.step == whole.state.step
     assert bits(third) == bits(whole)
 
 
-def stop_request_at(epoch):
-    def callback(trainer):
-        trainer.stop_requested = trainer.epoch == epoch
-
-    return callback
-
-
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_sgd_goes_on_too(tmp_path, momentum):
+def test_sgd_resumes_too(tmp_path, momentum):
     path = tmp_path / "checkpoint.npz"
     whole, first, second = (build(path, optimizer=SGD(0.1, momentum)) for _ in range(3))
     fit(whole, 4)
@@ -255,7 +240,7 @@ def test_sgd_goes_on_too(tmp_path, momentum):
     assert bits(second) == bits(whole)
 
 
-def test_every_bit_generator_goes_on(tmp_path):
+def test_every_bit_generator_resumes(tmp_path):
     path = tmp_path / "checkpoint.npz"
     for kind in (np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM):
         whole, first, second = build(), build(path), build(path)
@@ -270,8 +255,8 @@ def test_every_bit_generator_goes_on(tmp_path):
         np.testing.assert_array_equal(second.network.parameters, whole.network.parameters)
 
 
-def test_fit_without_epochs_needs_something_to_go_on_with():
-    with pytest.raises(InputError, match="there is no training to go on with"):
+def test_fit_without_epochs_needs_a_training_to_continue():
+    with pytest.raises(InputError, match="there is no training to continue"):
         fit(build())
 
 
@@ -296,7 +281,7 @@ def refused(trainer, path, message):
 
 @dataclass(frozen=True)
 class Nudge:
-    """An augmentation of one's own, with what JSON cannot hold."""
+    """A custom augmentation, with what JSON cannot hold."""
 
     ways: tuple = (np.zeros(6, np.float32), np.ones(6, np.float32))
 
@@ -304,7 +289,7 @@ class Nudge:
         return x + self.ways[rng.integers(2)]
 
 
-def test_lists_and_tuples_of_arrays_are_no_settings(tmp_path):
+def test_lists_and_tuples_of_arrays_are_not_compared(tmp_path):
     path = tmp_path / "checkpoint.npz"
     trainer = build(path, augment=Nudge())
     trainer.network.layers[2].seen = [np.zeros(2)]
@@ -314,22 +299,22 @@ def test_lists_and_tuples_of_arrays_are_no_settings(tmp_path):
     assert bits(again) == bits(trainer)
 
 
-def test_settings_that_are_numbers_of_numpy_or_tuples_count_too(tmp_path):
+def test_settings_that_are_numpy_numbers_or_tuples_are_compared(tmp_path):
     options = {"constraint": MaxNorm(np.float32(3)), "augment": Distortion(image_shape=(2, 3))}
     path = tmp_path / "checkpoint.npz"
     build(path, **options).fit(*data(), 1, validation=0.2)
     again = build(path, **{**options, "constraint": MaxNorm(3)})
     Checkpoint(path).load(again)
-    assert again.epoch == 1
+    assert again.state.epoch == 1
     for changed in (
         {"constraint": MaxNorm(np.float32(4))},
         {"augment": Distortion(image_shape=(3, 2))},
     ):
-        with pytest.raises(InputError, match="from another training: its"):
+        with pytest.raises(InputError, match="from another training run: its"):
             Checkpoint(path).load(build(path, **{**options, **changed}))
 
 
-def test_a_partial_function_counts_with_its_arguments(tmp_path):
+def test_a_partial_function_is_compared_with_its_arguments(tmp_path):
     def way(strength):
         return {"augment": partial(scaled, strength=strength)}
 
@@ -337,7 +322,7 @@ def test_a_partial_function_counts_with_its_arguments(tmp_path):
     build(path, **way(0.1)).fit(*data(), 1, validation=0.2)
     again = build(path, **way(0.1))
     Checkpoint(path).load(again)
-    assert again.epoch == 1
+    assert again.state.epoch == 1
     with pytest.raises(InputError, match=r"'strength': 0\.1.*'strength': 5\.0"):
         Checkpoint(path).load(build(path, **way(5.0)))
 
@@ -349,7 +334,7 @@ def scaled(x, rng, strength):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"optimizer": Adam(0.01)}, "from another training: its optimizer is .*0.02.*0.01"),
+        ({"optimizer": Adam(0.01)}, "from another training run: its optimizer is .*0.02.*0.01"),
         ({"optimizer": SGD(0.02)}, "its optimizer is .*Adam.*SGD"),
         ({"schedule": None}, "its schedule is .*Cosine.* None"),
         ({"penalty": None}, "its penalty is"),
@@ -360,11 +345,11 @@ def scaled(x, rng, strength):
         ({"loss": SoftmaxCrossEntropy()}, "its loss is"),
     ],
 )
-def test_a_trainer_that_was_built_otherwise_is_told_the_difference(saved, options, message):
+def test_a_trainer_with_other_settings_is_refused_with_the_difference(saved, options, message):
     refused(build(**options), saved, message)
 
 
-def test_another_network_is_told(saved):
+def test_another_network_is_refused(saved):
     network = Network([Dense(6, 3)], rng=np.random.default_rng(0))
     trainer = Trainer(network, SoftmaxCrossEntropy(0.1), Adam(0.02), verbose=0)
     refused(trainer, saved, "its network is")
@@ -382,15 +367,15 @@ def test_other_data_in_the_middle_of_an_epoch_are_refused(tmp_path):
         again.fit(x[:200], y[:200], validation=0.2)
 
 
-def test_a_folder_that_is_missing_is_told_before_the_first_step(tmp_path):
+def test_a_missing_folder_is_refused_before_the_first_step(tmp_path):
     trainer = build(tmp_path / "no" / "checkpoint.npz")
     with pytest.raises(StorageError, match="its folder does not exist"):
         fit(trainer, 1)
-    assert trainer.step == 0
+    assert trainer.state.step == 0
 
 
 def edit(path, change):
-    """Change the header of a checkpoint; all checksums fit again."""
+    """Change the header of a checkpoint, with valid checksums."""
     members = unpack(path)
     header = json.loads(members["header.npy"][128:])
     change(header)
@@ -455,7 +440,7 @@ def test_ten_thousand_mutated_checkpoints_are_refused_or_valid(saved):
     assert 0 < fuzz(saved, 10_000, seed=1) < 5_000
 
 
-def test_adamw_and_regression_go_on(tmp_path):
+def test_adamw_and_regression_resume(tmp_path):
     path, (x, _) = tmp_path / "checkpoint.npz", data()
 
     def regression(epochs, load=False, stop=None):
@@ -465,7 +450,7 @@ def test_adamw_and_regression_go_on(tmp_path):
         trainer = Trainer(
             network,
             MeanSquaredError(),
-            AdamW(network.decay_mask, 0.01),
+            AdamW(0.01, mask=network.decay_mask),
             callbacks=[] if stop is None else [stop_request_at(stop)],
             checkpoint=Checkpoint(path),
             verbose=0,
@@ -496,14 +481,14 @@ def test_a_learning_rate_that_a_callback_changed_is_kept(tmp_path):
     assert bits(again) == bits(whole)
 
 
-def test_after_going_on_in_the_middle_of_an_epoch_divergence_gives_the_same_weights(tmp_path):
+def test_after_resuming_in_the_middle_of_an_epoch_divergence_restores_the_same_weights(tmp_path):
     class Breaking(SoftmaxCrossEntropy):
         stop = 16
 
-        def forward(self, logits, targets, sample_weight=None):
-            trainer.stop_requested = trainer.step == self.stop
-            value = super().forward(logits, targets, sample_weight)
-            return np.nan if trainer.step == 18 else value
+        def forward(self, logits, y, sample_weight=None):
+            trainer.stop_requested = trainer.state.step == self.stop
+            value = super().forward(logits, y, sample_weight)
+            return np.nan if trainer.state.step == 18 else value
 
     def start(path):
         loss = Breaking()
@@ -517,7 +502,7 @@ def test_after_going_on_in_the_middle_of_an_epoch_divergence_gives_the_same_weig
 
     loss, trainer = start(tmp_path / "parts.npz")
     trainer.fit(*data(), 4)
-    assert (trainer.stopped, trainer.batch) == ("interrupted", 7)
+    assert (trainer.state.stopped, trainer.state.batch) == ("interrupted", 7)
     loss, trainer = start(tmp_path / "parts.npz")
     trainer.checkpoint.load(trainer)
     loss.stop = None

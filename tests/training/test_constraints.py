@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from numpymlp import Adam, BatchNorm, Dense, Network, ReLU, SoftmaxCrossEntropy, Trainer
-from numpymlp.layers import Layer
+from numpymlp import (
+    Adam,
+    BatchNorm,
+    Dense,
+    Layer,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    Trainer,
+    parameter,
+)
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.validation import InputError
 
@@ -36,7 +45,7 @@ def test_no_column_is_longer_than_the_limit_and_short_ones_stay_bit_for_bit(seed
         np.testing.assert_allclose(new * old_length, old * new_length, rtol=1e-9)  # same direction
 
 
-def test_weights_too_long_to_be_measured_are_not_hidden():
+def test_weights_whose_length_overflows_stay_as_they_are():
     made = network(dtype=np.float32)
     made.layers[3].W[:, 0] = [1e20, -2e20, 0, 0, 0]
     kept = made.layers[3].W[:, 0].copy()
@@ -58,7 +67,7 @@ def test_biases_and_batch_norm_are_left_alone(seed):
 
 
 @given(seed=st.integers(0, 50), limit=st.floats(0.1, 3))
-def test_it_is_the_projection_no_allowed_weights_are_nearer(seed, limit):
+def test_it_is_the_projection_because_no_allowed_weights_are_nearer(seed, limit):
     made = network(seed, 2.0)
     before = [W.copy() for W in weights(made)]
     MaxNorm(limit)(made)
@@ -72,7 +81,7 @@ def test_it_is_the_projection_no_allowed_weights_are_nearer(seed, limit):
             ).all()
 
 
-def test_once_more_changes_nothing_worth_a_name():
+def test_a_second_projection_changes_nothing_but_rounding():
     made = network(3, 5.0, np.float32)
     MaxNorm(1)(made)
     once = made.parameters.copy()
@@ -81,20 +90,19 @@ def test_once_more_changes_nothing_worth_a_name():
     assert made.parameters.dtype == np.float32
 
 
-def test_a_unit_of_zeros_stays():
+def test_a_unit_of_zeros_stays_zero():
     made = network()
     made.layers[0].W = np.zeros((7, 5))
     MaxNorm(1)(made)
     assert not made.layers[0].W.any()
 
 
-def test_other_shapes_count_everything_that_enters_a_unit():
+def test_in_other_shapes_every_axis_but_the_last_counts_as_inputs():
     class Patches(Layer):
-        parameter_names = ("W",)
+        W, dW = parameter()
 
         def initialize(self, rng):
             self.W = rng.normal(size=(2, 3, 4))  # 2 x 3 inputs to each of 4 units
-            self.dW = np.zeros_like(self.W)
 
     made = Network([Patches()], rng=np.random.default_rng(0), dtype=np.float64)
     MaxNorm(0.5)(made)
@@ -102,7 +110,7 @@ def test_other_shapes_count_everything_that_enters_a_unit():
     np.testing.assert_allclose(lengths, 0.5)
 
 
-def test_the_trainer_projects_after_every_step_and_nothing_else():
+def test_the_trainer_projects_after_every_step_and_changes_nothing_else():
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=(40, 7)), rng.integers(0, 3, 40)
     limit = MaxNorm(0.4)

@@ -29,7 +29,7 @@ def no_thread_is_left():
 
 
 @given(items=st.lists(st.integers()), ahead=st.integers(1, 4))
-def test_the_same_items_in_the_same_order(items, ahead):
+def test_the_items_and_their_order_are_the_same(items, ahead):
     with Prefetch(iter(items), ahead) as ready:
         assert list(ready) == items
         assert list(ready) == []  # at the end it stays at the end
@@ -37,7 +37,7 @@ def test_the_same_items_in_the_same_order(items, ahead):
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 5])
-def test_it_runs_ahead_but_not_further_than_told(ahead):
+def test_it_runs_ahead_but_not_further_than_asked_for(ahead):
     prepared, reached = [], threading.Event()
 
     def items():
@@ -48,7 +48,7 @@ def test_it_runs_ahead_but_not_further_than_told(ahead):
             yield n
 
     with Prefetch(items(), ahead) as ready:
-        assert reached.wait(10)  # without anybody asking
+        assert reached.wait(10)  # though nothing was asked for
         time.sleep(0.05)
         assert len(prepared) == ahead
         for n in ready:
@@ -67,7 +67,7 @@ def test_items_are_read_by_one_thread_that_is_not_the_loop():
     assert readers != {threading.get_ident()}
 
 
-def test_an_error_is_raised_in_the_place_of_the_missing_item_each_time_it_is_asked_for():
+def test_an_error_is_raised_in_place_of_the_missing_item_at_every_call():
     def items():
         yield 1
         raise ArithmeticError("no second item")
@@ -100,11 +100,11 @@ def test_an_error_in_the_loop_ends_the_thread():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows delivers no SIGINT to a waiting lock")
 def test_ctrl_c_while_the_loop_waits_ends_it_at_once():
-    go_on = threading.Event()
+    proceed = threading.Event()
 
     def items():
         yield 1
-        go_on.wait(10)
+        proceed.wait(10)
         yield 2
 
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
@@ -116,7 +116,7 @@ def test_ctrl_c_while_the_loop_waits_ends_it_at_once():
             try:
                 next(ready)
             finally:
-                go_on.set()
+                proceed.set()
 
     started = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
@@ -145,7 +145,7 @@ def test_ahead_must_be_a_number_of_items(ahead):
 
 
 def train(interrupt_at=None, augment=None, epochs=2):
-    """Train a small network on augmented images; optionally stop in the middle and go on."""
+    """Train a small network on augmented images; optionally stop in the middle and continue."""
     rng = np.random.default_rng(0)
     x, y = rng.random((90, 36), dtype=np.float32), rng.integers(0, 3, 90)
     network = mlp([36, 8, 3], rng=rng)
@@ -156,12 +156,12 @@ def train(interrupt_at=None, augment=None, epochs=2):
     if interrupt_at is not None:
 
         def ask_to_stop(network):  # called after each step, before it is counted
-            trainer.stop_requested |= trainer.step == interrupt_at
+            trainer.stop_requested |= trainer.state.step == interrupt_at
 
         trainer.constraint = ask_to_stop
         trainer.fit(x, y, epochs)
-        assert trainer.stopped == "interrupted"
-        assert trainer.step == interrupt_at + 1
+        assert trainer.state.stopped == "interrupted"
+        assert trainer.state.step == interrupt_at + 1
         trainer.constraint = None
     trainer.fit(x, y, epochs if interrupt_at is None else None)
     return network.parameters.copy(), trainer.history["running_train_loss"]
@@ -176,11 +176,11 @@ def test_results_are_bit_for_bit_those_without_the_thread(monkeypatch):
 
 
 @pytest.mark.parametrize("step", [0, 2, 4, 6])
-def test_an_interruption_throws_away_only_what_was_ready(step):
+def test_an_interruption_discards_only_what_was_ready(step):
     np.testing.assert_array_equal(train(interrupt_at=step)[0], train()[0])
 
 
-def test_every_batch_of_every_epoch_has_random_numbers_of_its_own():
+def test_every_batch_of_every_epoch_has_its_own_random_stream():
     drawn = []
 
     def record(x, rng):
@@ -203,16 +203,16 @@ def test_an_error_of_augment_reaches_the_caller_of_fit():
 
 def test_without_augment_there_is_no_thread(monkeypatch):
     def forbidden(batches):
-        raise AssertionError("a thread for nothing")
+        raise AssertionError("a thread without augment")
 
     monkeypatch.setattr("numpymlp.training.trainer.Prefetch", forbidden)
     rng = np.random.default_rng(0)
     trainer = Trainer(mlp([4, 2], rng=rng), SoftmaxCrossEntropy(), Adam(), verbose=0)
     trainer.fit(rng.random((9, 4)), rng.integers(0, 2, 9), 1)
-    assert trainer.epoch == 1
+    assert trainer.state.epoch == 1
 
 
-def test_outside_of_its_block_it_neither_hangs_nor_begins():
+def test_outside_of_its_block_it_neither_hangs_nor_starts():
     with pytest.raises(InputError, match="with Prefetch"):
         list(Prefetch([1, 2]))
     with Prefetch(iter(range(10))) as ready:

@@ -1,0 +1,119 @@
+"""What a training shows: plain lines in a pipe, a bar in a terminal, nothing with verbose=0."""
+
+import subprocess
+import sys
+
+import pytest
+from trainers import make
+
+from numpymlp import Callback, Checkpoint
+from numpymlp.training import progress
+
+PROGRAM = """
+import numpy as np
+from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
+x = np.random.default_rng(0).normal(size=(64, 2)); y = (x[:, 0] > 0).astype(int)
+network = mlp([2, 4, 2], rng=np.random.default_rng(0))
+Trainer(network, SoftmaxCrossEntropy(), Adam(), verbose=VERBOSE).fit(x, y, 2, validation=0.25)
+"""
+
+
+def test_piped_progress_is_one_plain_line_an_epoch_and_verbose_0_is_silent():
+    def run(verbose):
+        program = PROGRAM.replace("VERBOSE", str(verbose))
+        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    shown = run(1)
+    lines = shown.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert all("train (running mean): loss" in line for line in lines)
+    assert all("validation: loss" in line for line in lines)
+    assert "\r" not in shown.stdout + shown.stderr
+    assert shown.stderr == ""
+    silent = run(0)
+    assert silent.stdout + silent.stderr == ""
+
+
+def interrupted(blobs, **options):
+    class Stop(Callback):
+        def step(self, trainer):
+            trainer.stop_requested = trainer.state.step == 14
+
+    trainer = make(verbose=1, callbacks=[Stop()], **options)
+    trainer.fit(*blobs, 3)
+    return trainer
+
+
+def test_after_an_interruption_a_line_says_where_and_how_to_continue(blobs, capsys):
+    interrupted(blobs)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "Interrupted in epoch 2, after batch 4 of 10; what was learned is kept, and fit continues "
+        "from here."
+    )
+
+
+def test_with_a_checkpoint_the_command_says_it(blobs, capsys, tmp_path):
+    interrupted(blobs, checkpoint=Checkpoint(tmp_path / "checkpoint.npz"))
+    assert "Interrupted" not in capsys.readouterr().out
+
+
+class Bar:
+    """What tqdm is used for."""
+
+    def __init__(self, steps, done):
+        self.steps, self.done, self.closed, self.lines = steps, done, False, []
+        self.described = []
+
+    def update(self, steps):
+        assert not self.closed
+        self.done += steps
+
+    def set_description_str(self, text, refresh):
+        self.described.append(text)
+
+    def set_postfix_str(self, text, refresh):
+        self.described.append(text)
+
+    def write(self, text, file):
+        self.lines.append(text)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def bars(monkeypatch):
+    made = []
+    monkeypatch.setattr(progress, "_bar", lambda *numbers: made.append(Bar(*numbers)) or made[-1])
+    monkeypatch.setattr(progress, "REFRESH", -1.0)
+    return made
+
+
+def test_the_bar_counts_all_steps_and_a_second_fit_starts_where_the_first_ended(bars, blobs):
+    trainer = make(verbose=1)
+    trainer.fit(*blobs, 2)
+    trainer.fit(*blobs, 1)
+    first, second = bars
+    assert (first.steps, first.done, first.closed, len(first.lines)) == (20, 20, True, 2)
+    assert (second.steps, second.done, second.closed, len(second.lines)) == (30, 30, True, 1)
+    assert second.described[0] == "epoch 3/3"
+    assert second.described[1].startswith("train (running mean): loss ")
+
+
+@pytest.mark.parametrize("hook", ["begin", "step", "epoch_end", "end"])
+def test_an_error_in_another_callback_closes_the_bar(hook, bars, blobs):
+    def fail(trainer):
+        raise ZeroDivisionError
+
+    class Failing(Callback):
+        pass
+
+    setattr(Failing, hook, lambda self, trainer: fail(trainer))
+    with pytest.raises(ZeroDivisionError):
+        make(verbose=1, callbacks=[Failing()]).fit(*blobs, 1)
+    assert [bar.closed for bar in bars] == [True]
+
+
+def test_verbose_0_makes_no_bar(bars, blobs):
+    make().fit(*blobs, 1)
+    assert bars == []
