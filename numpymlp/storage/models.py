@@ -45,6 +45,10 @@ def save(network: Network, path: str | os.PathLike[str], loss: Loss | None = Non
     InputError
         If a layer or the loss could not be built again from the file.
     """
+    if not isinstance(network, Network):
+        raise InputError(f"save expected a Network, got {network!r:.80}: save(network, path)")
+    if isinstance(loss, type):
+        raise InputError(f"save expected a loss, got the class {loss.__name__}: add ()")
     header = {
         "layers": [_layer_config(layer) for layer in network.layers],
         "output": network.head.name,
@@ -86,7 +90,7 @@ def load(
             {f"{kind}s": ((_count(layers, kind),), dtype) for kind in ("parameter", "buffer")}
         )
     for layer in layers:  # so that no weights are drawn: the file's own are filled in below
-        for name_of_array in (*layer.declared("parameter"), *layer.declared("buffer")):
+        for name_of_array in _declared(layer):
             setattr(layer, name_of_array, np.zeros(layer.shapes()[name_of_array], dtype))
     network = Network(layers, output=output, rng=rng, dtype=dtype)
     network.parameters, network.buffers = arrays["parameters"], arrays["buffers"]
@@ -111,8 +115,7 @@ def load_loss(path: str | os.PathLike[str], classes: Classes | None = None) -> L
 
 
 def _layer_config(layer: Layer) -> dict[str, Any]:
-    names = [*layer.declared("parameter"), *layer.declared("buffer")]
-    shapes = layer.shapes()
+    names, shapes = _declared(layer), layer.shapes()
     if not set(names) <= set(shapes):
         raise InputError(
             f"{layer} cannot be saved: let its class define shapes() for {', '.join(names)}, and "
@@ -130,6 +133,10 @@ def _layer_config(layer: Layer) -> dict[str, Any]:
             f"returns them"
         )
     return _config(layer, Layer)
+
+
+def _declared(layer: Layer) -> list[str]:
+    return [*layer.declared("parameter"), *layer.declared("buffer")]
 
 
 def _loss_config(loss: Loss | None) -> dict[str, Any] | None:
@@ -161,7 +168,7 @@ def _config(part: Any, base: type) -> dict[str, Any]:
             f"{part} cannot be saved: expected config() to hold what JSON can, got {config}: "
             f"{error}"
         ) from error
-    return {"type": kind.__name__, **config}
+    return {**config, "type": kind.__name__}
 
 
 # ---- reading ----
@@ -178,6 +185,16 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
     known, layers = _known(Layer, classes), []
     for entry in config:
         layers.append(layer := _build(entry, path, limit, known))
+        if not isinstance(layer, Layer):
+            raise InputError(
+                f"{path} expected a Layer, got {layer!r:.80}: let the class in classes= derive "
+                f"from numpymlp.Layer"
+            )
+        if not set(_declared(layer)) <= set(layer.shapes()):
+            raise InputError(
+                f"{path} cannot be loaded: let the class {type(layer).__name__} in classes= define "
+                f"shapes() for {', '.join(_declared(layer))}"
+            )
         limit -= sum(math.prod(shape) for shape in layer.shapes().values())
         if limit < 0:
             raise InputError(
@@ -213,6 +230,14 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
         raise InputError(
             f"{path} holds a {entry['type']!r:.80}, which this package does not have: pass "
             f"classes={{{entry['type']!r:.80}: TheClass}}"
+        )
+    if not all(name.isidentifier() for name in arguments):
+        raise InputError(
+            f"{path} is altered: expected names of arguments, got {[*arguments]!r:.80}"
+        )
+    if not callable(known[entry["type"]]):
+        raise InputError(
+            f"classes: expected a class for {entry['type']!r:.80}, got {known[entry['type']]!r:.80}"
         )
     # Our own layers are stopped before they take memory; a custom one may mean other things by it.
     ours = known[entry["type"]].__module__.startswith("numpymlp.")

@@ -1,4 +1,4 @@
-"""The one callback protocol: order of the hooks, reasons to stop, errors in hooks, early stopping."""
+"""The callback protocol: order of the hooks, reasons to stop, errors in hooks; early stopping."""
 
 import numpy as np
 import pytest

@@ -39,7 +39,7 @@ def test_wrong_arguments_raise_at_the_call_and_not_at_the_first_batch():
         minibatches(x, y, 0, rng)
     with pytest.raises(InputError, match="got x of shape"):
         minibatches(x[:0], y[:0], 2, rng)
-    with pytest.raises(InputError, match="rng: expected a numpy.random.Generator"):
+    with pytest.raises(InputError, match=r"rng: expected a numpy\.random\.Generator"):
         minibatches(x, y, 2, 0)
 
 
