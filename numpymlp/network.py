@@ -268,9 +268,10 @@ class Network:
             for layer, seed in zip(silent, seeds, strict=True):
                 layer.rng = np.random.default_rng(seed)  # type: ignore[attr-defined]
         for layer in self.layers:
-            names = layer.declared("parameter")
-            if not all(name in vars(layer) for name in names):
+            names, given = layer.declared("parameter"), dict(vars(layer))
+            if not all(name in given for name in names):
                 layer.initialize(rng)
+                vars(layer).update({name: given[name] for name in names if name in given})
             check_initialized(layer)
 
     def _allocate(self, dtype: Any) -> None:

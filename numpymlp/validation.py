@@ -347,10 +347,15 @@ def check_same_shape(name_a: str, a: Any, name_b: str, b: Any) -> None:
 
 
 def check_answers(logits: NDArray[Any], batch: NDArray[Any], start: int) -> NDArray[Any]:
-    """Raise if a prediction would be made from NaN or infinite outputs: argmax of NaN is 0.
+    """Raise unless a prediction is made from finite rows (N, K): argmax of NaN is 0.
 
     `start` is the number of the first row of the batch in the data that it is from.
     """
+    if logits.ndim != 2:
+        raise InputError(
+            f"expected outputs of shape (N, K), one row for each sample, got {logits.shape}: let "
+            f"the network end with a layer of vectors, such as Dense"
+        )
     if not np.isfinite(logits).all():
         row = first_bad_row(logits)
         cause = (

@@ -186,6 +186,14 @@ def test_layers_with_weights_keep_them() -> None:
     np.testing.assert_array_equal(network.parameters[:6], weights.ravel())
 
 
+def test_a_layer_with_some_of_its_weights_keeps_them_and_draws_the_others() -> None:
+    # The weights that were set by hand were once drawn anew, because the bias was missing.
+    layer = Dense(3, 2)
+    layer.W = np.arange(6).reshape(3, 2)
+    network = Network([layer], rng=random())
+    np.testing.assert_array_equal(network.parameters, [*range(6), 0, 0])
+
+
 def test_dropout_has_its_own_stream() -> None:
     plain = Network([Dense(3, 4), Dense(4, 2)], rng=random())
     dropping = Network([Dense(3, 4), Dropout(0.5), Dense(4, 2), Dropout(0.5)], rng=random())
@@ -734,6 +742,16 @@ def test_images_that_a_later_layer_cannot_take_are_refused_when_the_network_is_b
         Network([Flatten(5, 4, 2), Dense(39, 3)])
     with pytest.raises(InputError, match=r"Flatten at position 1 .*4, 2\), got \(\.\.\., 3\)"):
         Network([BatchNorm(3), Flatten(5, 4, 2)])
+
+
+def test_a_network_that_ends_with_images_makes_no_predictions() -> None:
+    network = Network([BatchNorm(2), ReLU()])
+    assert network.forward(images()).shape == (4, 5, 4, 2)
+    for answer in (network.predict, network.predict_proba):
+        with pytest.raises(InputError, match=r"outputs of shape \(N, K\).*got \(4, 5, 4, 2\): let"):
+            answer(images())
+    with pytest.raises(InputError, match=r"logits as a float array of shape \(N, K\), got"):
+        loss_and_gradient(network, SoftmaxCrossEntropy(), images(), np.zeros(4, int))
 
 
 def test_predictions_of_images_run_in_batches_too() -> None:

@@ -268,14 +268,14 @@ def test_a_restored_state_continues_with_the_same_steps(make) -> None:
     first, second = make(), make()
     go(first, resumed, range(3))
     state = first.state()
-    kept = resumed.copy()
-    go(first, kept, range(3, 5))  # `state` is a copy: these steps do not change it
+    ahead = resumed.copy()
+    go(first, ahead, range(3, 5))  # `state` is a copy: these steps do not change it
     second.restore(state)
     go(second, resumed, range(3, 6))
     np.testing.assert_array_equal(straight, resumed)
     assert set(state) == set(first.state_names)
     # Restoring copies too: two optimizers can continue from the same state.
-    third, other = make(), kept.copy()
+    third, other = make(), ahead.copy()
     third.restore(state)
     go(third, other, range(1))
     for name, value in first.state().items():
