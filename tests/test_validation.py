@@ -10,6 +10,7 @@ from numpymlp import (
     Adam,
     AdamW,
     BatchNorm,
+    Callback,
     Cosine,
     Dense,
     Dropout,
@@ -25,8 +26,14 @@ from numpymlp import (
     StepDecay,
     Trainer,
     evaluate,
+    load,
+    load_folder,
+    metrics,
     minibatches,
     mlp,
+    save,
+    split_indices,
+    train_validation_split,
 )
 from numpymlp.__main__ import main
 from numpymlp.gradient_check import check_gradients
@@ -397,11 +404,13 @@ MISTAKES = {
     "no network": (lambda: Trainer(None, CE(), Adam()), "network: expected a Network, got None"),
     "a softmax loss for sigmoids": (
         lambda: fit(network=net("sigmoid")),
-        "SoftmaxCrossEntropy expected a network with output='softmax', got 'sigmoid'",
+        "loss: SoftmaxCrossEntropy() expected a network with output='softmax', got 'sigmoid': that "
+        "head answers 1 where a logit is above 0: use SigmoidCrossEntropy",
     ),
     "a sigmoid loss for a softmax": (
         lambda: fit(y=ONE_HOT, loss=BCE()),
-        "SigmoidCrossEntropy expected a network with output='sigmoid', got 'softmax'",
+        "loss: SigmoidCrossEntropy() expected a network with output='sigmoid', got 'softmax': its "
+        "predictions would not be what the loss trains",
     ),
     "a schedule's class": (
         lambda: fit(trainer={"schedule": Cosine}),
@@ -425,7 +434,15 @@ MISTAKES = {
     ),
     "a callback that cannot be called": (
         lambda: fit(trainer={"callbacks": [3]}),
-        "callbacks: expected callback(trainer), got 3",
+        "callbacks: expected Callback objects or f(trainer), got 3",
+    ),
+    "a callback's class": (
+        lambda: fit(trainer={"callbacks": [Callback]}),
+        "callbacks: expected Callback objects or f(trainer), got the class Callback: add ()",
+    ),
+    "early stopping as a callback": (
+        lambda: fit(trainer={"callbacks": [EarlyStopping(2)]}, validation=0.2),
+        "callbacks: expected custom callbacks, got EarlyStopping(...: pass early_stopping=",
     ),
     "augmentation that changes the shape": (
         lambda: fit(trainer={"augment": lambda x, rng: x[:, :2]}),
@@ -458,7 +475,8 @@ MISTAKES = {
     ),
     "gradients as a column": (
         lambda: Adam().step(np.zeros(3), np.zeros((3, 1))),
-        "step expected gradients as a vector (P,) of float32 or float64, got shape (3, 1)",
+        "step: gradients: expected a vector (P,) of float32 or float64, got shape (3, 1) of "
+        "float64: pass network.gradients",
     ),
     "gradients of another dtype": (
         lambda: SGD(0.1).step(np.zeros(3, np.float32), np.zeros(3)),
@@ -466,7 +484,8 @@ MISTAKES = {
     ),
     "whole numbers as parameters": (
         lambda: SGD(0.1).step(np.zeros(3, int), np.zeros(3, int)),
-        "step expected parameters as a vector (P,) of float32 or float64, got shape (3,) of int64",
+        "step: parameters: expected a vector (P,) of float32 or float64, got shape (3,) of int64: "
+        "pass network.parameters",
     ),
     "a learning rate of 0": (lambda: SGD(0), "SGD learning_rate: expected a number in (0, inf)"),
     "a negative learning rate": (lambda: Adam(-1e-3), "expected a number in (0, inf), got -0.001"),
@@ -485,15 +504,23 @@ MISTAKES = {
     "a beta of 1": (lambda: Adam(beta2=1.0), "Adam beta2: expected a number in [0, 1), got 1.0"),
     "an epsilon of 0": (lambda: Adam(epsilon=0), "Adam epsilon: expected a number in [1e-30, inf)"),
     "a learning rate as decay mask": (
-        lambda: AdamW(1e-3),
-        "AdamW decay_mask: expected network.decay_mask, got float",
+        lambda: AdamW(1e-3, 1e-2, 1e-3),
+        "AdamW mask: expected a vector (P,) of float32 or float64, got float: pass network.decay",
     ),
     "a network as decay mask": (
-        lambda: AdamW(net()),
-        "AdamW decay_mask: expected network.decay_mask, got Network",
+        lambda: AdamW(mask=net()),
+        "AdamW mask: expected a vector (P,) of float32 or float64, got Network: pass network.decay",
+    ),
+    "a decay mask first": (
+        lambda: AdamW(np.ones(3)),
+        "AdamW learning_rate: expected a number in (0, inf), got array([1., 1., 1.]): one number",
+    ),
+    "a decay mask of another network": (
+        lambda: AdamW(mask=np.ones(3)).step(np.zeros(4), np.zeros(4)),
+        "keeps 3 numbers, one for each parameter...got 4 parameters",
     ),
     "a decay below 0": (
-        lambda: AdamW(np.ones(3), weight_decay=-1),
+        lambda: AdamW(weight_decay=-1, mask=np.ones(3)),
         "AdamW weight_decay: expected a number in [0, inf), got -1",
     ),
     "a penalty below 0": (lambda: L2Penalty(-1), "L2Penalty strength: expected a number in [0"),
@@ -532,7 +559,8 @@ MISTAKES = {
     "dropout with a seed": (lambda: Dropout(0.5, rng=3), "rng: expected a numpy.random.Generator"),
     "dropout without numbers": (
         lambda: Dropout(0.5).forward(np.ones((2, 2)), training=True),
-        "Dropout has no random numbers: give it rng=np.random.default_rng(seed)",
+        "Dropout expected a random generator, got none: give it rng=np.random.default_rng(seed), "
+        "or put it into a Network",
     ),
     "a slope above 1": (lambda: LeakyReLU(2), "LeakyReLU slope: expected a number in [0, 1)"),
     "a momentum that never moves": (
@@ -550,7 +578,11 @@ MISTAKES = {
     ),
     "a layer's class": (
         lambda: Network([Dense]),
-        "expected layers with forward(x, training) and backward(dy), got <class...: was a class",
+        "Network expected layers, got <class 'numpymlp.layers.Dense'> at position 0: add (): D",
+    ),
+    "a layer that derives from nothing": (
+        lambda: Network([Dense(3, 4), object()], rng=rng()),
+        "Network expected layers, got <object...at position 1: let its class derive from numpymlp",
     ),
     "sizes that do not match": (
         lambda: Network([Dense(3, 4), Dense(5, 2)], rng=rng()),
@@ -588,21 +620,26 @@ MISTAKES = {
     ),
     "weights of another shape": (
         lambda: setattr(net().layers[0], "W", np.zeros((3, 3))),
-        "Dense(4 -> 5).W has shape (4, 5), got (3, 3): a network's parameters keep their shape",
+        "Dense(4 -> 5).W expected shape (4, 5), got (3, 3): arrays in a network keep their shape",
     ),
     "one number for all weights": (
         lambda: setattr(net().layers[0], "W", 1.0),
-        "Dense(4 -> 5).W has shape (4, 5), got ()",
+        "Dense(4 -> 5).W expected shape (4, 5), got (): arrays in a network keep their shape",
     ),
     # ---- files ----
     "saving NaN": (
-        lambda: broken().save("never-written.npz"),
+        lambda: save(broken(), "never-written.npz"),
         "never-written.npz: parameters holds NaN or infinity and was not saved: training has",
     ),
-    "no path": (lambda: Network.load(None), "expected the path of a file, got NoneType"),
-    "no file": (lambda: Network.load("missing.npz"), "missing.npz does not exist: expected a"),
-    "another file": (lambda: Network.load(__file__), "is not an .npz archive: it begins with"),
-    # ---- evaluating, batching, checking ----
+    "a path before the network": (
+        lambda: save("never-written.npz", net()),
+        "save expected a Network, got 'never-written.npz': save(network, path)",
+    ),
+    "no path": (lambda: load(None), "expected the path of a file, got NoneType"),
+    "no file": (lambda: load("missing.npz"), "missing.npz does not exist: expected a"),
+    "another file": (lambda: load(__file__), "is not an .npz archive: it begins with"),
+    "no folder": (lambda: load_folder("/nowhere"), "/nowhere: expected a folder with train-images"),
+    # ---- judging, splitting, checking ----
     "judging NaN": (
         lambda: evaluate(net(), CE(), NAN_X, Y),
         "evaluation data: expected finite numbers, got NaN or infinity in x, first in row 7",
@@ -668,7 +705,7 @@ def test_what_is_right_raises_nothing():
         (X * [1, 1, 1, -1e4], "go from -"),
     ],
 )
-def test_features_that_are_not_scaled_get_a_warning_with_the_remedy(x, shown):
+def test_features_that_are_not_scaled_get_a_warning_with_the_fix(x, shown):
     with pytest.warns(UserWarning, match=shown) as caught:
         fit(x)
     (warning,) = caught
@@ -697,15 +734,15 @@ def test_good_data_get_no_warning():
         (["train", "--epochs", "0"], "epochs: expected a whole number of at least 1, got 0"),
         (["train", "--hidden", "12,x"], "expected sizes such as 128 or 256,128, or none"),
         (["train", "--dropout", "1"], "Dropout rate: expected a number in [0, 1), got 1.0"),
-        (["train", "--learning-rate", "-1"], "learning_rate: expected a number in (0, inf)"),
+        (["train", "--learning-rate", "-1"], "--learning-rate: expected a number in (0, inf)"),
         (["train", "--learning-rate", "fast"], "invalid float value: 'fast'"),
         (["train", "--optimizer", "lbfgs"], "invalid choice: 'lbfgs'"),
-        (["train", "--batch-size", "0"], "batch_size: expected a whole number of at least 1"),
+        (["train", "--batch-size", "0"], "--batch-size: expected a whole number of at least 1"),
         (["train", "--seed", "-1"], "seed: expected a whole number of at least 0, got -1"),
-        (["train", "--early-stopping", "3"], "early_stopping: expected validation data"),
+        (["train", "--early-stopping", "3"], "--early-stopping: expected validation data"),
         (["train", "--validation", "2"], "validation: expected a number in (0, 1)"),
         (["train", "--data", "nowhere"], "nowhere: expected a folder with train-images"),
-        (["train", "--label-smoothing", "1"], "label_smoothing: expected a number in [0, 1)"),
+        (["train", "--label-smoothing", "1"], "--label-smoothing: expected a number in [0, 1)"),
         (["train", "--checkpoint-minutes", "0"], "minutes: expected a number in (0, inf"),
         (["train", "--resume", "nowhere"], "nowhere holds no config.json"),
         (["evaluate", "nowhere"], "nowhere does not exist"),
