@@ -107,8 +107,8 @@ def load_loss(path: str | os.PathLike[str], classes: Classes | None = None) -> L
     """
     name = check_path(path)
     with open_archive(path, "model") as archive:
-        config = archive.header.get("loss")
-    return None if config is None else _build(config, name, 0, _known(Loss, classes or {}))
+        config, room = archive.header.get("loss"), os.path.getsize(path) // 4
+    return None if config is None else _build(config, name, room, _known(Loss, classes or {}))
 
 
 # ---- writing ----

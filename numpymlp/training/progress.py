@@ -60,6 +60,7 @@ class Progress(Callback):
             )
         if self._bar is not None:
             self._bar.close()
+            self._bar = None  # tqdm's bar cannot be copied or pickled with the Trainer
 
     def _line(self, text: str) -> None:
         """Write a line without damaging the bar."""

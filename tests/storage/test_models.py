@@ -152,11 +152,18 @@ def test_layers_and_losses_of_every_module_of_the_package_are_found_by_name(tmp_
     class HalfError(MeanSquaredError):
         __module__ = "numpymlp.another_module"
 
+        def __init__(self, order=1):
+            self.order = order
+
+        def config(self):
+            return {"order": self.order}
+
     file = tmp_path / "model.npz"
     network = Network([Doubling(), Dense(2, 3)], rng=np.random.default_rng(0))
-    save(network, file, HalfError())
+    save(network, file, HalfError(3))
     assert type(load(file).layers[0]) is Doubling
     assert type(load_loss(file)) is HalfError
+    assert load_loss(file).order == 3
 
 
 def test_losses_given_by_classes_are_found_by_name(tmp_path):

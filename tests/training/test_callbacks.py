@@ -1,5 +1,7 @@
 """The callback protocol: order of the hooks, reasons to stop, errors in hooks; early stopping."""
 
+import threading
+
 import numpy as np
 import pytest
 from trainers import bits, make, stop_request_at
@@ -263,6 +265,7 @@ def test_after_an_error_in_a_hook_the_next_fit_continues_with_the_same_bits(
     stopped = "epochs" if hook == "end" else ""
     assert trainer.state.stopped == stopped
     assert calls[-1] == ("end", *calls[-1][1:4], stopped)
+    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
     trainer.network.predict(blobs[0])
     trainer.fit(*blobs, validation=0.2)
     assert trainer.state.stopped == "epochs"

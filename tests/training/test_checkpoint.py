@@ -34,7 +34,7 @@ from numpymlp import (
     TrainingDiverged,
 )
 from numpymlp.data import Distortion
-from numpymlp.storage.archive import open_archive
+from numpymlp.storage.archive import open_archive, write_archive
 from numpymlp.storage.files import StorageError
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.constraints import MaxNorm
@@ -228,6 +228,54 @@ def test_a_resumed_run_stops_early_at_the_same_epoch_and_a_finished_one_takes_no
     assert bits(third) == bits(whole)
 
 
+@pytest.mark.parametrize("minutes", [None, 60])
+@pytest.mark.parametrize("step", [11, 16])  # in the middle of the second epoch, and at its end
+def test_an_interruption_writes_a_checkpoint_whatever_the_interval(step, minutes, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    whole, first, second = build(), build(path, minutes), build(path, minutes)
+    fit(whole, 4)
+    at_step(first, step, lambda: setattr(first, "stop_requested", True))
+    fit(first, 4)
+    with open_archive(path, "checkpoint") as archive:
+        assert archive.header["stopped"] == "interrupted"
+        assert (archive.header["epoch"], archive.header["batch"]) == divmod(step, 8)
+    second.checkpoint.load(second)
+    fit(second)
+    assert bits(second) == bits(whole)
+
+
+def test_an_error_leaves_the_checkpoint_of_the_last_finished_epoch(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    whole, first, second = build(), build(path), build(path)
+    fit(whole, 4)
+    at_step(first, 20, lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(first, 4)
+    second.checkpoint.load(second)
+    assert (second.state.epoch, second.state.batch, second.state.stopped) == (2, 0, "")
+    fit(second)
+    assert bits(second) == bits(whole)
+
+
+def test_a_full_disk_after_an_epoch_ends_fit_and_the_next_fit_continues(tmp_path, monkeypatch):
+    whole, trainer = build(), build(tmp_path / "checkpoint.npz")
+    fit(whole, 4)
+    written = []
+
+    def full(*arguments):
+        written.append(arguments)
+        if len(written) == 3:
+            raise StorageError("the disk is full")
+        write_archive(*arguments)
+
+    monkeypatch.setattr("numpymlp.training.checkpoint.write_archive", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        fit(trainer, 4)
+    assert (trainer.state.epoch, trainer.state.stopped) == (2, "")
+    fit(trainer)
+    assert bits(trainer) == bits(whole)
+
+
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_sgd_resumes_too(tmp_path, momentum):
     path = tmp_path / "checkpoint.npz"
@@ -396,7 +444,12 @@ def edit(path, change):
         (lambda h: h.pop("epoch"), "fit: epoch"),
         (lambda h: h.update(epoch="four"), "epoch"),
         (lambda h: h.update(step=-1), "step"),
+        (lambda h: h.update(version=1), "expected format version 2, got 1: .* by numpymlp 0.1"),
         (lambda h: h.update(stopped=[]), "stopped"),
+        (lambda h: h.update(stopped="\x1b[2J"), "stopped"),
+        (lambda h: h.update(idle_epochs=-1), "idle_epochs"),
+        (lambda h: h.update(best_value="low"), "best_value"),
+        (lambda h: h.pop("progress_value"), "progress_value"),
         (lambda h: h.update(running=[1, 2]), "does not fit"),
         (lambda h: h.update(running=[["a", 0.0], [0.0, 0.0]]), "does not fit"),
         (lambda h: h.update(history=[1]), "does not fit"),

@@ -15,10 +15,13 @@ from numpymlp import (
     EarlyStopping,
     InputError,
     MeanSquaredError,
+    Network,
+    ReLU,
     SoftmaxCrossEntropy,
     Trainer,
     mlp,
 )
+from numpymlp.training.checks import check_training_data
 
 
 @pytest.mark.parametrize(
@@ -67,10 +70,12 @@ def test_unscaled_pixels_get_a_warning_with_the_fix(blobs):
         make().fit(np.abs(blobs[0]) * 100, blobs[1], 1)
 
 
-def test_a_warning_names_the_line_that_called_fit(blobs):
-    with pytest.warns(UserWarning, match="255") as caught:
-        make().fit(np.abs(blobs[0]) * 100, blobs[1], 1)
-    assert caught[0].filename.endswith(("trainer.py", "test_checks.py"))
+def test_a_missing_value_in_an_image_is_named_by_its_row():
+    images = np.zeros((5, 4, 4, 2))
+    images[3, 1, 2, 0], images[0, 0, 0, 0] = np.nan, 1.0
+    network = Network([ReLU()], rng=np.random.default_rng(0))
+    with pytest.raises(InputError, match="got NaN or infinity in x, first in row 3"):
+        check_training_data(network, images, np.zeros((5, 4, 4, 2)))
 
 
 def test_batch_norm_and_a_last_batch_of_one_row_are_refused_before_training(blobs):

@@ -1,10 +1,11 @@
 """What a training shows: plain lines in a pipe, a bar in a terminal, nothing with verbose=0."""
 
+import pickle
 import subprocess
 import sys
 
 import pytest
-from trainers import make
+from trainers import bits, make
 
 from numpymlp import Callback, Checkpoint
 from numpymlp.training import progress
@@ -112,6 +113,16 @@ def test_an_error_in_another_callback_closes_the_bar(hook, bars, blobs):
     with pytest.raises(ZeroDivisionError):
         make(verbose=1, callbacks=[Failing()]).fit(*blobs, 1)
     assert [bar.closed for bar in bars] == [True]
+
+
+def test_a_trainer_holds_no_bar_after_fit_and_can_be_pickled(bars, blobs, monkeypatch):
+    monkeypatch.setattr(Bar, "__reduce__", lambda bar: pytest.fail("the bar is pickled"))
+    trainer = make(verbose=1)
+    trainer.fit(*blobs, 1)
+    again = pickle.loads(pickle.dumps(trainer))
+    again.fit(*blobs, 1)
+    trainer.fit(*blobs, 1)
+    assert bits(again) == bits(trainer)
 
 
 def test_verbose_0_makes_no_bar(bars, blobs):

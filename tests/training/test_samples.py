@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from trainers import make
+from trainers import bits, make
 
 from numpymlp import InputError, evaluate
 from numpymlp.training.samples import Samples
@@ -85,3 +85,20 @@ def test_validation_counts_every_sample_alike(blobs):
     clean = evaluate(weighted.network, weighted.loss, x[rows], y[rows])
     assert weighted.history["validation_loss"] == [clean.loss]
     assert len(train.rows) == 210
+
+
+def test_run_reads_batches_from_a_custom_class_of_samples(blobs):
+    x, y = blobs
+
+    class Reader:
+        rows, taken = range(300), 0
+
+        def take(self, chosen):
+            self.taken += len(chosen)
+            return x[chosen], y[chosen], None
+
+    reader, custom, plain = Reader(), make(), make()
+    custom.run(reader, None, 2)
+    plain.fit(x, y, 2)
+    assert reader.taken == 600
+    assert bits(custom) == bits(plain)
