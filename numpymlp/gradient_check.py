@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from numpymlp.gradient_report import Comparison, GradientReport, Row
 from numpymlp.layer_protocol import Layer
@@ -24,10 +23,10 @@ from numpymlp.network import Network, loss_and_gradient, loss_value
 from numpymlp.validation import (
     InputError,
     check_choice,
+    check_finite,
     check_logits,
     check_positive_integer,
     check_rng,
-    first_bad_row,
 )
 
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
@@ -103,21 +102,9 @@ def check_gradients(
 
     Examples
     --------
-    A custom layer is checked like any other:
-
-    >>> from numpymlp import Dense, Layer, SoftmaxCrossEntropy, parameter
-    >>> class Scale(Layer):
-    ...     factor, dfactor = parameter()
-    ...     def __init__(self, features):
-    ...         self.factor = np.ones(features)
-    ...     def forward(self, x, training=False):
-    ...         self.cache = x
-    ...         return x * self.factor
-    ...     def backward(self, dy, input_gradient=True):
-    ...         self.dfactor = (dy * self.cache).sum(axis=0)
-    ...         return dy * self.factor
+    >>> from numpymlp import Dense, ReLU, SoftmaxCrossEntropy
     >>> rng = np.random.default_rng(0)
-    >>> network = Network([Dense(4, 3), Scale(3)], rng=rng)
+    >>> network = Network([Dense(4, 8), ReLU(), Dense(8, 3)], rng=rng)
     >>> x, y = rng.normal(size=(5, 4)), rng.integers(0, 3, size=5)
     >>> check_gradients(network, SoftmaxCrossEntropy(), x, y).passed
     True
@@ -383,16 +370,6 @@ def _relative_error(analytic: float, numeric: float, floor: float) -> float:
         return math.inf
     scale = max(abs(analytic), abs(numeric), floor)
     return abs(analytic - numeric) / scale if scale > 0 else 0.0
-
-
-def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
-    """Raise if there is NaN or infinity among these numbers, one sample a row."""
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(
-            f"{name}: expected finite numbers, got NaN or infinity, first in row "
-            f"{first_bad_row(array)}: fill or drop missing values first"
-        )
-    return array
 
 
 class _Identity(Layer):

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from numpymlp.validation import InputError, check_list
+from numpymlp.validation import InputError, as_array, check_list
 
 Shape = tuple[int | EllipsisType, ...] | None  # of one sample; None: not known, or any
 
@@ -245,6 +247,47 @@ def shape_text(shape: Shape, *before: str) -> str:
         return "?"
     sizes = [*before, *("..." if size is ... else str(size) for size in shape)]
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+
+
+def check_batch(x: ArrayLike, expected: Shape, who: str) -> np.ndarray:
+    """Return a batch as an array of numbers (N, ...) whose samples have the expected shape.
+
+    `who` is the layer that will read it.
+    """
+    batch = as_array(x, who)
+    if batch.dtype.kind not in "fiub":
+        raise InputError(
+            f"{who} expected numbers, got dtype {batch.dtype}: convert with x.astype(np.float32); "
+            f"an object array often means rows of different lengths"
+        )
+    if batch.ndim < 2 or not fits(batch.shape[1:], expected):
+        shape = "(N, features)" if expected is None else shape_text(expected, "N")
+        raise InputError(
+            f"{who} expected x of shape {shape}, got {batch.shape}: {_likely(batch, expected)}"
+        )
+    if len(batch) == 0:
+        raise InputError(f"{who} expected at least one sample, got x of shape {batch.shape}")
+    return batch
+
+
+def _likely(batch: np.ndarray, expected: Shape) -> str:
+    if expected is None or ... in expected:
+        built = "was the network built for other data?"
+        return "a single sample needs x[None, :]" if batch.ndim < 2 else built
+    features = math.prod(size for size in expected if size is not ...)
+    if batch.shape == expected:
+        return "a single sample needs x[None, :]"
+    if sorted(batch.shape[1:]) == sorted(size for size in expected if size is not ...):
+        return "are its axes in another order? Images are (N, height, width, channels) here"
+    if batch.ndim > 2 and len(expected) == 1 and math.prod(batch.shape[1:]) == features:
+        return "images need x.reshape(len(x), -1)"
+    if batch.ndim == 2 and batch.shape[1] == features:
+        return f"rows of pixels need x.reshape(len(x), {', '.join(map(str, expected))})"
+    if batch.ndim == 2 and batch.shape[0] == features:
+        return "samples are rows here; x.T turns them round"
+    if batch.ndim != len(expected) + 1:
+        return f"expected {len(expected) + 1} dimensions, one row for each sample"
+    return "was the network built for other data?"
 
 
 def summary_table(layers: Sequence[Layer], shapes: Sequence[Shape], counts: Sequence[int]) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from numpymlp.layer_protocol import (
     Layer,
+    check_batch,
     check_initialized,
     check_layers,
     shapes_between,
@@ -28,7 +29,6 @@ from numpymlp.losses import HEADS, L2Penalty, Loss
 from numpymlp.validation import (
     InputError,
     check_answers,
-    check_batch,
     check_choice,
     check_dtype,
     check_rng,
@@ -152,13 +152,12 @@ class Network:
         -------
         ndarray of shape (N, in), or None
         """
-        dy = check_upstream(dy, self._logits_shape).astype(self.dtype, copy=False)
-        last = 0 if input_gradient else self._first_trainable
-        for layer in reversed(self.layers[last + 1 :]):
-            dy = layer.backward(dy)  # type: ignore[assignment]
-        for layer in self.layers[last : last + 1]:
-            return layer.backward(dy, input_gradient)
-        return None
+        gradient: Any = check_upstream(dy, self._logits_shape).astype(self.dtype, copy=False)
+        first = 0 if input_gradient else self._first_trainable
+        for position in range(len(self.layers) - 1, first - 1, -1):
+            # Every layer above the first passes its input gradient on.
+            gradient = self.layers[position].backward(gradient, input_gradient or position > first)
+        return gradient if input_gradient else None
 
     def clear_cache(self) -> None:
         """Refuse `backward` until the next forward pass: the layers' caches are not of a batch."""

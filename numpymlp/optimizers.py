@@ -9,6 +9,7 @@ learning rate.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -19,8 +20,7 @@ from numpymlp.validation import check_positive, check_range, check_vector, check
 
 # Blocks of this many numbers stay in the processor's cache from one pass to the next.
 BLOCK = 1 << 16
-# Steps from one `clear_tiny` to the next: 0.9**100 is 3e-5, so that a number of 1e-30 or more in
-# float32 has not become subnormal before the next one.
+# Steps between two `clear_tiny`: 1e-30 times 0.9**100 is not yet subnormal in float32.
 CLEAR = 100
 
 
@@ -41,6 +41,7 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
+    t: int
 
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = check_positive(learning_rate, f"{type(self).__name__} learning_rate")
@@ -48,9 +49,7 @@ class Optimizer:
 
     def reset(self) -> None:
         """Clear everything but the settings: for a new network."""
-        for name in self.state_names:
-            setattr(self, name, None)
-        self.t = 0
+        vars(self).update(dict.fromkeys(self.state_names), t=0)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         """Move the parameters one step, in place.
@@ -66,16 +65,11 @@ class Optimizer:
 
     def state(self) -> dict[str, Any]:
         """Return copies of all that `restore` needs to continue with the same steps."""
-        return {
-            name: value.copy() if isinstance(value, np.ndarray) else value
-            for name, value in ((name, getattr(self, name)) for name in self.state_names)
-        }
+        return copy.deepcopy({name: getattr(self, name) for name in self.state_names})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned."""
-        for name in self.state_names:
-            value = state[name]
-            setattr(self, name, value.copy() if isinstance(value, np.ndarray) else value)
+        vars(self).update(copy.deepcopy({name: state[name] for name in self.state_names}))
 
 
 class SGD(Optimizer):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Sequence
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -107,8 +106,7 @@ def check_callable(value: Any, name: str, example: str) -> Callable[..., Any]:
         raise InputError(f"{name}: expected {example}, got the class {value.__name__}: add ()")
     if not callable(value):
         raise InputError(f"{name}: expected {example}, got {value!r:.80}")
-    function: Callable[..., Any] = value
-    return function
+    return value
 
 
 def check_list(value: Any, name: str, example: str) -> list[Any]:
@@ -155,56 +153,7 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         ) from error
 
 
-# ---- a batch on its way through network and loss: checks that cost next to nothing ----
-
-
-def check_batch(
-    x: ArrayLike, expected: tuple[int | EllipsisType, ...] | None, who: str
-) -> NDArray[Any]:
-    """Return a batch as an array of numbers (N, ...) whose samples have the expected shape.
-
-    `who` is the layer that will read it. `expected` may begin with ``...``, which stands for any
-    axes; None is any shape.
-    """
-    batch = as_array(x, who)
-    if batch.dtype.kind not in "fiub":
-        raise InputError(
-            f"{who} expected numbers, got dtype {batch.dtype}: convert with x.astype(np.float32); "
-            f"an object array often means rows of different lengths"
-        )
-    if expected is None or ... in expected:
-        end = () if expected is None else expected[1:]
-        if batch.ndim < 2 or batch.shape[batch.ndim - len(end) :] != end:
-            sizes = f"..., {', '.join(map(str, end))}" if end else "features"
-            likely = "was the network built for other data?"
-            if batch.ndim < 2:
-                likely = "a single sample needs x[None, :]"
-            raise InputError(f"{who} expected x of shape (N, {sizes}), got {batch.shape}: {likely}")
-    elif batch.shape[1:] != expected or batch.ndim == 0:
-        shape = ", ".join(str(size) for size in ("N", *expected))
-        raise InputError(
-            f"{who} expected x of shape ({shape}), got {batch.shape}{_cause(batch, expected)}"
-        )
-    if len(batch) == 0:
-        raise InputError(f"{who} expected at least one sample, got x of shape {batch.shape}")
-    return batch
-
-
-def _cause(batch: NDArray[Any], expected: tuple[Any, ...]) -> str:
-    features = math.prod(expected)
-    if batch.shape == expected:
-        return ": a single sample needs x[None, :]"
-    if sorted(batch.shape[1:]) == sorted(expected):
-        return ": are its axes in another order? Images are (N, height, width, channels) here"
-    if batch.ndim > 2 and len(expected) == 1 and math.prod(batch.shape[1:]) == features:
-        return ": images need x.reshape(len(x), -1)"
-    if batch.ndim == 2 and batch.shape[1] == features:
-        return f": rows of pixels need x.reshape(len(x), {', '.join(map(str, expected))})"
-    if batch.ndim == 2 and batch.shape[0] == features:
-        return ": samples are rows here; x.T turns them round"
-    if batch.ndim != len(expected) + 1:
-        return f": expected {len(expected) + 1} dimensions, one row for each sample"
-    return ": was the network built for other data?"
+# ---- what passes through network, loss and optimizer: checks that cost next to nothing ----
 
 
 def check_logits(logits: NDArray[Any]) -> NDArray[Any]:
@@ -384,10 +333,10 @@ def check_vectors(parameters: Any, gradients: Any, state: NDArray[Any] | None) -
     """Raise unless parameters and gradients are like vectors, and as long as the state."""
     check_vector(parameters, "step: parameters", "network.parameters")
     check_vector(gradients, "step: gradients", "network.gradients")
-    if parameters.shape != gradients.shape or parameters.dtype != gradients.dtype:
+    if (parameters.shape, parameters.dtype) != (gradients.shape, gradients.dtype):
         raise InputError(
-            f"step expected gradients like the parameters {parameters.shape} {parameters.dtype}, "
-            f"got {gradients.shape} {gradients.dtype}"
+            f"step expected gradients like the parameters, {describe(parameters)}, got "
+            f"{describe(gradients)}"
         )
     if state is not None and state.shape != parameters.shape:
         raise InputError(
@@ -403,7 +352,14 @@ def describe(value: Any) -> str:
     return f"shape {value.shape} of {value.dtype}"
 
 
-# ---- whole data sets: every number is checked once, where it enters ----
+def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Raise if there is NaN or infinity among these numbers, one sample a row."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(
+            f"{name}: expected finite numbers, got NaN or infinity, first in row "
+            f"{first_bad_row(array)}: fill or drop missing values first"
+        )
+    return array
 
 
 def first_bad_row(array: NDArray[Any]) -> int:
@@ -421,15 +377,6 @@ def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
             f"and y of shape {targets.shape}: do they come from the same data set?"
         )
     return samples, targets
-
-
-def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]) -> None:
-    """Raise unless `a` and `b` have the same number of rows."""
-    if len(a) != len(b):
-        raise InputError(
-            f"{name_a} and {name_b}: expected one row for each sample in both, got {len(a)} and "
-            f"{len(b)}: do they come from the same data set?"
-        )
 
 
 def as_sample_weight(sample_weight: ArrayLike | None, rows: int) -> NDArray[np.float64] | None:

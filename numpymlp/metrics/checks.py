@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.validation import InputError, as_array, check_same_length
+from numpymlp.validation import InputError, as_array
+
+
+def check_same_length(name_a: str, a: NDArray[Any], name_b: str, b: NDArray[Any]) -> None:
+    """Raise unless `a` and `b` have the same number of rows."""
+    if len(a) != len(b):
+        raise InputError(
+            f"{name_a} and {name_b}: expected one row for each sample in both, got {len(a)} and "
+            f"{len(b)}: do they come from the same data set?"
+        )
 
 
 def as_labels(name: str, y: ArrayLike) -> NDArray[np.int64]:

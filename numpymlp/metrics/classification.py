@@ -13,12 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.metrics.checks import as_confusion_matrix, as_labels, check_label_range
+from numpymlp.metrics.checks import (
+    as_confusion_matrix,
+    as_labels,
+    check_label_range,
+    check_same_length,
+)
 from numpymlp.validation import (
     InputError,
     as_sample_weight,
     check_positive_integer,
-    check_same_length,
 )
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,12 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.metrics import confusion_matrix, most_confused, rank_mistakes
-from numpymlp.metrics.checks import as_labels, as_labels_and_probabilities, check_label_range
+from numpymlp.metrics.checks import (
+    as_labels,
+    as_labels_and_probabilities,
+    check_label_range,
+    check_same_length,
+)
 from numpymlp.plots.style import (
     FAINT,
     QUIET,
@@ -34,7 +39,7 @@ from numpymlp.plots.style import (
     stamp,
     write,
 )
-from numpymlp.validation import InputError, as_array, check_positive_integer, check_same_length
+from numpymlp.validation import InputError, as_array, check_positive_integer
 
 TOP = 0.72  # inches: top of the first row of a page
 

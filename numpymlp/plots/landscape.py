@@ -17,7 +17,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from numpymlp.metrics.checks import as_labels, as_probabilities, check_label_range
+from numpymlp.metrics.checks import (
+    as_labels,
+    as_probabilities,
+    check_label_range,
+    check_same_length,
+)
 from numpymlp.plots.style import (
     INK,
     RUN_COLOURS,
@@ -31,7 +36,7 @@ from numpymlp.plots.style import (
     new_figure,
     tidy,
 )
-from numpymlp.validation import InputError, check_positive_integer, check_same_length
+from numpymlp.validation import InputError, check_positive_integer
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # The colours of classes leave out vermillion, which marks mistakes.

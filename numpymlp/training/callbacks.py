@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.validation import (
+    InputError,
     check_callable,
     check_choice,
     check_positive_integer,
@@ -32,6 +33,7 @@ class Callback:
     """
 
     reason = "callback"  # what `trainer.state.stopped` says where this callback stops training
+    argument = ""  # the argument of the Trainer that this class has for itself
 
     def begin(self, trainer: Any) -> None:
         """Run before the first step of a `fit`."""
@@ -62,6 +64,10 @@ class EpochFunction(Callback):
 def as_callback(callback: Any) -> Callback:
     """Return a callback; a plain function runs after each epoch."""
     if isinstance(callback, Callback):
+        if callback.argument:
+            raise InputError(
+                f"callbacks: expected custom callbacks, got {callback}: pass {callback.argument}="
+            )
         return callback
     return EpochFunction(check_callable(callback, "callbacks", "Callback objects or f(trainer)"))
 
@@ -85,6 +91,7 @@ class EarlyStopping(Callback):
     min_delta: float = 0.0
 
     reason = "early stopping"
+    argument = "early_stopping"
 
     def __post_init__(self) -> None:
         check_positive_integer(self.patience, "EarlyStopping patience")

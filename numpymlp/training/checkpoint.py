@@ -50,6 +50,8 @@ class Checkpoint(Callback):
         Write at this interval, also in the middle of an epoch, instead of after each epoch.
     """
 
+    argument = "checkpoint"
+
     def __init__(self, path: str | os.PathLike[str], minutes: float | None = None) -> None:
         self.path = path
         self.seconds = None

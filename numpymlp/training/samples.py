@@ -39,22 +39,22 @@ class Samples(NamedTuple):
 
 def prepare(
     network: Network,
+    rng: np.random.Generator,
     x: np.ndarray,
     y: np.ndarray,
     validation: tuple[np.ndarray, np.ndarray] | float | None,
     sample_weight: np.ndarray | None,
     class_weight: Mapping[int, float] | str | None,
-    rng: np.random.Generator,
 ) -> tuple[Samples, Samples | None]:
     """Check all data that a network is trained on, and split off what validation needs.
 
     Parameters
     ----------
     network : Network
-    x, y, validation, sample_weight, class_weight
-        As for `Trainer.fit`.
     rng : numpy.random.Generator
         Draws which samples are held out, where `validation` is a share.
+    x, y, validation, sample_weight, class_weight
+        As for `Trainer.fit`.
 
     Returns
     -------

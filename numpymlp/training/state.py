@@ -129,6 +129,12 @@ class TrainingState:
                 else:
                     self.idle_epochs += 1
 
+    def restore_best(self, network: Network) -> None:
+        """Give the network the weights of its best epoch by validation."""
+        if self.best is None:
+            raise InputError("restore_best expected a finished epoch with validation data")
+        self.best.restore(network)
+
     def repeat_epoch(self, network: Network) -> Snapshot:
         """Restore the last good weights, and let the epoch under way start again."""
         good = self.best or self.last

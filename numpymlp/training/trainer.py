@@ -21,15 +21,9 @@ from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import Network, loss_and_gradient
 from numpymlp.optimizers import Optimizer
 from numpymlp.schedules import Schedule
+from numpymlp.training import checks
 from numpymlp.training.callbacks import Callback, EarlyStopping, as_callback
 from numpymlp.training.checkpoint import Checkpoint
-from numpymlp.training.checks import (
-    check_batches,
-    check_factor,
-    check_held_out,
-    check_order,
-    check_parts,
-)
 from numpymlp.training.divergence import stop_if_diverged
 from numpymlp.training.history import History
 from numpymlp.training.interrupts import StopBetweenSteps
@@ -38,7 +32,7 @@ from numpymlp.training.progress import Progress
 from numpymlp.training.samples import Batch, Samples, prepare
 from numpymlp.training.scoring import evaluate_samples
 from numpymlp.training.state import Snapshot, TrainingState
-from numpymlp.validation import InputError, check_list, check_positive_integer, check_seed
+from numpymlp.validation import check_list, check_positive_integer, check_seed
 
 # Each use of random numbers has a stream of its own, seeded by (seed, stream, epoch, ...).
 ORDER, SPLIT, AUGMENTATION = 1, 2, 3
@@ -119,7 +113,7 @@ class Trainer:
         self.seed, self.verbose = check_seed(seed), verbose
         self.stop_signals = check_list(stop_signals, "stop_signals", "(signal.SIGINT,)")
         self.callbacks = check_list(callbacks, "callbacks", "[my_callback]")
-        check_parts(self)
+        checks.check_parts(self)
         self._hooks = self._all_callbacks()
         self.state = TrainingState()
         self.first_rate = optimizer.learning_rate  # a callback may change the optimizer's
@@ -180,18 +174,13 @@ class Trainer:
         train, held_out = self.prepare(x, y, validation, sample_weight, class_weight)
         return self.run(train, held_out, epochs)
 
-    def prepare(
-        self,
-        x: np.ndarray,
-        y: np.ndarray,
-        validation: tuple[np.ndarray, np.ndarray] | float | None,
-        sample_weight: np.ndarray | None,
-        class_weight: Mapping[int, float] | str | None,
-    ) -> tuple[Samples, Samples | None]:
-        """Check all data once, at the border, and split off what validation needs."""
-        rng = self._generator(SPLIT)
-        train, held_out = prepare(self.network, x, y, validation, sample_weight, class_weight, rng)
-        check_held_out(self.early_stopping, held_out)
+    def prepare(self, x: np.ndarray, y: np.ndarray, *how: Any) -> tuple[Samples, Samples | None]:
+        """Check all data once, at the border, and split off what validation needs.
+
+        `how` is validation, sample_weight and class_weight, as for `fit`.
+        """
+        train, held_out = prepare(self.network, self._generator(SPLIT), x, y, *how)
+        checks.check_held_out(self.early_stopping, held_out)
         return train, held_out
 
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
@@ -202,7 +191,7 @@ class Trainer:
         """
         state, rows = self.state, len(train.rows)
         begun = state.samples if state.batch else None
-        check_batches(self.network, rows, self.batch_size, begun)
+        checks.check_batches(self.network, rows, self.batch_size, begun)
         self._hooks = self._all_callbacks()
         state.plan(epochs, rows)
         self.steps_per_epoch = -(-rows // self.batch_size)
@@ -272,7 +261,7 @@ class Trainer:
 
     def _batches(self, train: Samples, first: int) -> Iterator[Batch]:
         """Yield the batches of this epoch, from number `first` on."""
-        order = check_order(self.order(self.state.epoch, len(train.rows)), len(train.rows))
+        order = checks.check_order(self.order(self.state.epoch, len(train.rows)), len(train.rows))
         for batch in range(first, self.steps_per_epoch):
             x, y, w = train.take(order[batch * self.batch_size : (batch + 1) * self.batch_size])
             if self.augment is not None:
@@ -281,21 +270,14 @@ class Trainer:
 
     def restore_best(self) -> None:
         """Give the network the weights of its best epoch by validation."""
-        if self.state.best is None:
-            raise InputError("restore_best expected a finished epoch with validation data")
-        self.state.best.restore(self.network)
+        self.state.restore_best(self.network)
 
     # ---- helpers ----
 
     def _all_callbacks(self) -> list[Callback]:
         """Return all callbacks in the order of their hooks; of two that stop, the last decides."""
         bar = Progress(advice=self.checkpoint is None) if self.verbose else None
-        own = [as_callback(each) for each in self.callbacks]
-        for each in own:
-            if isinstance(each, EarlyStopping | Checkpoint):
-                name = "checkpoint" if isinstance(each, Checkpoint) else "early_stopping"
-                raise InputError(f"callbacks: expected custom callbacks, got {each}: pass {name}=")
-        every = (bar, *own, self.early_stopping, self.checkpoint)
+        every = (bar, *map(as_callback, self.callbacks), self.early_stopping, self.checkpoint)
         return [callback for callback in every if callback is not None]
 
     def _request_stop(self, number: int) -> None:
@@ -303,7 +285,11 @@ class Trainer:
 
     def _factor(self, step: int) -> float:
         """Return the schedule's factor on the learning rate."""
-        return 1.0 if self.schedule is None else check_factor(self.schedule(step, self.total_steps))
+        return (
+            1.0
+            if self.schedule is None
+            else checks.check_factor(self.schedule(step, self.total_steps))
+        )
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)
