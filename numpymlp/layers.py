@@ -108,7 +108,6 @@ class ReLU(Layer):
     """
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        # y = max(x, 0)
         self.cache = y = np.maximum(x, 0)
         return y
 
@@ -137,7 +136,6 @@ class LeakyReLU(Layer):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.cache = x
-        # y = max(x, slope x)
         return np.maximum(x, self.slope * x)
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
@@ -160,7 +158,6 @@ class Sigmoid(Layer):
     """Squash to (0, 1): ``y = 1 / (1 + exp(-x))``, computed so that no x overflows."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        # y = 1 / (1 + exp(-x))
         self.cache = y = sigmoid(x)
         return y
 
@@ -174,7 +171,6 @@ class Tanh(Layer):
     """Squash to (-1, 1): ``y = tanh(x)``."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        # y = tanh(x)
         self.cache = y = np.tanh(x)
         return y
 

@@ -117,7 +117,8 @@ class IdentityHead:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         raise InputError(
-            "predict_proba expected output='softmax' or 'sigmoid', got 'identity': use predict"
+            "predict_proba expected output='softmax' or 'sigmoid', got 'identity': a regression "
+            "has values, no probabilities; use predict"
         )
 
     def decide(self, logits: np.ndarray) -> np.ndarray:

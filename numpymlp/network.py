@@ -243,8 +243,6 @@ class Network:
 
     __copy__ = copy  # a shallow copy would share the layers and take their views away
 
-    # ---- for people ----
-
     def summary(self) -> str:
         """Return a table of the layers with the shape of their outputs and their parameters."""
         counts = [0] * len(self.layers)

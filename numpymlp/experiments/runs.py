@@ -227,7 +227,7 @@ def _build(
     options = {"checkpoint": checkpoint, "verbose": verbose, "stop_signals": STOP_SIGNALS}
     trainer = recipe.build_trainer(network, seed, data.image_shape, **options)
     split = trainer.prepare(data.x, data.y, recipe.validation, None, None)
-    check_batches(network, len(split[0].rows), trainer.batch_size, None)
+    check_batches(trainer, len(split[0].rows))
     return trainer, split
 
 

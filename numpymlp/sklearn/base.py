@@ -31,7 +31,7 @@ from numpymlp.sklearn.networks import ACTIVATION_NAMES, Architecture
 from numpymlp.sklearn.samples import RandomOrder, make_samples
 from numpymlp.sklearn.schedules import SCHEDULES
 from numpymlp.sklearn.solvers import FitState, fit_lbfgs, fit_stochastic
-from numpymlp.training.samples import Samples
+from numpymlp.training.samples import Samples, in_batches
 from numpymlp.validation import check_answers
 
 CURVES_AND_BESTS = (
@@ -298,8 +298,7 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, samples: Samples) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each batch with its logits."""
-        for start in range(0, len(samples.rows), BATCH):
-            batch = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))[0]
+        for batch, _, _ in in_batches(samples, np.arange(len(samples.rows)), BATCH):
             yield batch, self.network_.forward(batch)
 
     # ---- what differs between the two estimators ----

@@ -25,7 +25,7 @@ from numpymlp.sklearn.objective import Objective
 from numpymlp.sklearn.samples import RandomOrder, given_order
 from numpymlp.sklearn.schedules import SCHEDULES, Convergence, InverseScaling, Planned
 from numpymlp.training.divergence import TrainingDiverged
-from numpymlp.training.samples import Samples
+from numpymlp.training.samples import Samples, in_batches
 from numpymlp.training.trainer import Trainer
 
 CHUNK = 4096  # rows per pass of L-BFGS over all samples: bounds the memory of dense copies
@@ -160,8 +160,7 @@ def fit_lbfgs(estimator: Any, samples: Samples) -> None:
     def value_and_gradient(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         network.parameters = parameters
         value, gradient = 0.0, np.zeros_like(parameters)
-        for start in range(0, rows, CHUNK):
-            x, y, w = samples.take(np.arange(start, min(start + CHUNK, rows)))
+        for x, y, w in in_batches(samples, np.arange(rows), CHUNK):
             share = (len(x) if w is None else float(w.sum())) / total
             batch = loss_and_gradient(network, loss, x, y, w, penalty)
             value += share * (batch.loss + batch.penalty)

@@ -191,24 +191,21 @@ def check_fit_weights(
     return weight
 
 
-def check_batches(network: Network, rows: int, batch_size: int, begun: int | None) -> int:
-    """Return the number of training samples if every batch of them is large enough.
-
-    `begun` is the number of samples with which the epoch under way began, or None.
-    """
-    if begun is not None and rows != begun:
+def check_batches(trainer: Any, rows: int) -> None:
+    """Raise if a batch is too small, or if an epoch under way began with other data."""
+    state, batch_size = trainer.state, trainer.batch_size
+    if state.batch and rows != state.samples:
         raise InputError(
-            f"fit expected the {begun} training samples with which the epoch under way began, got "
-            f"{rows}: pass the same data and the same validation share"
+            f"fit expected the {state.samples} training samples with which the epoch under way "
+            f"began, got {rows}: pass the same data and the same validation share"
         )
-    smallest = max(layer.minimum_batch for layer in network.layers)
+    smallest = max(layer.minimum_batch for layer in trainer.network.layers)
     left_over = rows % batch_size or min(batch_size, rows)
     if left_over < smallest:
         raise InputError(
             f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
             f"batches of {batch_size} leave {left_over} at the end: choose another batch_size"
         )
-    return rows
 
 
 def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64]:

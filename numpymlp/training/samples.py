@@ -7,7 +7,7 @@ next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,27 @@ class Samples(NamedTuple):
         """Copy a batch: the rows at these positions."""
         rows = self.rows[chosen]
         return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+def in_batches(
+    samples: Samples,
+    order: np.ndarray,
+    batch_size: int,
+    first: int = 0,
+    augment: Callable[[np.ndarray, int], np.ndarray] | None = None,
+) -> Iterator[Batch]:
+    """Yield the batches of an epoch, from number `first` on.
+
+    Parameters
+    ----------
+    order : ndarray of shape (rows,)
+        Positions of the samples.
+    augment : callable, optional
+        ``augment(x, batch)`` returns a distorted copy of batch number `batch`.
+    """
+    for batch in range(first, -(-len(order) // batch_size)):
+        x, y, w = samples.take(order[batch * batch_size : (batch + 1) * batch_size])
+        yield (x if augment is None else augment(x, batch)), y, w
 
 
 def prepare(

@@ -14,7 +14,7 @@ import numpy as np
 from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network, Pass, loss_value
 from numpymlp.training.checks import check_finite_loss, check_training_data
-from numpymlp.training.samples import Samples
+from numpymlp.training.samples import Samples, in_batches
 from numpymlp.validation import as_sample_weight
 
 
@@ -101,8 +101,7 @@ def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluati
     clean = loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss
     means = Running.empty()
     with np.errstate(over="ignore", invalid="ignore"):
-        for start in range(0, len(samples.rows), BATCH):
-            x, y, w = samples.take(np.arange(start, min(start + BATCH, len(samples.rows))))
+        for x, y, w in in_batches(samples, np.arange(len(samples.rows)), BATCH):
             logits = network.forward(x)
             means.add(network, Pass(loss_value(clean, logits, y, w), 0.0, logits), y, w)
     network.clear_cache()

@@ -76,8 +76,11 @@ class TrainingState:
     progress_value: float | None = None
     idle_epochs: int = 0
 
-    def plan(self, epochs: int | None, samples: int) -> None:
-        """Set the epoch to end with; None keeps the end that an earlier `fit` was asked for."""
+    def plan(self, epochs: int | None, samples: int, steps_per_epoch: int) -> int:
+        """Set the epoch to end with, and return the steps done and to come.
+
+        None keeps the end that an earlier `fit` was asked for.
+        """
         if epochs is not None:
             self.last_epoch = self.epoch + check_positive_integer(epochs, "epochs")
             self.best_value, self.progress_value, self.idle_epochs = None, None, 0
@@ -88,6 +91,7 @@ class TrainingState:
         if self.epoch >= self.last_epoch:  # a callback raised after the last epoch
             self.stopped = self.stopped or "epochs"
         self.samples = samples
+        return self.step + (self.last_epoch - self.epoch) * steps_per_epoch - self.batch
 
     def running_columns(self, network: Network) -> dict[str, float | None]:
         """Return the running means of the epoch under way as columns of the history."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
@@ -29,7 +29,7 @@ from numpymlp.training.history import History
 from numpymlp.training.interrupts import StopBetweenSteps
 from numpymlp.training.prefetch import Prefetch
 from numpymlp.training.progress import Progress
-from numpymlp.training.samples import Batch, Samples, prepare
+from numpymlp.training.samples import Batch, Samples, in_batches, prepare
 from numpymlp.training.scoring import evaluate_samples
 from numpymlp.training.state import Snapshot, TrainingState
 from numpymlp.validation import check_list, check_positive_integer, check_seed
@@ -190,13 +190,10 @@ class Trainer:
         `take(chosen)`, which reads the batches from anywhere.
         """
         state, rows = self.state, len(train.rows)
-        begun = state.samples if state.batch else None
-        checks.check_batches(self.network, rows, self.batch_size, begun)
+        checks.check_batches(self, rows)
         self._hooks = self._all_callbacks()
-        state.plan(epochs, rows)
         self.steps_per_epoch = -(-rows // self.batch_size)
-        to_come = (state.last_epoch - state.epoch) * self.steps_per_epoch - state.batch
-        self.total_steps = state.step + to_come
+        self.total_steps = state.plan(epochs, rows, self.steps_per_epoch)
         self.stop_requested, self.stop_signal = False, None
         if state.last is None or not state.batch:
             state.last = Snapshot.of(self.network, state.epoch)
@@ -219,7 +216,9 @@ class Trainer:
     def _train_and_validate(self, train: Samples, held_out: Samples | None) -> None:
         """Run one epoch, or the rest of it; then validate and call the callbacks."""
         state, network, started = self.state, self.network, time.perf_counter()
-        batches = self._batches(train, state.batch)
+        order = checks.check_order(self.order(state.epoch, len(train.rows)), len(train.rows))
+        augment = self._augment if self.augment else None
+        batches = in_batches(train, order, self.batch_size, state.batch, augment)
         # Augmentation takes time: a second thread prepares the next batches meanwhile.
         with Prefetch(batches) if self.augment else nullcontext(batches) as ready:
             rate = self._run_epoch(ready)
@@ -259,20 +258,9 @@ class Trainer:
                 callback.step(self)
         return optimizer.learning_rate * factor
 
-    def _batches(self, train: Samples, first: int) -> Iterator[Batch]:
-        """Yield the batches of this epoch, from number `first` on."""
-        order = checks.check_order(self.order(self.state.epoch, len(train.rows)), len(train.rows))
-        for batch in range(first, self.steps_per_epoch):
-            x, y, w = train.take(order[batch * self.batch_size : (batch + 1) * self.batch_size])
-            if self.augment is not None:
-                x = self.augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
-            yield x, y, w
-
     def restore_best(self) -> None:
         """Give the network the weights of its best epoch by validation."""
         self.state.restore_best(self.network)
-
-    # ---- helpers ----
 
     def _all_callbacks(self) -> list[Callback]:
         """Return all callbacks in the order of their hooks; of two that stop, the last decides."""
@@ -290,6 +278,10 @@ class Trainer:
             if self.schedule is None
             else checks.check_factor(self.schedule(step, self.total_steps))
         )
+
+    def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
+        augment: Any = self.augment
+        return augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)
