@@ -2,7 +2,8 @@
 
 They stand in the order of rising complexity: SGD, with momentum, with Nesterov momentum; Adam;
 AdamW. Each is the formula of its paper on two vectors, all parameters p and all gradients g of the
-network, changed in place; a is the learning rate at this step, mu the momentum, v the velocity.
+network, changed in place; a is the learning rate at this step, mu the momentum, v the velocity;
+in Adam, m and v are running means of g and of its square.
 `tutorials/07_optimizers.py` derives them step by step. Read `schedules.py` next, which moves the
 learning rate.
 """
@@ -142,13 +143,10 @@ class Adam(Optimizer):
 
     Notes
     -----
-    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014), algorithm 1. The
-    paper's running means are ``(1 - beta1) m`` and ``(1 - beta2) v``: kept as sums, m and v need
-    two passes less over their vectors, and the correction of the means' bias is the division by
-    the sum of the weights. All factors are folded into the step size (end of section 2), so that
-    epsilon is the paper's "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds
-    epsilon; in this form its epsilon is ``epsilon * sqrt(1 - beta2**t)``: smaller at first, which
-    shows where gradients are small, most of all in the first steps.
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014), algorithm 1, with both
+    bias corrections folded into the step size (end of section 2). So epsilon is the paper's
+    "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds epsilon: its epsilon is
+    ``epsilon * sqrt(1 - beta2**t)`` in this form, smaller in the first steps.
     """
 
     state_names = ("m", "v", "t")
@@ -173,24 +171,21 @@ class Adam(Optimizer):
             self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
         self.t += 1
         beta1, beta2 = self.beta1, self.beta2
-        # A fading sum over the sum of its weights, 1 + beta + ... + beta^(t-1), is a mean:
-        # m_hat = m / w1, v_hat = v / w2
-        w1, w2 = (1 - beta1**self.t) / (1 - beta1), (1 - beta2**self.t) / (1 - beta2)
-        # a_t = a sqrt(w2) / w1
-        a = self.learning_rate * factor * math.sqrt(w2) / w1
-        # The paper's root is sqrt((1 - beta2) v): the factor goes out of root + epsilon
-        epsilon = self.epsilon / math.sqrt(1 - beta2)
+        # a_t = a sqrt(1 - beta2^t) / (1 - beta1^t)
+        a = self.learning_rate * factor * math.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
         for p, g, m, v, scratch in blocks(parameters, gradients, self.m, self.v):
-            # m = beta1 m + g
+            # m = beta1 m + (1 - beta1) g
             m *= beta1
-            m += g
-            # v = beta2 v + g^2
+            np.multiply(g, 1 - beta1, out=scratch)
+            m += scratch
+            # v = beta2 v + (1 - beta2) g^2
             v *= beta2
             np.multiply(g, g, out=scratch)
+            scratch *= 1 - beta2
             v += scratch
             # p = p - a_t m / (sqrt(v) + epsilon)
             np.sqrt(v, out=scratch)
-            scratch += epsilon
+            scratch += self.epsilon
             np.divide(m, scratch, out=scratch)
             scratch *= a
             p -= scratch
