@@ -34,7 +34,7 @@ from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "SGD",

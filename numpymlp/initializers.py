@@ -1,8 +1,8 @@
-"""The first weights: random, and just large enough that signals neither fade nor explode.
+"""The initializers: random first weights, of a size that neither fades nor explodes the signal.
 
-A layer calls its initializer once, as `initializer(shape, rng)`, before training; any function of
-that form will do. The variances are chosen so that the activations (and, for Glorot, the
-gradients too) keep their size from layer to layer. Read `layers.py` next.
+A layer calls `initializer(shape, rng)` once, before training; any function of that form serves.
+The variances are chosen so that activations (and, for Glorot, gradients too) keep their size from
+layer to layer. Read `losses.py` next.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarra
 
 @dataclass(frozen=True)
 class Normal:
-    """Normal with a standard deviation of one's own, whatever the shape.
+    """Normal with the given standard deviation, whatever the shape.
 
     ``Normal(0.05)`` is what Simard, Steinkraus and Platt (2003) started from.
 

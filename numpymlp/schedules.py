@@ -1,9 +1,8 @@
-"""The schedules: how the learning rate moves while training goes on.
+"""The schedules: how the learning rate changes during training.
 
-A schedule is called as `schedule(step, total_steps)`, with steps counted from 0, and gives the
-factor by which the learning rate of any optimizer is multiplied at that step. Factors are plain
-Python floats: a NumPy scalar would turn float32 updates into float64. Read `samples.py` next,
-which hands out the batches; `training.py` brings it all together.
+The Trainer calls `schedule(step, total_steps)`, with steps counted from 0, and multiplies the
+learning rate by the factor that it returns. Factors are plain Python floats: a NumPy scalar would
+turn float32 updates into float64. Read `training/trainer.py` next, which has the loop.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from numpymlp.validation import check_range
 
 
 class Schedule(Protocol):
-    """Anything that gives a factor on the learning rate for step 0 to total_steps - 1."""
+    """A function from step 0 ... total_steps - 1 to a factor on the learning rate."""
 
     def __call__(self, step: int, total_steps: int) -> float: ...
 
 
 @dataclass(frozen=True)
 class Constant:
-    """The learning rate stays as it is."""
+    """Keep the learning rate as it is."""
 
     def __call__(self, step: int, total_steps: int) -> float:
         return 1.0
@@ -31,7 +30,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class StepDecay:
-    """Multiply the learning rate by `factor` after each `every` of the training.
+    """Multiply the learning rate by `factor` after each share `every` of the steps.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ class StepDecay:
         check_range(self.every, "StepDecay every", 0, 1, left_open=True)
 
     def __call__(self, step: int, total_steps: int) -> float:
-        # The small term keeps a step that falls exactly on a drop from rounding below it.
+        # The small term keeps a step exactly at a drop from being rounded below it.
         drops = math.floor(step / (self.every * total_steps) + 1e-9)
         return float(self.factor**drops)
 
@@ -73,7 +72,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Rise in a straight line to 1, then fall in a straight line to 0.
+    """Rise linearly to 1, then fall linearly to 0.
 
     Small steps first, while the weights are still random; large ones in between; ever smaller ones
     at the end. Source: Smith, Topin, "Super-convergence" (2017).
