@@ -279,7 +279,12 @@ def test_after_an_error_in_a_hook_the_next_fit_continues_with_the_same_bits(
 
 def test_an_error_ends_those_callbacks_that_have_begun_in_reverse_order(blobs):
     calls = []
-    callbacks = [Spy(calls, "a "), Spy(calls, "b "), Stumbling("begin", 0), Spy(calls, "c ")]
+
+    class Failing(Spy):
+        def begin(self, trainer):
+            raise Stumble
+
+    callbacks = [Spy(calls, "a "), Spy(calls, "b "), Failing(calls, "c "), Spy(calls, "d ")]
     trainer = make(callbacks=callbacks)
     with pytest.raises(Stumble):
         trainer.fit(*blobs, 1)

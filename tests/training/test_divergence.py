@@ -246,6 +246,16 @@ class Breaking(SoftmaxCrossEntropy):
         return math.nan if self.calls == self.at else value
 
 
+def test_divergence_restores_weights_that_were_loaded_between_two_fits(blobs):
+    trainer = make(optimizer=SGD(0.05))
+    trainer.fit(*blobs, 2)
+    trainer.network.parameters = loaded = np.linspace(-1, 1, trainer.network.parameters.size)
+    trainer.optimizer.learning_rate = 1e30
+    with pytest.raises(TrainingDiverged, match="weights of epoch 2 back"):
+        trainer.fit(*blobs, 1)
+    np.testing.assert_allclose(trainer.network.parameters, loaded, rtol=1e-6)
+
+
 def test_after_divergence_the_next_fit_starts_the_epoch_again(blobs):
     # The fifth batch of the second epoch.
     trainer, whole = make(loss=Breaking(15), optimizer=SGD(0.1)), make(optimizer=SGD(0.1))

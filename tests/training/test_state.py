@@ -50,9 +50,10 @@ def test_none_keeps_the_end_that_the_fit_before_was_asked_for():
     assert (state.last_epoch, state.stopped, state.idle_epochs) == (10, "", 2)
 
 
+@pytest.mark.parametrize("epoch", [3, 10])
 @pytest.mark.parametrize("stopped", ["epochs", "early stopping", "callback"])
-def test_none_does_not_continue_what_has_ended(stopped):
-    state = TrainingState(epoch=3, last_epoch=10, stopped=stopped)
+def test_none_does_not_continue_what_has_ended(stopped, epoch):
+    state = TrainingState(epoch=epoch, last_epoch=10, stopped=stopped)
     state.plan(None, 100)
     assert state.stopped == stopped
 
