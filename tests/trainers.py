@@ -1,10 +1,10 @@
-"""Small data and trainers that the tests of training share."""
+"""Small data, a layer and trainers that the tests of training and of model files share."""
 
 import json
 
 import numpy as np
 
-from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
+from numpymlp import Adam, Layer, SoftmaxCrossEntropy, Trainer, mlp, parameter
 from numpymlp.training.checkpoint import state_of
 
 
@@ -38,3 +38,33 @@ def stop_request_at(epoch):
         trainer.stop_requested = trainer.state.epoch == epoch
 
     return callback
+
+
+class Pixels(Layer):
+    """Apply the same weights to each pixel: (N, H, W, C) -> (N, H, W, K)."""
+
+    W, dW = parameter()
+
+    def __init__(self, channels, kernels):
+        self.channels, self.kernels = channels, kernels
+        self.input_shape = (..., channels)
+
+    def initialize(self, rng):
+        self.W = rng.normal(0, 0.5, self.shapes()["W"])
+
+    def forward(self, x, training=False):
+        self.cache = x
+        return x @ self.W
+
+    def backward(self, dy, input_gradient=True):
+        self.dW = np.einsum("nhwc,nhwk->ck", self.cache, dy)
+        return dy @ self.W.T if input_gradient else None
+
+    def shapes(self):
+        return {"W": (self.channels, self.kernels)}
+
+    def output_shape(self, input_shape):
+        return (*input_shape[:-1], self.kernels)
+
+    def config(self):
+        return {"channels": self.channels, "kernels": self.kernels}

@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from mutations import Bomb, mutated_archive, mutated_bytes, npy_bytes, pack, saved, unpack
+from trainers import Pixels
 
 from numpymlp import (
     BatchNorm,
@@ -23,7 +24,6 @@ from numpymlp import (
     SoftmaxCrossEntropy,
     load,
     load_loss,
-    parameter,
     save,
 )
 from numpymlp.losses import Loss
@@ -70,36 +70,6 @@ def test_head_dtype_parameters_and_buffers_come_back(output, dtype, tmp_path):
     np.testing.assert_array_equal(again.parameters, network.parameters)
     np.testing.assert_array_equal(again.buffers, network.buffers)
     np.testing.assert_array_equal(again.predict(x), network.predict(x))
-
-
-class Pixels(Layer):
-    """Apply the same weights to each pixel: (N, H, W, C) -> (N, H, W, K)."""
-
-    W, dW = parameter()
-
-    def __init__(self, channels, kernels):
-        self.channels, self.kernels = channels, kernels
-        self.input_shape = (..., channels)
-
-    def initialize(self, rng):
-        self.W = rng.normal(0, 0.5, self.shapes()["W"])
-
-    def forward(self, x, training=False):
-        self.cache = x
-        return x @ self.W
-
-    def backward(self, dy, input_gradient=True):
-        self.dW = np.einsum("nhwc,nhwk->ck", self.cache, dy)
-        return dy @ self.W.T if input_gradient else None
-
-    def shapes(self):
-        return {"W": (self.channels, self.kernels)}
-
-    def output_shape(self, input_shape):
-        return (*input_shape[:-1], self.kernels)
-
-    def config(self):
-        return {"channels": self.channels, "kernels": self.kernels}
 
 
 class Flat(Layer):

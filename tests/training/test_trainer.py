@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from trainers import bits, make
+from trainers import Pixels, bits, make
 
 from numpymlp import (
     SGD,
@@ -28,7 +28,6 @@ from numpymlp import (
     evaluate,
     load_mnist,
     mlp,
-    parameter,
 )
 
 
@@ -135,36 +134,6 @@ def test_a_loss_without_sample_weights_is_enough(blobs):
     for trainer in (custom, same):
         trainer.fit(*blobs, 1, validation=0.2)
     np.testing.assert_array_equal(custom.network.parameters, same.network.parameters)
-
-
-class Pixels(Layer):
-    """Apply the same weights to each pixel: (N, H, W, C) -> (N, H, W, K)."""
-
-    W, dW = parameter()
-
-    def __init__(self, channels, kernels):
-        self.channels, self.kernels = channels, kernels
-        self.input_shape = (..., channels)
-
-    def initialize(self, rng):
-        self.W = rng.normal(0, 0.5, self.shapes()["W"])
-
-    def forward(self, x, training=False):
-        self.cache = x
-        return x @ self.W
-
-    def backward(self, dy, input_gradient=True):
-        self.dW = np.einsum("nhwc,nhwk->ck", self.cache, dy)
-        return dy @ self.W.T if input_gradient else None
-
-    def shapes(self):
-        return {"W": (self.channels, self.kernels)}
-
-    def output_shape(self, input_shape):
-        return (*input_shape[:-1], self.kernels)
-
-    def config(self):
-        return {"channels": self.channels, "kernels": self.kernels}
 
 
 class Mean(Layer):
