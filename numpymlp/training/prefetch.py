@@ -11,7 +11,6 @@ import contextvars
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from numpymlp.validation import InputError, check_positive_integer
@@ -70,12 +69,7 @@ class Prefetch(Generic[T]):
         self._permits.release()
         return item[0]
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._closing = True
         self._permits.release()
         self._thread.join()
