@@ -65,13 +65,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def one_hot(labels: np.ndarray, classes: int, dtype: Any = np.float64) -> np.ndarray:
-    """Return integer labels (N,) as rows (N, classes) with a single 1 each."""
-    rows = np.zeros((len(labels), classes), dtype)
-    rows[np.arange(len(labels)), labels] = 1
-    return rows
-
-
 # ---- output heads: from logits to probabilities, decisions and right or wrong ----
 
 
@@ -199,22 +192,27 @@ class SoftmaxCrossEntropy(Loss):
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         logits = check_logits(logits)
-        y, classes = check_class_targets(y, logits), logits.shape[1]
-        if y.ndim == 1:
-            y = one_hot(y, classes, logits.dtype)
-        if self.label_smoothing:
-            # y = (1 - e) y + e / K
-            y = (1 - self.label_smoothing) * y + self.label_smoothing / classes
+        y, e = check_class_targets(y, logits), self.label_smoothing
         w = normalized_weight(sample_weight, logits)
         log_p = log_softmax(logits)
         self.cache = log_p, y, w
-        # l_i = -sum_k y_ik log p_ik    (N, K) -> (N,);  L = sum_i w_i l_i
-        return float(w @ -(y * log_p).sum(axis=1))
+        # l_i = -sum_k y_ik log p_ik    (N, K) -> (N,): one term where y_i is the number of a class
+        losses = -(log_p[np.arange(len(y)), y] if y.ndim == 1 else (y * log_p).sum(axis=1))
+        if e:
+            losses = (1 - e) * losses - e * log_p.mean(axis=1)
+        return float(w @ losses)  # L = sum_i w_i l_i
 
     def backward(self) -> np.ndarray:
-        log_p, y, w = check_cache(self.cache)
-        # dL/dlogits = w_i (p - y)    (N, K): softmax and logarithm together leave a difference
-        return w[:, None] * (np.exp(log_p) - y)
+        (log_p, y, w), e = check_cache(self.cache), self.label_smoothing
+        # dL/dlogits = w_i (p - (1 - e) y - e / K)    (N, K): the logarithm undoes the softmax
+        dlogits = np.exp(log_p)
+        dlogits -= e / log_p.shape[1]
+        if y.ndim == 1:
+            dlogits[np.arange(len(y)), y] -= 1 - e
+        else:
+            dlogits -= (1 - e) * y
+        dlogits *= w[:, None]
+        return dlogits
 
     def for_evaluation(self) -> Loss:
         twin = copy.copy(self)

@@ -29,7 +29,6 @@ from numpymlp import (
     minibatches,
     softmax,
 )
-from numpymlp.losses import one_hot
 from numpymlp.network import Network
 from numpymlp.optimizers import blocks
 
@@ -181,21 +180,24 @@ class SoftmaxWithoutFactor(Softmax):
 # ---- losses ----
 
 
+def rows_of(y, log_p):
+    """Integer targets (N,) as rows (N, K) with a single 1 each."""
+    return np.eye(log_p.shape[1])[y]
+
+
 class SummedOverBatch(SoftmaxCrossEntropy):
     def backward(self):
         log_p, y, _ = self.cache
-        return np.exp(log_p) - y
+        return np.exp(log_p) - rows_of(y, log_p)
 
 
 class SmoothingLeftOut(SoftmaxCrossEntropy):
     def __init__(self):
         super().__init__(label_smoothing=0.2)
 
-    def forward(self, logits, y, sample_weight=None):
-        value = super().forward(logits, y, sample_weight)
-        log_p, _, w = self.cache
-        self.cache = log_p, one_hot(y, logits.shape[1]), w
-        return value
+    def backward(self):
+        log_p, y, w = self.cache
+        return w[:, None] * (np.exp(log_p) - rows_of(y, log_p))
 
 
 class OnProbabilities(SoftmaxCrossEntropy):
@@ -207,7 +209,7 @@ class BinaryOverSoftmax(SoftmaxCrossEntropy):
     def forward(self, logits, y, sample_weight=None):
         super().forward(logits, y, sample_weight)
         log_p, y, w = self.cache
-        p = np.exp(log_p)
+        p, y = np.exp(log_p), rows_of(y, log_p)
         return float(w @ -(y * log_p + (1 - y) * np.log(1 - p)).sum(axis=1))
 
 
@@ -219,7 +221,7 @@ class NaiveSoftmax(SoftmaxCrossEntropy):
             powers = np.exp(logits)
             log_p = np.log(powers / powers.sum(axis=1, keepdims=True))
             self.cache = log_p, y, w
-            return float(w @ -(y * log_p).sum(axis=1))
+            return float(w @ -(rows_of(y, log_p) * log_p).sum(axis=1))
 
 
 class WeightsNotInGradient(MeanSquaredError):
@@ -234,7 +236,7 @@ class WeightsOverN(SoftmaxCrossEntropy):
         log_p, y, _ = self.cache
         w = np.ones(len(y)) if sample_weight is None else sample_weight
         self.cache = log_p, y, w / len(y)
-        return float(w @ -(y * log_p).sum(axis=1)) / len(y)
+        return float(w @ -(rows_of(y, log_p) * log_p).sum(axis=1)) / len(y)
 
 
 class SquaredErrorTwice(MeanSquaredError):

@@ -40,13 +40,13 @@ def finish(state, net, *losses, early_stopping=None):
 
 def test_a_number_of_epochs_is_added_to_those_that_are_done():
     state = TrainingState(epoch=3, last_epoch=3, stopped="epochs")
-    state.plan(4, 100)
+    state.plan(4, 100, 10)
     assert (state.last_epoch, state.stopped, state.samples) == (7, "", 100)
 
 
 def test_none_keeps_the_end_that_the_fit_before_was_asked_for():
     state = TrainingState(epoch=3, last_epoch=10, stopped="interrupted", idle_epochs=2)
-    state.plan(None, 100)
+    state.plan(None, 100, 10)
     assert (state.last_epoch, state.stopped, state.idle_epochs) == (10, "", 2)
 
 
@@ -54,13 +54,13 @@ def test_none_keeps_the_end_that_the_fit_before_was_asked_for():
 @pytest.mark.parametrize("stopped", ["epochs", "early stopping", "callback"])
 def test_none_does_not_continue_what_has_ended(stopped, epoch):
     state = TrainingState(epoch=epoch, last_epoch=10, stopped=stopped)
-    state.plan(None, 100)
+    state.plan(None, 100, 10)
     assert state.stopped == stopped
 
 
 def test_none_after_an_error_behind_the_last_epoch_is_the_end():
     state = TrainingState(epoch=10, last_epoch=10, stopped="")
-    state.plan(None, 100)
+    state.plan(None, 100, 10)
     assert state.stopped == "epochs"
 
 
@@ -68,7 +68,7 @@ def test_none_after_an_error_behind_the_last_epoch_is_the_end():
 def test_a_plan_that_is_refused_changes_nothing(epochs):
     state = TrainingState(best_value=0.5, idle_epochs=3)
     with pytest.raises(InputError, match="epochs"):
-        state.plan(epochs, 100)
+        state.plan(epochs, 100, 10)
     assert state == dataclasses.replace(state, best_value=0.5, idle_epochs=3, samples=0)
 
 
@@ -77,11 +77,11 @@ def test_a_plan_that_is_refused_changes_nothing(epochs):
 
 def test_the_best_epoch_of_a_fit_is_the_first_with_the_smallest_loss():
     state, net = TrainingState(), network()
-    state.plan(5, 100)
+    state.plan(5, 100, 10)
     finish(state, net, 3.0, 1.0, 2.0, 1.0)
     assert (state.best.epoch, state.best_value, state.last.epoch) == (2, 1.0, 4)
     assert (state.best.parameters == 1.0).all()
-    state.plan(5, 100)
+    state.plan(5, 100, 10)
     finish(state, net, 7.0, 8.0)
     assert (state.best.epoch, state.best_value) == (5, 7.0)
 
