@@ -122,7 +122,8 @@ class SGD(Optimizer):
             else:
                 # p = p + v
                 p += v
-        clear_tiny(self.t, self.v)
+        if self.t % CLEAR == 0:
+            clear_tiny(self.v, (1 - mu) * np.finfo(self.v.dtype).eps * np.abs(parameters))
 
     def __repr__(self) -> str:
         momentum = f", momentum={self.momentum:g}" if self.momentum else ""
@@ -139,7 +140,8 @@ class Adam(Optimizer):
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
         How slowly the two running means forget.
     epsilon : float >= 1e-30, default 1e-8
-        Keeps the division finite where the gradient was always 0.
+        Keeps the division finite where the gradient was always 0. Below 1e-18, train in float64:
+        float32 cannot hold the squares of gradients that small.
 
     Notes
     -----
@@ -189,7 +191,10 @@ class Adam(Optimizer):
             np.divide(m, scratch, out=scratch)
             scratch *= a
             p -= scratch
-        clear_tiny(self.t, self.m, self.v)
+        if self.t % CLEAR == 0:
+            negligible = float(np.finfo(self.m.dtype).eps) * self.epsilon
+            clear_tiny(self.m, negligible)
+            clear_tiny(self.v, negligible**2)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.learning_rate:g})"
@@ -258,8 +263,8 @@ def blocks(*vectors: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         yield (*(vector[start:stop] for vector in vectors), scratch[: stop - start])
 
 
-def clear_tiny(step: int, *vectors: np.ndarray) -> None:
-    """Every `CLEAR` steps, set to 0 in place the numbers that will soon be subnormal.
+def clear_tiny(vector: np.ndarray, negligible: np.ndarray | float) -> None:
+    """Set to 0 in place, every `CLEAR` steps, what will soon be subnormal and moves no parameter.
 
     A running mean shrinks step by step where the gradient stays 0, as it does for the weights of a
     pixel that is blank in almost every image. Below 1e-38 in float32 its numbers are subnormal,
@@ -269,12 +274,14 @@ def clear_tiny(step: int, *vectors: np.ndarray) -> None:
 
     Parameters
     ----------
-    step : int
-        The number of the step, counted from 1.
-    *vectors : ndarray of shape (P,)
-        Cleared below 1e8 times the smallest normal number, 1e-30 in float32: far below any gradient
-        that teaches, and below the square of Adam's usual epsilon.
+    vector : ndarray of shape (P,)
+        Cleared below 1e8 times the smallest normal number, 1e-30 in float32, where it is also
+        below `negligible`.
+    negligible : ndarray of shape (P,) or float
+        What changes a step by no more than rounding, u = `numpy.finfo(dtype).eps`. For SGD: v below
+        (1 - mu) u |p|, so that all it would still do is less than u |p|. For Adam: m below
+        u epsilon, less than u of a step of length a_t; and sqrt(v) below u epsilon, which changes
+        the divisor sqrt(v) + epsilon by less than u of it.
     """
-    if step % CLEAR == 0:
-        for vector in vectors:
-            vector[np.abs(vector) < 1e8 * np.finfo(vector.dtype).tiny] = 0
+    limit = 1e8 * np.finfo(vector.dtype).tiny
+    vector[np.abs(vector) < np.minimum(negligible, limit)] = 0

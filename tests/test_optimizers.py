@@ -7,6 +7,8 @@ import checks
 import numpy as np
 import pytest
 from checks import random
+from hypothesis import example, given
+from hypothesis import strategies as st
 from sklearn.neural_network import MLPClassifier
 
 from numpymlp import (
@@ -19,6 +21,7 @@ from numpymlp import (
     ReLU,
     SoftmaxCrossEntropy,
     mlp,
+    optimizers,
 )
 from numpymlp.optimizers import BLOCK, CLEAR, Optimizer, blocks, clear_tiny
 
@@ -398,14 +401,70 @@ def test_blocks_cover_a_vector_once() -> None:
 @pytest.mark.parametrize(
     ("dtype", "small", "kept"), [(np.float32, 9e-31, 2e-30), (np.float64, 2e-300, 3e-300)]
 )
-def test_tiny_numbers_are_cleared_every_so_many_steps(dtype, small, kept) -> None:
+def test_tiny_numbers_are_cleared_where_they_are_negligible(dtype, small, kept) -> None:
     before = np.array([small, -small, kept, -kept, 0, 1], dtype)
-    vectors = before.copy(), before[:2].copy()
-    clear_tiny(CLEAR - 1, *vectors)
-    np.testing.assert_array_equal(vectors[0], before)
-    clear_tiny(CLEAR, *vectors)
-    np.testing.assert_array_equal(vectors[0], np.array([0, 0, kept, -kept, 0, 1], dtype))
-    np.testing.assert_array_equal(vectors[1], [0, 0])
+    vector = before.copy()
+    clear_tiny(vector, 0.0)
+    np.testing.assert_array_equal(vector, before)
+    clear_tiny(vector, np.array([1, 0.5 * small, 1, 1, 1, 1], dtype))
+    np.testing.assert_array_equal(vector, np.array([0, -small, kept, -kept, 0, 1], dtype))
+    clear_tiny(vector, 1.0)
+    np.testing.assert_array_equal(vector, np.array([0, 0, kept, -kept, 0, 1], dtype))
+
+
+GRADIENTS = st.one_of(st.just(0.0), st.floats(-30, 30).map(lambda power: 10**power))
+
+
+def with_and_without_clearing(make: Any, first: float, then: float, dtype: Any) -> Any:
+    """Yield parameters, and their last step, of two optimizers; only the first one clears."""
+    both = make(), make()
+    vectors = [np.zeros(1, dtype) for _ in both]
+    for step in range(1, 2 * CLEAR + 10):
+        gradient = np.full(1, first if step < CLEAR else then, dtype)
+        before = [vector.copy() for vector in vectors]
+        with pytest.MonkeyPatch.context() as patch, np.errstate(over="ignore"):
+            both[0].step(vectors[0], gradient)
+            patch.setattr(optimizers, "CLEAR", 10**9)
+            both[1].step(vectors[1], gradient)
+        yield vectors, [after - start for after, start in zip(vectors, before, strict=True)]
+
+
+@given(GRADIENTS, GRADIENTS, st.floats(-30, 0), st.sampled_from([np.float32, np.float64]))
+@example(1e-16, 0.0, -30, np.float32)
+@example(1e-16, 1e-16, -18, np.float32)
+def test_clearing_changes_no_step_of_adam_by_more_than_rounding(first, then, power, dtype) -> None:
+    def make() -> Adam:
+        return Adam(1.0, epsilon=10**power)
+
+    rounding = 8 * np.finfo(dtype).eps
+    for vectors, (cleared, right) in with_and_without_clearing(make, first, then, dtype):
+        assert abs(cleared - right) <= rounding * (1 + abs(right))
+        for vector in vectors:
+            vector[:] = 0  # so that the next step is seen without the rounding of a sum
+
+
+@given(GRADIENTS, GRADIENTS, st.sampled_from([np.float32, np.float64]), st.booleans())
+@example(1e-29, 0.0, np.float32, False)
+def test_clearing_changes_no_step_of_sgd_by_more_than_rounding(first, then, dtype, nesterov):
+    def make() -> SGD:
+        return SGD(0.1, 0.9, nesterov)
+
+    rounding, largest = 300 * np.finfo(dtype).eps, 0.0
+    for (cleared, right), _ in with_and_without_clearing(make, first, then, dtype):
+        largest = max(largest, abs(float(right[0])))
+        assert abs(cleared - right) <= rounding * largest
+
+
+@pytest.mark.parametrize("gradient", [1e-16, 1e-14, 1.0])
+def test_adam_with_a_tiny_epsilon_takes_steps_of_the_learning_rate(gradient: float) -> None:
+    # Every 100 steps v was cleared and m was not: one step became 2.8e10 times too long.
+    for dtype in (np.float32, np.float64):
+        for epsilon in (1e-30, 1e-18):
+            adam, parameters = Adam(1e-3, epsilon=epsilon), np.zeros(1, dtype)
+            for _ in range(CLEAR + 3):
+                parameters[:] = 0
+                adam.step(parameters, np.full(1, gradient, dtype))
+                assert parameters[0] == pytest.approx(-1e-3, rel=0.4)
 
 
 def test_no_number_turns_subnormal_between_two_clearings() -> None:
