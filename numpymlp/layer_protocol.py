@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpymlp.validation import InputError, as_array, check_list
+from numpymlp.validation import InputError, as_array, check_list, own_arrays
 
 Shape = tuple[int | EllipsisType, ...] | None  # of one sample; None: not known, or any
 
@@ -161,11 +161,71 @@ class Layer:
         # A copy owns its arrays, belongs to no network yet, and has seen no batch.
         return {k: v for k, v in self.__dict__.items() if k not in ("cache", "in_network")}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(own_arrays(state))
+
+
+def check_has_rng(layer: Any) -> np.random.Generator:
+    """Return the random generator of a layer that draws in training."""
+    if layer.rng is None:
+        raise InputError(
+            f"{type(layer).__name__} expected a random generator, got none: give it "
+            f"rng=np.random.default_rng(seed), or put it into a Network"
+        )
+    return layer.rng
+
+
+def check_has_variance(x: np.ndarray) -> None:
+    """Raise unless batch norm has at least two rows to train on, or two pixels."""
+    if math.prod(x.shape[:-1]) < 2:
+        raise InputError(
+            f"BatchNorm expected a training batch of at least 2 rows, got {len(x)}: one row has no "
+            f"variance; choose a batch size that leaves no single row at the end"
+        )
+
 
 # ---- layers in a row ----
 
 
-def check_layers(layers: Any) -> tuple[Layer, ...]:
+def _refuse_change(*_: Any, **__: Any) -> Any:
+    raise InputError(
+        "layers expected no change, since they and the network's vectors belong together: build "
+        "another network, Network([*network.layers[:-1], Dense(16, 5)]); it copies trained layers"
+    )
+
+
+class Layers(tuple[Layer, ...]):
+    """The layers of a network: a tuple that also refuses what a list would do in place."""
+
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse_change
+    append = extend = insert = pop = remove = clear = reverse = sort = _refuse_change
+
+
+class FixedLayers:
+    """The attribute `layers` of a network: it can be set once."""
+
+    def __get__(self, network: Any, owner: type | None = None) -> Any:
+        return self if network is None else vars(network)["layers"]
+
+    def __set__(self, network: Any, layers: Layers) -> None:
+        if "layers" in vars(network):
+            _refuse_change()
+        vars(network)["layers"] = layers
+
+    def __delete__(self, network: Any) -> None:
+        _refuse_change()
+
+
+def with_own_caches(layers: Sequence[Layer]) -> Layers:
+    """Return layers with the same arrays as these, of which each keeps its own cache."""
+    twins = []
+    for layer in layers:
+        twins.append(object.__new__(type(layer)))
+        vars(twins[-1]).update(vars(layer))
+    return Layers(twins)
+
+
+def check_layers(layers: Any) -> Layers:
     """Return the layers of a new network; those that belong to another one as copies."""
     row = check_list(layers, "Network", "[Dense(784, 128), ReLU(), Dense(128, 10)]")
     if not row:
@@ -189,7 +249,7 @@ def check_layers(layers: Any) -> tuple[Layer, ...]:
                 f"Network expected each layer once, got the same {layer} again at position "
                 f"{position}: a layer caches its batch for backward; make a second one"
             )
-    return tuple(copy.deepcopy(layer) if layer.in_network else layer for layer in row)
+    return Layers(copy.deepcopy(layer) if layer.in_network else layer for layer in row)
 
 
 def check_initialized(layer: Layer) -> None:
@@ -290,8 +350,14 @@ def _likely(batch: np.ndarray, expected: Shape) -> str:
     return "was the network built for other data?"
 
 
-def summary_table(layers: Sequence[Layer], shapes: Sequence[Shape], counts: Sequence[int]) -> str:
-    """Return a table: each layer with the shape of its output and its number of parameters."""
+def summary_table(
+    layers: Sequence[Layer], shapes: Sequence[Shape], sizes: Sequence[tuple[int, int]]
+) -> str:
+    """Return a table: each layer with the shape of its output and its number of parameters.
+
+    `sizes` holds a layer's position and a size for each of its parameters.
+    """
+    counts = [sum(size for owner, size in sizes if owner == i) for i in range(len(layers))]
     outputs = [shape_text(shape, "N") for shape in shapes]
     rows = [("layer", "output", "parameters"), ("input", outputs[0], "")]
     for layer, output, count in zip(layers, outputs[1:], counts, strict=True):

@@ -9,16 +9,21 @@ Their base class is in `layer_protocol.py`. Read `losses.py` next: a loss makes 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from numpymlp.initializers import he_normal
-from numpymlp.layer_protocol import Layer, Shape, buffer, parameter
+from numpymlp.layer_protocol import (
+    Layer,
+    Shape,
+    buffer,
+    check_has_rng,
+    check_has_variance,
+    parameter,
+)
 from numpymlp.validation import (
-    InputError,
     check_callable,
     check_initial,
     check_positive_integer,
@@ -203,13 +208,8 @@ class Dropout(Layer):
         self.cache = None
         if not training or self.rate == 0:
             return x
-        if self.rng is None:
-            raise InputError(
-                "Dropout expected a random generator, got none: give it "
-                "rng=np.random.default_rng(seed), or put it into a Network"
-            )
         # The draw is float32 whatever x is, so that a float64 copy drops the same units.
-        alive = self.rng.random(x.shape, dtype=np.float32) >= self.rate
+        alive = check_has_rng(self).random(x.shape, dtype=np.float32) >= self.rate
         # y = mask x, with mask = 1 / (1 - rate) for the units that stay, else 0
         self.cache = mask = alive.astype(x.dtype)
         mask /= 1 - self.rate
@@ -270,11 +270,7 @@ class BatchNorm(Layer):
         mean, variance = self.running_mean, self.running_variance
         axes = tuple(range(x.ndim - 1))  # all but the features: the rows, and an image's pixels
         if training:
-            if math.prod(x.shape[:-1]) < 2:
-                raise InputError(
-                    f"BatchNorm expected a training batch of at least 2 rows, got {len(x)}: one "
-                    "row has no variance; choose a batch size that leaves no single row at the end"
-                )
+            check_has_variance(x)
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
             # running = momentum running + (1 - momentum) batch
             self.running_mean += (1 - self.momentum) * (mean - self.running_mean)

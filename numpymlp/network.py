@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpymlp.layer_protocol import (
+    FixedLayers,
     Layer,
     check_batch,
     check_initialized,
     check_layers,
     shapes_between,
     summary_table,
+    with_own_caches,
 )
 from numpymlp.losses import HEADS, L2Penalty, Loss
 from numpymlp.validation import (
@@ -33,6 +35,7 @@ from numpymlp.validation import (
     check_dtype,
     check_rng,
     check_upstream,
+    own_arrays,
 )
 
 BATCH = 1000  # rows at a time where no gradient is needed: bounds the memory of a prediction
@@ -75,6 +78,7 @@ class Network:
     Attributes
     ----------
     layers : tuple of Layer
+        Cannot be changed: another network copies them.
     head : SoftmaxHead, SigmoidHead or IdentityHead
     parameters, gradients : ndarray of shape (P,)
         All that is learned, layer by layer, and the gradient of the last backward pass.
@@ -91,6 +95,8 @@ class Network:
     >>> Network([Dense(784, 128), ReLU(), Dense(128, 10)], rng=rng)
     Network(Dense(784 -> 128), ReLU, Dense(128 -> 10); 101,770 parameters, float32)
     """
+
+    layers = FixedLayers()
 
     def __init__(
         self,
@@ -182,17 +188,24 @@ class Network:
 
     def logits_in_batches(self, x: ArrayLike) -> Iterator[np.ndarray]:
         """Yield the logits of `x` in evaluation mode, 1,000 rows at a time."""
-        x = self.check_batch(x)
+        x, network = self.check_batch(x), self.for_evaluation()
         for start in range(0, len(x), BATCH):
-            logits = self.forward(x[start : start + BATCH])
-            self.clear_cache()
+            logits = network.forward(x[start : start + BATCH])
             yield check_answers(logits, x[start : start + BATCH], start)
 
     def activations(self, x: ArrayLike, training: bool = False) -> list[np.ndarray]:
-        """Return the output of every layer for a batch; like predictions, this clears the cache."""
-        outputs = [output for _, output in self.walk(self.check_batch(x), training)]
-        self.clear_cache()
-        return outputs
+        """Return the output of every layer for a batch; like predictions, this spares the caches."""
+        steps = self.for_evaluation().walk(self.check_batch(x), training)
+        return [output for _, output in steps]
+
+    def for_evaluation(self) -> Network:
+        """Return a network with the same arrays whose layers keep caches of their own.
+
+        Predictions run on it, so they disturb no training, also not one in another thread.
+        """
+        twin = object.__new__(type(self))
+        vars(twin).update(vars(self), layers=with_own_caches(self.layers))
+        return twin
 
     # ---- one vector ----
 
@@ -245,10 +258,8 @@ class Network:
 
     def summary(self) -> str:
         """Return a table of the layers with the shape of their outputs and their parameters."""
-        counts = [0] * len(self.layers)
-        for slot in self._slots["parameter"]:
-            counts[slot.layer] += slot.stop - slot.start
-        return summary_table(self.layers, self.shapes, counts)
+        sizes = [(slot.layer, slot.stop - slot.start) for slot in self._slots["parameter"]]
+        return summary_table(self.layers, self.shapes, sizes)
 
     def __repr__(self) -> str:
         inside = ", ".join(map(str, self.layers))
@@ -263,7 +274,7 @@ class Network:
             # Apart from the stream of the weights: one dropout layer more changes no weight.
             seeds = rng.spawn(1)[0].integers(2**63, size=len(silent))
             for layer, seed in zip(silent, seeds, strict=True):
-                layer.rng = np.random.default_rng(seed)  # type: ignore[attr-defined]
+                layer.rng = np.random.default_rng(seed)
         for layer in self.layers:
             names, given = layer.declared("parameter"), dict(vars(layer))
             if not all(name in given for name in names):
@@ -312,7 +323,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy or a pickle holds the vectors and the layers' arrays apart: bind them again.
-        self.__dict__.update(state)
+        self.__dict__.update(own_arrays(state))
         self._bind()
 
     @cached_property

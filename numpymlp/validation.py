@@ -153,6 +153,16 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
         ) from error
 
 
+def own_arrays(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a copy with arrays that it may write: those of joblib lie in a file."""
+    return {
+        name: np.array(value)
+        if isinstance(value, np.ndarray) and not value.flags.writeable
+        else value
+        for name, value in state.items()
+    }
+
+
 # ---- what passes through network, loss and optimizer: checks that cost next to nothing ----
 
 
@@ -268,8 +278,7 @@ def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArra
     """Raise unless the gradient that enters a network has the shape of its last output."""
     if expected is None:
         raise InputError(
-            "backward expected a forward pass just before it: call network.forward(x) first; "
-            "predictions, activations and evaluate replace what a forward pass has kept"
+            "backward expected a forward pass just before it: call network.forward(x) first"
         )
     gradient = as_array(dy, "dy")
     if gradient.shape != expected or gradient.dtype.kind != "f":

@@ -7,6 +7,7 @@ figures are in `metrics`. Read `history.py` next.
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -98,11 +99,12 @@ def evaluate(
 
 def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluation:
     """Do what `evaluate` does, on samples that are checked already."""
-    clean = loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss
+    # Both keep caches of their own: an evaluation disturbs no training in another thread.
+    network = network.for_evaluation()
+    clean = copy.copy(loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss)
     means = Running.empty()
     with np.errstate(over="ignore", invalid="ignore"):
         for x, y, w in in_batches(samples, np.arange(len(samples.rows)), BATCH):
             logits = network.forward(x)
             means.add(network, Pass(loss_value(clean, logits, y, w), 0.0, logits), y, w)
-    network.clear_cache()
     return means.evaluation(network)

@@ -273,11 +273,9 @@ class Trainer:
 
     def _factor(self, step: int) -> float:
         """Return the schedule's factor on the learning rate."""
-        return (
-            1.0
-            if self.schedule is None
-            else checks.check_factor(self.schedule(step, self.total_steps))
-        )
+        if self.schedule is None:
+            return 1.0
+        return checks.check_factor(self.schedule(step, self.total_steps))
 
     def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
         augment: Any = self.augment

@@ -3,6 +3,9 @@
 import math
 import os
 import signal
+import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -265,3 +268,45 @@ def test_one_epoch_on_the_real_mnist_reaches_its_floor():
     trainer = Trainer(network, SoftmaxCrossEntropy(), Adam(5e-3), schedule=OneCycle(), verbose=0)
     trainer.fit(x, y, 1)
     assert evaluate(network, trainer.loss, x_test, y_test).accuracy > 0.95
+
+
+# ---- other threads ----
+
+
+def test_predictions_in_another_thread_change_nothing_in_a_training_run(blobs):
+    # Predictions used the caches of the layers in training: wrong gradients, or errors.
+    def train(look):
+        network = mlp([2, 64, 3], dropout=0.3, batch_norm=True, rng=np.random.default_rng(0))
+        trainer = Trainer(network, SoftmaxCrossEntropy(), Adam(), batch_size=32, verbose=0)
+        done, errors = threading.Event(), []
+
+        def serve():
+            try:
+                while not done.is_set():
+                    look(trainer)
+            except Exception as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            trainer.fit(*blobs, 20)
+        finally:
+            done.set()
+            thread.join()
+        assert errors == []
+        return bits(trainer)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        right = train(lambda trainer: time.sleep(0.01))
+        x, y = blobs[0][:50], blobs[1][:50]
+        for look in (
+            lambda trainer: trainer.network.predict(x),
+            lambda trainer: trainer.network.activations(x),
+            lambda trainer: evaluate(trainer.network, trainer.loss, x, y),
+        ):
+            assert train(look) == right
+    finally:
+        sys.setswitchinterval(interval)
