@@ -5,19 +5,35 @@ A loss is a function of one vector p. Its slope along a direction d is
 slope should be; where the two disagree, some `backward` is wrong. `check_gradients` compares them
 for a network, `check_layer` and `check_loss` for a part alone. `tutorials/06_gradient_checking.py`
 builds one step by step. Read `optimizers.py` next.
+
+Besides, every gradient follows a pass with another batch and other weights, so that what is left of
+it shows. No call may change its input, the parameters or the upstream gradient, or draw from a
+global random state, and the same point must give the same loss and gradient again.
+`gradient_report.py` explains how a slope is measured and judged.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import random
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 
-from numpymlp.gradient_report import Comparison, GradientReport, Row
+from numpymlp.gradient_report import (
+    DIRECTION_LIMIT,
+    ENTRY_LIMIT,
+    EPS,
+    IN_PLACE,
+    LOSS_ALONE,
+    GradientReport,
+    Part,
+    along_a_direction,
+    entry_by_entry,
+)
 from numpymlp.layer_protocol import Layer
+from numpymlp.layers import Dropout
 from numpymlp.losses import L2Penalty, Loss
 from numpymlp.network import Network, loss_and_gradient, loss_value
 from numpymlp.validation import (
@@ -29,9 +45,8 @@ from numpymlp.validation import (
     check_rng,
 )
 
-ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
-ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a loss of 1, in the difference of two losses
-DRAWS = 20  # at most so many directions, until one crosses no kink
+FEW = 5  # entries of each array, where a direction cannot be measured
+AGAIN = 1e-6  # what rounding may change in the loss and gradient of one point
 
 
 def check_gradients(
@@ -43,7 +58,7 @@ def check_gradients(
     sample_weight: np.ndarray | None = None,
     penalty: L2Penalty | None = None,
     mode: str = "entries",
-    training: bool = True,
+    training: bool | None = None,
     input_gradient: bool = True,
     max_entries: int | None = 200,
     rng: np.random.Generator | None = None,
@@ -68,8 +83,9 @@ def check_gradients(
         "entries" moves one number at a time and says which gradient is wrong. "direction" moves
         all numbers at once along a random direction of length 1: a few evaluations, whatever the
         size of the network.
-    training : bool, default True
-        Whether dropout drops and batch norm uses the batch; both sides see the same masks.
+    training : bool, optional
+        Whether dropout drops and batch norm uses the batch; both sides see the same masks. By
+        default both modes are checked where they differ.
     input_gradient : bool, default True
         Whether to check dL/dx as well.
     max_entries : int or None, default 200
@@ -89,16 +105,12 @@ def check_gradients(
 
     Notes
     -----
-    An entry's error is |backprop - difference| relative to the larger of the two, or to a
-    thousandth of the largest gradient of the whole check if that is more. Relative to itself alone,
-    an entry whose true value is 0, such as a bias before batch norm, would be wrong by 100 % in
-    correct code: its finite difference is rounding. The scale is never less than the rounding of
-    the loss allows a step to resolve. The limit is 1e-7. A direction's error is relative to the
-    slope, or to a typical one, ||gradient|| / sqrt(P); its limit is 1e-6.
+    The limit of an entry's error is 1e-7, of a direction's 1e-6; the module's docstring says how
+    errors are measured, and what "not measurable here" means.
 
     At ReLU's kink there is no derivative to compare with. A step that takes a unit across it
     (`kink_side` of the layer tells) is left out and counted; an array of which nothing could be
-    compared fails. Layers without `kink_side` count as smooth.
+    compared is compared at a point beside the kink. Layers without `kink_side` count as smooth.
 
     Examples
     --------
@@ -119,18 +131,31 @@ def check_gradients(
             f"check_loss check a part alone"
         )
     with np.errstate(all="ignore"):  # what is not finite fails, and the report says where
-        f = _LossOfOneVector(network, loss, x, y, sample_weight, penalty, training, input_gradient)
-        dead = f.dead_units()
-        if mode == "direction":
-            return GradientReport([_check_direction(f, rng)], DIRECTION_LIMIT, dead)
-        return GradientReport(_check_entries(f, rng, max_entries), ENTRY_LIMIT, dead)
+        arguments: Any = network, loss, x, y, sample_weight, penalty, input_gradient
+        f = _LossOfOneVector(*arguments, training=training is not False)
+        parts = {} if training is not None else _evaluation(f, arguments, mode, rng, max_entries)
+        return _check(f, mode, rng, max_entries, parts)
+
+
+def _evaluation(
+    f: _LossOfOneVector, arguments: Any, mode: str, rng: np.random.Generator, limit: int | None
+) -> dict[str, GradientReport]:
+    """Check evaluation mode too, where it differs from training."""
+    try:
+        other = _LossOfOneVector(*arguments, training=False)
+        if f.equals(other):
+            return {}
+        return {"in evaluation mode": _check(other, mode, rng, limit, {})}
+    except Exception as error:  # whatever a custom layer raises: its message belongs to the report
+        fault = f"{type(error).__name__}: {error}; training=True checks training alone"
+        return {"in evaluation mode": GradientReport([], 0.0, 0, [fault])}
 
 
 def check_layer(
     layer: Layer,
     x: np.ndarray,
     *,
-    training: bool = True,
+    training: bool | None = None,
     max_entries: int | None = 200,
     rng: np.random.Generator | None = None,
 ) -> GradientReport:
@@ -176,26 +201,9 @@ def check_loss(
     max_entries, rng
         As for `check_gradients`.
     """
-    network = Network([_Identity()], dtype=np.float64)
-    check_logits(logits)
-    return check_gradients(
-        network,
-        loss,
-        logits,
-        y,
-        sample_weight=sample_weight,
-        max_entries=max_entries,
-        rng=rng,
-    )
-
-
-class _Part(NamedTuple):
-    """Where one array lies in the vector that is checked."""
-
-    name: str
-    shape: tuple[int, ...]
-    start: int
-    stop: int
+    network = Network([Dropout(0.0)], dtype=np.float64)  # returns its input
+    options: Any = {"sample_weight": sample_weight, "max_entries": max_entries, "rng": rng}
+    return check_gradients(network, loss, check_logits(logits), y, **options)
 
 
 class _LossOfOneVector:
@@ -213,8 +221,8 @@ class _LossOfOneVector:
         y: np.ndarray,
         sample_weight: np.ndarray | None,
         penalty: L2Penalty | None,
-        training: bool,
         input_gradient: bool,
+        training: bool,
     ) -> None:
         self.network, self.training = network.copy(dtype=np.float64), training
         self.loss, self.penalty = copy.deepcopy(loss), copy.deepcopy(penalty)
@@ -232,20 +240,24 @@ class _LossOfOneVector:
             )
         self.parts, start = [], 0
         for name, array in arrays.items():
-            self.parts.append(_Part(name, array.shape, start, start + array.size))
+            self.parts.append(Part(name, array.shape, start, start + array.size))
             start += array.size
-        self.move_to(np.concatenate([array.ravel() for array in arrays.values()]))
+        self.start = np.concatenate([array.ravel() for array in arrays.values()])
+        self.move_to(self.start)
 
     def move_to(self, point: np.ndarray) -> None:
         """Choose the point to check, and compute there what the checks compare with."""
         self.point = point
-        self.value, self.sides = self(point)
-        self.gradient = self._backpropagate()
+        self._rounded: list[tuple[np.ndarray, np.ndarray]] = []
+        self.gradient = self.backpropagate(point)
+        self.value, self.sides = self.here
+        at_0 = loss_value(self.loss, np.zeros_like(self.logits), self.y, self.sample_weight)
+        self.size = np.nanmax([abs(self.value), abs(at_0), 0.0])
 
     def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the loss, and for every unit on which side of its kink it is."""
-        logits = self.network.forward(self._place(point), self.training)
-        value = loss_value(self.loss, logits, self.y, self.sample_weight)
+        self.logits = self.network.forward(self._place(point), self.training)
+        value = loss_value(self.loss, self.logits, self.y, self.sample_weight)
         if self.penalty is not None:
             value += self.penalty.forward(self.network.parameters, self.network.decay_mask)
         sides = [layer.kink_side().ravel() for layer in self.kinked]
@@ -258,28 +270,56 @@ class _LossOfOneVector:
         network.parameters = point[:size]
         return (point[size:].reshape(self.x.shape) if self.input_gradient else self.x).copy()
 
-    def _backpropagate(self) -> np.ndarray:
+    def backpropagate(self, point: np.ndarray) -> np.ndarray:
+        """Return the gradient at a point; before each pass comes one elsewhere."""
         network = self.network
+        self._pass_elsewhere(point)
         # What backward fails to write, or only adds to, stays NaN and so is found.
         network.gradients[:] = np.nan
-        x = self._place(self.point)
-        loss_and_gradient(
-            network, self.loss, x, self.y, self.sample_weight, self.penalty, self.training
-        )
+        more = self.y, self.sample_weight, self.penalty, self.training
+        loss_and_gradient(network, self.loss, self._place(point), *more)
         gradient = network.gradients.copy()
         if not self.input_gradient:
+            self.here = self(point)
             return gradient
         # A second pass: the one above, like training's, ends at the first layer that learns.
-        self(self.point)
+        self._pass_elsewhere(point)
+        self.here = self(point)
         dx = network.backward(self.loss.backward(), input_gradient=True)
         return np.append(gradient, np.asarray(dx))
 
-    def slope(self, direction: np.ndarray, step: float) -> float | None:
+    def _pass_elsewhere(self, point: np.ndarray) -> None:
+        """Send other rows through other weights; what a layer or loss keeps of them will show."""
+        factors = np.random.default_rng(0).uniform(0.5, 1, point.size)
+        logits = self.network.forward(self._place(factors * point)[::-1], self.training)
+        loss_value(self.loss, logits, self.y, self.sample_weight)
+        self.network.backward(0.7 * self.loss.backward(), self.input_gradient)
+
+    def slope(
+        self, direction: np.ndarray, step: float, at: np.ndarray | None = None
+    ) -> float | None:
         """Return the central difference along a direction; None where it crosses a kink."""
-        above, sides_above = self(self.point + step * direction)
-        below, sides_below = self(self.point - step * direction)
+        point = self.point if at is None else at
+        above, sides_above = self(point + step * direction)
+        below, sides_below = self(point - step * direction)
         crossed = (sides_above != self.sides).any() or (sides_below != self.sides).any()
         return None if crossed else (above - below) / (2 * step)
+
+    def rounded(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return points that differ from this one by rounding alone, and their gradients."""
+        if not self._rounded:
+            factors = 1 + 4 * EPS * np.random.default_rng(0).standard_normal((2, self.point.size))
+            self._rounded = [(p, self.backpropagate(p)) for p in factors * self.point]
+        return self._rounded
+
+    def equals(self, other: _LossOfOneVector) -> bool:
+        """Return whether another's loss and gradient are the same, up to rounding."""
+        value, gradient = self.value, self.gradient
+        atol = AGAIN * np.abs(gradient).max(initial=0.0)
+        return bool(
+            np.isclose(other.value, value, rtol=AGAIN, atol=AGAIN * self.size, equal_nan=True)
+            and np.allclose(other.gradient, gradient, rtol=AGAIN, atol=atol, equal_nan=True)
+        )
 
     def dead_units(self) -> int:
         """Count the units with a kink whose output is 0 for every sample."""
@@ -289,97 +329,97 @@ class _LossOfOneVector:
             if layer in self.kinked
         )
 
-
-def _check_entries(
-    f: _LossOfOneVector, rng: np.random.Generator, max_entries: int | None
-) -> list[Row]:
-    """Move one number at a time; return a row for each array."""
-    largest = float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    floor = 1e-3 * largest
-    rows = []
-    for name, shape, start, stop in f.parts:
-        places = np.arange(start, stop)
-        if max_entries is not None and len(places) > max_entries:
-            places = np.sort(rng.choice(places, max_entries, replace=False))
-        found = []
-        for place in places:
-            direction = np.zeros_like(f.point)
-            direction[place] = 1
-            index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
-            analytic = float(f.gradient[place])
-            found.append(_compare(f, f"{name}[{index}]", direction, analytic, floor, ENTRY_LIMIT))
-        rows.append(Row.of(name, shape, found, floor, ENTRY_LIMIT))
-    return rows
-
-
-def _check_direction(f: _LossOfOneVector, rng: np.random.Generator) -> Row:
-    """Move everything at once, along a random direction that crosses no kink."""
-    size = f.point.size
-    found, floor = None, 0.0
-    for _ in range(DRAWS):
-        direction = rng.standard_normal(size)
-        direction /= np.linalg.norm(direction)
-        floor = float(np.linalg.norm(f.gradient)) / math.sqrt(size)
-        analytic = float(f.gradient @ direction)
-        found = _compare(f, "direction", direction, analytic, floor, DIRECTION_LIMIT)
-        if found is not None:
-            break
-        # The point itself may lie on a kink, as a zero sample with zero biases does: go beside it.
-        f.move_to(f.point + 1e-3 * direction)
-    return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT)
+    def faults(self) -> list[str]:
+        """Say what one pass changes that is not its own, and whether it can be repeated."""
+        network, watch = self.network, _Watch()
+        numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
+        x = self._place(self.point)
+        watch.keep("the parameters", network.parameters)
+        for position, layer in enumerate(network.layers):
+            watch.keep(f"the input of layer {position}", x)
+            x = watch.call(f"{position} {layer}.forward", layer.forward, x, self.training)
+        watch.keep("the logits", x)
+        more = () if self.sample_weight is None else (self.sample_weight,)
+        watch.keep("the targets", self.y)
+        watch.call("the loss's forward", self.loss.forward, x, self.y, *more)
+        dy = watch.call("the loss's backward", self.loss.backward)
+        first = 0 if self.input_gradient else int(self.parts[0].name.partition(".")[0])
+        for position in range(len(network.layers) - 1, first - 1, -1):
+            watch.keep("its upstream gradient", dy)
+            layer, needed = network.layers[position], self.input_gradient or position > first
+            dy = watch.call(f"{position} {layer}.backward", layer.backward, dy, needed)
+        np.random.set_state(numpys)  # noqa: NPY002
+        random.setstate(pythons)
+        before = copy.copy(self)
+        self.move_to(self.point)
+        if not before.equals(self):
+            watch.found.append(
+                "the same point gives another loss or gradient when asked again: keep nothing from "
+                "call to call, and draw random numbers from the layer's `rng` alone"
+            )
+        return watch.found
 
 
-def _compare(
+class _Watch:
+    """Calls functions and notes which of the arrays they change that belong to others."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.found: list[str] = []
+
+    def keep(self, name: str, array: np.ndarray) -> None:
+        self.arrays[name] = array, array.copy()
+
+    def call(self, who: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        np.random.random(), random.random()  # noqa: NPY002  (a seed that is set again shows)
+        states = _global_states()
+        result = function(*arguments)
+        for name, (array, before) in self.arrays.items():
+            same = np.array_equal(array, before) or np.array_equal(array, before, equal_nan=True)
+            if not same:
+                self.found.append(f"{who} changes {name} in place: work on a copy")
+                self.keep(name, array)
+        if _global_states() != states:
+            self.found.append(
+                f"{who} changes a global random state: draw from the layer's `rng`, which the "
+                f"network seeds"
+            )
+        return result
+
+
+def _global_states() -> tuple[Any, ...]:
+    _, keys, *position = cast(Any, np.random.get_state())  # noqa: NPY002
+    return keys.tobytes(), position, random.getstate()
+
+
+def _check(
     f: _LossOfOneVector,
-    where: str,
-    direction: np.ndarray,
-    analytic: float,
-    floor: float,
-    limit: float,
-) -> Comparison | None:
-    """Return the finite difference that agrees best; None if every step crosses a kink."""
-    best = None
-    for numeric, h in _slopes(f, direction):
-        if numeric is None:
-            continue
-        # Below this size, rounding alone can exceed the limit.
-        resolved = ROUNDING * abs(f.value) / h / limit
-        error = _relative_error(analytic, numeric, max(floor, resolved))
-        if best is None or abs(analytic - numeric) < abs(best.analytic - best.numeric):
-            best = Comparison(where, analytic, numeric, error)
-        if best.error <= limit / 10:
-            break
-    return best
-
-
-def _slopes(f: _LossOfOneVector, direction: np.ndarray) -> Iterator[tuple[float | None, float]]:
-    """Yield central differences with their steps: the plain one, then finer ones if it disagrees.
-
-    A central difference errs by truncation, c h^2, and by rounding, which grows as 1 / h. Two
-    steps together cancel c h^2 (Richardson extrapolation), so that long steps, whose rounding is
-    small, are accurate; short ones are for sharp bends and nearby kinks.
-    """
-    yield f.slope(direction, 1e-5), 1e-5
-    for h in (1e-3, 1e-4, 1e-5, 1e-6):
-        at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
-        yield None if at_h is None or at_half is None else (4 * at_half - at_h) / 3, h
-
-
-def _relative_error(analytic: float, numeric: float, floor: float) -> float:
-    if not (math.isfinite(analytic) and math.isfinite(numeric)):
-        return math.inf
-    scale = max(abs(analytic), abs(numeric), floor)
-    return abs(analytic - numeric) / scale if scale > 0 else 0.0
-
-
-class _Identity(Layer):
-    """Returns its input, so that a loss alone is a network."""
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        return x
-
-    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
-        return dy
+    mode: str,
+    rng: np.random.Generator,
+    max_entries: int | None,
+    parts: dict[str, GradientReport],
+) -> GradientReport:
+    """Check one function; where its slopes cannot be measured, check its parts as well."""
+    dead = f.dead_units()
+    if mode == "direction":
+        rows, limit = [along_a_direction(f, rng)], DIRECTION_LIMIT
+    else:
+        rows, limit = entry_by_entry(f, rng, max_entries), ENTRY_LIMIT
+    faults = f.faults()
+    if any(row.unmeasured for row in rows) and not isinstance(f.loss, _RandomSum):
+        entries = FEW if mode == "direction" else max_entries
+        weight = f.sample_weight if np.any(f.sample_weight) else None
+        logits, alone = rng.standard_normal(f.logits.shape), Network([Dropout(0.0)])
+        f.move_to(f.start)
+        checks: Any = {
+            IN_PLACE: (f.network, _RandomSum(rng), f.x, f.y, None, None, f.input_gradient),
+            LOSS_ALONE: (alone, f.loss, logits, f.y, weight, None, True),
+        }
+        for title, arguments in checks.items():
+            g = _LossOfOneVector(*arguments, training=f.training)
+            found = entry_by_entry(g, rng, entries)
+            parts[title] = GradientReport(found, ENTRY_LIMIT, 0, g.faults())
+    return GradientReport(rows, limit, dead, faults, parts)
 
 
 class _RandomSum(Loss):

@@ -1,16 +1,29 @@
-"""What a gradient check found, and how it is printed.
+"""How one slope is judged, what a gradient check found, and how it is printed.
 
-`gradient_check.py` makes these reports; if you come from there, go on with `optimizers.py`.
+`gradient_check.py` explains the measure and makes these reports; if you come from there, go on with
+`optimizers.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+
+ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
+FLOOR = 1e-3  # an entry counts as at least this share of the largest gradient
+DRAWS = 20  # at most so many directions or points, until one crosses no kink
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 4 * EPS  # of a loss of 1, in the difference of two losses
+DOUBTS = 10  # a slope that differs by so many times what rounding and truncation explain is wrong
+STEPS = 1e-3, 1e-4, 1e-5, 1e-6
+SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10  # for kinks that are near
+LONG_STEPS = 1e-1, 1e1, 1e3, 1e5  # for linear functions of huge values
+LOSS_ALONE = "the loss alone, at random logits"
+IN_PLACE = "with a random upstream gradient in place of the loss"
 
 
 class Comparison(NamedTuple):
@@ -20,6 +33,93 @@ class Comparison(NamedTuple):
     analytic: float
     numeric: float
     error: float
+    measurable: bool = True
+
+
+def judge(
+    f: Any, where: str, direction: np.ndarray, floor: float, limit: float, size: float = 1.0
+) -> Comparison | None:
+    """Compare f's gradient with differences along a direction; None if all steps cross a kink.
+
+    `f` has ``point``, ``gradient``, ``slope(direction, step, at)``, ``rounded()`` and ``size``, the
+    value that its rounding is relative to; `size` is that of the numbers to be moved.
+    """
+    analytic = _along(f.gradient, direction)
+    best: Comparison | None = None
+    finest, doubt = None, math.inf
+
+    def agrees(numeric: float) -> bool:
+        nonlocal best
+        error = _relative_error(analytic, numeric, floor)
+        if best is None or error < best.error:
+            best = Comparison(where, analytic, numeric, error)
+        return best.error <= limit / 10
+
+    plain = f.slope(direction, 1e-5 * size)
+    if plain is not None and (agrees(plain) or not math.isfinite(analytic)):
+        resolved = floor > ROUNDING * f.size / STEPS[0]
+        at_rest = not (analytic or plain or resolved)
+        return best._replace(measurable=False) if best and at_rest else best
+    for steps in (STEPS, SHORT_STEPS, LONG_STEPS):
+        for h, numeric, truncation in _extrapolated(f, direction, steps, size):
+            if agrees(numeric):
+                return best
+            own = truncation + ROUNDING * f.size / h
+            if steps is not LONG_STEPS and own < doubt:
+                finest, doubt = (numeric, h), own
+        if best is not None and best.error <= limit:
+            return best
+        if finest is not None and math.isfinite(doubt):
+            numeric, h = finest
+            error = _relative_error(analytic, numeric, floor)
+            off, allowed = abs(analytic - numeric), limit * max(abs(numeric), floor)
+            if off > allowed + DOUBTS * doubt and off > allowed + DOUBTS * (
+                doubt + _moved_by_rounding(f, direction, h, analytic, numeric)
+            ):
+                return Comparison(where, analytic, numeric, error)
+    if finest is None or finest[1] < STEPS[-1] * size / 2:
+        return None
+    return Comparison(where, analytic, finest[0], math.nan, measurable=False)
+
+
+def _extrapolated(
+    f: Any, direction: np.ndarray, steps: Sequence[float], size: float
+) -> Iterator[tuple[float, float, float]]:
+    """Yield each step that crosses no kink, the slope by Richardson, and what that changed."""
+    for step in steps:
+        h = step * size
+        at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
+        if at_h is None or at_half is None:
+            continue
+        # The error c h^2 of the one is four times that of the other.
+        numeric = (4 * at_half - at_h) / 3
+        if math.isfinite(numeric):
+            yield h, numeric, abs(numeric - at_half)
+
+
+def _moved_by_rounding(
+    f: Any, direction: np.ndarray, h: float, analytic: float, numeric: float
+) -> float:
+    """Return how far slope and gradient move if every number of the point moves by rounding."""
+    moved = 0.0
+    for point, gradient in f.rounded():
+        slope = f.slope(direction, h, point)
+        if slope is None:
+            return math.inf
+        moved = max(moved, abs(slope - numeric) + abs(_along(gradient, direction) - analytic))
+    return moved
+
+
+def _along(gradient: np.ndarray, direction: np.ndarray) -> float:
+    moved = direction.nonzero()  # a NaN elsewhere is not this slope's
+    return float(gradient[moved] @ direction[moved])
+
+
+def _relative_error(analytic: float, numeric: float, floor: float) -> float:
+    if not (math.isfinite(analytic) and math.isfinite(numeric)):
+        return math.inf
+    scale = max(abs(analytic), abs(numeric), floor)
+    return abs(analytic - numeric) / scale if scale > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -31,26 +131,32 @@ class Row:
     name : str
         "0.W" is W of the first layer, "x" the input.
     shape : tuple of int
-    compared, crossed : int
-        Slopes that were compared, and that were left out because each step crossed a kink.
+    compared, crossed, unmeasured : int
+        Slopes that were compared, that were left out because each step crossed a kink, and that
+        cannot be measured here: rounding alone explains the difference.
     error : float
-        The largest error; infinite if nothing was compared.
+        The largest error; infinite if every step crossed a kink, NaN if nothing was measurable.
     norm_error : float
         ||backprop - difference|| / ||difference|| over all slopes together; NaN where they are
         below a thousandth of the largest in the whole check, and so are mostly rounding.
     worst : Comparison or None
         The slope with the largest error.
     passed : bool
+        Whether nothing is wrong; False also if every step crossed a kink.
+    beside : bool
+        Whether a point beside the kink was compared, because at the given one every step crosses.
     """
 
     name: str
     shape: tuple[int, ...]
     compared: int
     crossed: int
+    unmeasured: int
     error: float
     norm_error: float
     worst: Comparison | None
     passed: bool
+    beside: bool = False
 
     @classmethod
     def of(
@@ -60,19 +166,34 @@ class Row:
         found: Sequence[Comparison | None],
         floor: float,
         limit: float,
+        beside: bool = False,
     ) -> Row:
         """Sum up comparisons; None stands for one that crossed a kink."""
-        comparisons = [comparison for comparison in found if comparison is not None]
-        crossed = len(found) - len(comparisons)
-        if not comparisons:
-            return cls(name, shape, 0, crossed, math.inf, math.nan, None, False)
-        worst = max(comparisons, key=lambda comparison: comparison.error)
-        analytic = np.array([comparison.analytic for comparison in comparisons])
-        numeric = np.array([comparison.numeric for comparison in comparisons])
+        some = [comparison for comparison in found if comparison is not None]
+        measured = [comparison for comparison in some if comparison.measurable]
+        counts = len(measured), len(found) - len(some), len(some) - len(measured)
+        if not measured:
+            error = math.nan if some else math.inf
+            worst = some[0] if some else None
+            return cls(name, shape, *counts, error, math.nan, worst, bool(some), beside)
+        worst = max(measured, key=lambda comparison: comparison.error)
+        analytic = np.array([comparison.analytic for comparison in measured])
+        numeric = np.array([comparison.numeric for comparison in measured])
         norm = float(np.linalg.norm(numeric))
         norm_error = float(np.linalg.norm(analytic - numeric)) / norm if norm > floor else math.nan
         passed = worst.error <= limit
-        return cls(name, shape, len(comparisons), crossed, worst.error, norm_error, worst, passed)
+        return cls(name, shape, *counts, worst.error, norm_error, worst, passed, beside)
+
+    def verdict(self) -> str:
+        """Return the word at the end of the row."""
+        if self.worst is None:
+            return "NOT COMPARED"
+        if not self.passed:
+            return "WRONG"
+        if not self.compared:
+            return "not measurable here"
+        some = f", {self.unmeasured:,} not measurable here" if self.unmeasured else ""
+        return ("ok, beside a kink" if self.beside else "ok") + some
 
     def complaint(self) -> str:
         """Say in one line what is wrong."""
@@ -81,7 +202,7 @@ class Row:
                 f"{self.name}: every step crossed a kink, so nothing was compared: move the point, "
                 f"for example by small random biases"
             )
-        where, analytic, numeric, _ = self.worst
+        where, analytic, numeric, *_ = self.worst
         return f"{where}: backprop gives {analytic:.9g}, the finite difference {numeric:.9g}"
 
 
@@ -97,40 +218,140 @@ class GradientReport:
     dead : int
         Units of layers with a kink that put out 0 for the whole batch: no gradient flows through
         them, so they hide faults.
+    faults : list of str
+        What forward and backward do that they should not: damage, memory, global random states.
+    parts : dict of str to GradientReport
+        Further checks: of the other mode, and in place of slopes that are not measurable.
     """
 
     rows: list[Row]
     limit: float
     dead: int
+    faults: list[str] = field(default_factory=list)
+    parts: dict[str, GradientReport] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared everywhere, and agreed."""
-        return bool(self.rows) and all(row.passed for row in self.rows)
+        """Whether nothing is wrong, and something could be measured: here, or in its place."""
+        return (
+            not self.faults
+            and all(row.passed for row in self.rows)
+            and all(part.passed for part in self.parts.values())
+            and (any(row.compared for row in self.rows) or IN_PLACE in self.parts)
+        )
 
     @property
     def max_error(self) -> float:
-        """The largest error of all rows; infinite if one of them compared nothing."""
-        return max((row.error for row in self.rows), default=math.inf)
+        """The largest error that was measured; infinite if a row compared nothing."""
+        errors = [row.error for row in self.rows if not math.isnan(row.error)]
+        return max(errors + [part.max_error for part in self.parts.values()], default=math.inf)
 
     def __str__(self) -> str:
+        lines = [*self._table(), *(row.complaint() for row in self.rows if not row.passed)]
+        lines += self.faults
+        if not all(row.passed for row in self.rows):
+            lines.append(f"next: {self._next()}")
+        if unmeasured := sum(row.unmeasured for row in self.rows):
+            lines.append(
+                f"{unmeasured:,} not measurable here: the slope is so small that the rounding of "
+                f"the loss hides it, which proves nothing and is no fault"
+            )
+            if IN_PLACE not in self.parts:
+                lines.append("next: check another point, such as x of standard normal numbers")
+        for title, part in self.parts.items():
+            if part.passed:
+                count = sum(row.compared for row in part.rows)
+                found = f"{count:,} compared, largest error {part.max_error:.1e}"
+                lines.append(f"{title}: passed, {found}")
+            else:
+                lines += [f"{title}:", str(part)]
+        verdict = "passed" if self.passed else "FAILED"
+        units = "unit is" if self.dead == 1 else "units are"
+        dead = f"; {self.dead:,} {units} 0 for the whole batch (dead)" if self.dead else ""
+        lines.append(f"{verdict}: largest error {self.max_error:.1e}, limit {self.limit:.0e}{dead}")
+        return "\n".join(lines)
+
+    def _table(self) -> list[str]:
         cells = [("parameter", "shape", "compared", "at kinks", "error", "norm-wise", "")]
         for row in self.rows:
             norm_wise = "-" if math.isnan(row.norm_error) else f"{row.norm_error:.1e}"
+            error = "-" if math.isnan(row.error) else f"{row.error:.1e}"
             counts = f"{row.compared:,}", f"{row.crossed:,}"
-            verdict = "ok" if row.passed else "WRONG" if row.compared else "NOT COMPARED"
-            cells.append(
-                (row.name, str(row.shape), *counts, f"{row.error:.1e}", norm_wise, verdict)
-            )
+            cells.append((row.name, str(row.shape), *counts, error, norm_wise, row.verdict()))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = []
         for line in cells:
             name, shape, *numbers, verdict = map(str.ljust, line, widths)
             right = [number.strip().rjust(len(number)) for number in numbers]
             lines.append("  ".join([name, shape, *right, verdict]).rstrip())
-        lines += [row.complaint() for row in self.rows if not row.passed]
-        verdict = "passed" if self.passed else "FAILED"
-        units = "unit is" if self.dead == 1 else "units are"
-        dead = f"; {self.dead:,} {units} 0 for the whole batch (dead)" if self.dead else ""
-        lines.append(f"{verdict}: largest error {self.max_error:.1e}, limit {self.limit:.0e}{dead}")
-        return "\n".join(lines)
+        return lines
+
+    def _next(self) -> str:
+        """Say what to do about the last wrong row: the fault lies in its layer or behind it."""
+        last = [row for row in self.rows if not row.passed][-1]
+        layer = last.name.partition(".")[0]
+        if last.worst is None:
+            return "move the point away from the kink"
+        if not layer.isdigit():
+            return "check_layer checks each layer alone, check_loss the loss"
+        return f"check_layer(network.layers[{layer}], x), then the layers behind it and the loss"
+
+
+# ---- the slopes of one function of a vector ----
+
+
+class Part(NamedTuple):
+    """Where one array lies in the vector that is checked."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) -> list[Row]:
+    """Move one number at a time; return a row for each array."""
+    places = {}
+    for part in f.parts:
+        places[part] = np.arange(part.start, part.stop)
+        if max_entries is not None and len(places[part]) > max_entries:
+            places[part] = np.sort(rng.choice(places[part], max_entries, replace=False))
+    rows = {part: _check_array(f, part, places[part]) for part in f.parts}
+    # A point may lie on a kink, as a sample of zeros with zero biases does: go beside it.
+    for _ in range(DRAWS):
+        lost = [part for part, row in rows.items() if row.worst is None]
+        if not lost:
+            break
+        f.move_to(f.point + 1e-2 * rng.standard_normal(f.point.size))
+        rows.update({part: _check_array(f, part, places[part], beside=True) for part in lost})
+    return list(rows.values())
+
+
+def _check_array(f: Any, part: Part, places: np.ndarray, beside: bool = False) -> Row:
+    name, shape, start, stop = part
+    floor = FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
+    size = max(1.0, float(np.abs(f.point[start:stop]).max(initial=0.0)))
+    found = []
+    for place in places:
+        direction = np.zeros_like(f.point)
+        direction[place] = 1
+        index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
+        found.append(judge(f, f"{name}[{index}]", direction, floor, ENTRY_LIMIT, size))
+    return Row.of(name, shape, found, floor, ENTRY_LIMIT, beside)
+
+
+def along_a_direction(f: Any, rng: np.random.Generator) -> Row:
+    """Move everything at once, along a random direction that crosses no kink."""
+    size = f.point.size
+    found, floor, moved = None, 0.0, 0
+    while moved < DRAWS:
+        direction = rng.standard_normal(size)
+        direction /= np.linalg.norm(direction)
+        floor = float(np.linalg.norm(f.gradient)) / math.sqrt(size)
+        found = judge(f, "direction", direction, floor, DIRECTION_LIMIT)
+        if found is not None:
+            break
+        # The point itself may lie on a kink, as a zero sample with zero biases does: go beside it.
+        f.move_to(f.point + 1e-3 * direction)
+        moved += 1
+    return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT, moved > 0)

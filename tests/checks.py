@@ -48,6 +48,20 @@ def network_gradient(make: Callable[[], Any]) -> None:
     assert report.passed, str(report)
 
 
+def gradient_inside_a_network(make: Callable[[], Any], mode: str = "entries") -> None:
+    """The layer's gradients are right between others, and it leaves what is theirs alone."""
+    network = Network([Dense(3, 3), make(), Dense(3, 3)], rng=random(1))
+    network.parameters += random(3).normal(0, 0.3, len(network.parameters))
+    x, y = random(2).normal(size=(6, 3)), random(2).integers(0, 3, 6)
+    report = check_gradients(network, SoftmaxCrossEntropy(), x, y, mode=mode)
+    assert report.passed, str(report)
+
+
+def slope_inside_a_network(make: Callable[[], Any]) -> None:
+    """The same along one direction, as before a training run."""
+    gradient_inside_a_network(make, "direction")
+
+
 def dropout_drops_in_training_only(make: Callable[..., Any]) -> None:
     """A rate of 0.25 zeroes a quarter in training and keeps the mean; evaluation does nothing."""
     layer, x = make(0.25, rng=random(1)), np.ones((200, 100))

@@ -4,6 +4,7 @@ Those marked `published` were in widely read code, where networks still learned 
 """
 
 import math
+import random
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -177,6 +178,178 @@ class SoftmaxWithoutFactor(Softmax):
         return dy - (dy * y).sum(axis=1, keepdims=True)  # correct for a gradient of ones: 0
 
 
+# ---- layers with a memory, layers that damage, layers that are wrong in evaluation ----
+
+
+class DenseOfTheBatchBefore(Dense):
+    def forward(self, x, training=False):
+        self.old = vars(self).get("new", x)
+        self.new = x
+        return super().forward(x, training)
+
+    def backward(self, dy, input_gradient=True):
+        self.cache = self.old
+        return super().backward(dy, input_gradient)
+
+
+class DenseOfTheFirstBatch(Dense):
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.cache = self.first = vars(self).get("first", x)
+        return y
+
+
+class DenseOfTheFirstWeights(Dense):
+    def forward(self, x, training=False):
+        self.first = vars(self).get("first", self.W.copy())
+        return super().forward(x, training)
+
+    def backward(self, dy, input_gradient=True):
+        super().backward(dy, input_gradient)
+        return dy @ self.first.T
+
+
+class DenseOfTheWeightsBefore(DenseOfTheFirstWeights):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.first = self.W.copy()
+        return dx
+
+
+class TanhOfTheFirstBatch(Tanh):
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.cache = self.first = vars(self).get("first", y)
+        return y
+
+
+class DenseSumsPrivately(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.total = vars(self).get("total", 0) + self.dW
+        self.dW = self.total
+        return dx
+
+
+class DenseAveragesWithTheLast(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.last, last = self.dW.copy(), vars(self).get("last", self.dW)
+        self.dW = 0.999 * self.dW + 0.001 * last
+        return dx
+
+
+class DenseKeepsItsFirstGradient(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.db = self.first = vars(self).get("first", self.db.copy())
+        return dx
+
+
+class TanhWeakensWithEachCall(Tanh):
+    calls = 0
+
+    def backward(self, dy, input_gradient=True):
+        self.calls += 1
+        return super().backward(dy) * (1 if self.calls < 4 else 0.9)
+
+
+class ReLUInPlace(ReLU):
+    def forward(self, x, training=False):
+        self.cache = np.maximum(x, 0, out=x)
+        return x
+
+
+class DenseCentersItsInput(Dense):
+    def forward(self, x, training=False):
+        x -= x.mean(axis=0)
+        return super().forward(x, training)
+
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        return dx if dx is None else dx - dx.mean(axis=0)
+
+
+class TanhUsesTheUpstreamGradient(Tanh):
+    def backward(self, dy, input_gradient=True):
+        dy *= 1 - self.cache**2
+        return dy
+
+
+class DenseClearsItsInput(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.cache[:] = 0
+        return dx
+
+
+class DenseStepsInBackward(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.W -= 1e-3 * self.dW
+        return dx
+
+
+class DenseRoundsItsWeights(Dense):
+    def forward(self, x, training=False):
+        np.round(self.W, 6, out=self.W)
+        return super().forward(x, training)
+
+
+class BatchNormAlwaysThroughTheBatch(BatchNorm):
+    def backward(self, dy, input_gradient=True):
+        self.cache = (*self.cache[:2], True)
+        return super().backward(dy)
+
+
+class BatchNormNeverThroughTheBatch(BatchNorm):
+    def backward(self, dy, input_gradient=True):
+        self.cache = (*self.cache[:2], False)
+        return super().backward(dy)
+
+
+class DropoutScalesInEvaluation(Dropout):
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        return y if training else y * (1 - self.rate)
+
+
+class ReLUOpenInEvaluation(ReLU):
+    def forward(self, x, training=False):
+        self.training = training
+        return super().forward(x, training)
+
+    def backward(self, dy, input_gradient=True):
+        return super().backward(dy) if self.training else dy
+
+
+class DropoutFromNumPysGlobalState(Dropout):
+    def forward(self, x, training=False):
+        if not training:
+            return super().forward(x)
+        self.cache = (np.random.random(x.shape) >= self.rate) / (1 - self.rate)  # noqa: NPY002
+        return x * self.cache
+
+
+class DropoutSeedsNumPy(DropoutFromNumPysGlobalState):
+    def forward(self, x, training=False):
+        np.random.seed(0)  # noqa: NPY002
+        return super().forward(x, training)
+
+
+class DropoutFromPythonsGlobalState(Dropout):
+    def forward(self, x, training=False):
+        if training:
+            self.rng = np.random.default_rng(random.getrandbits(32))
+        return super().forward(x, training)
+
+
+class DropoutWithoutASeed(Dropout):
+    def forward(self, x, training=False):
+        self.rng = np.random.default_rng()
+        return super().forward(x, training)
+
+
 # ---- losses ----
 
 
@@ -249,6 +422,28 @@ class SigmoidTwiceInGradient(SigmoidCrossEntropy):
         logits, _, _ = self.cache
         p = 1 / (1 + np.exp(-logits))
         return super().backward() * p * (1 - p)
+
+
+class LossOfTheFirstTargets(MeanSquaredError):
+    def forward(self, logits, y, sample_weight=None):
+        value = super().forward(logits, y, sample_weight)
+        self.cache = self.first = vars(self).get("first", self.cache)
+        return value
+
+
+class LossInPlace(MeanSquaredError):
+    def forward(self, logits, y, sample_weight=None):
+        value = super().forward(logits, y, sample_weight)
+        logits -= y
+        return value
+
+
+class LossSumsPrivately(SigmoidCrossEntropy):
+    total = 0.0
+
+    def backward(self):
+        self.total = self.total + super().backward()
+        return self.total
 
 
 class PenaltyInValueOnly(L2Penalty):
@@ -484,7 +679,46 @@ LAYERS = [
         True,
     ),
 ]
+SLEEPERS: list[tuple[str, Any, Any]] = [
+    ("x of the forward before", square(Dense), square(DenseOfTheBatchBefore)),
+    ("x of the first forward", square(Dense), square(DenseOfTheFirstBatch)),
+    ("W of the first forward", square(Dense), square(DenseOfTheFirstWeights)),
+    ("W of the forward before", square(Dense), square(DenseOfTheWeightsBefore)),
+    ("y of the first forward", Tanh, TanhOfTheFirstBatch),
+    ("dW summed in private", square(Dense), square(DenseSumsPrivately)),
+    ("dW averaged with the last", square(Dense), square(DenseAveragesWithTheLast)),
+    ("db computed once", square(Dense), square(DenseKeepsItsFirstGradient)),
+    ("dx depends on how often backward was called", Tanh, TanhWeakensWithEachCall),
+    ("ReLU writes into its input", ReLU, ReLUInPlace),
+    ("Dense centers its input in place", square(Dense), square(DenseCentersItsInput)),
+    ("tanh writes into dy", Tanh, TanhUsesTheUpstreamGradient),
+    ("backward clears the input", square(Dense), square(DenseClearsItsInput)),
+    ("backward takes a step", square(Dense), square(DenseStepsInBackward)),
+    ("forward rounds the weights", square(Dense), square(DenseRoundsItsWeights)),
+    ("batch norm's dx as in training", three(BatchNorm), three(BatchNormAlwaysThroughTheBatch)),
+    ("batch norm's dx as in evaluation", three(BatchNorm), three(BatchNormNeverThroughTheBatch)),
+    ("dropout scaled in evaluation, forward only", half(Dropout), half(DropoutScalesInEvaluation)),
+    ("ReLU gate left out in evaluation", ReLU, ReLUOpenInEvaluation),
+    ("dropout from NumPy's state", half(Dropout), half(DropoutFromNumPysGlobalState)),
+    ("dropout seeds NumPy", half(Dropout), half(DropoutSeedsNumPy)),
+    ("dropout from Python's state", half(Dropout), half(DropoutFromPythonsGlobalState)),
+    ("dropout without a seed", half(Dropout), half(DropoutWithoutASeed)),
+]
+LAYERS += [
+    Mutant(f"{name}, {where}", check, right, wrong)
+    for where, check in (
+        ("by check_layer", checks.layer_gradient),
+        ("by check_gradients", checks.gradient_inside_a_network),
+        ("by a direction", checks.slope_inside_a_network),
+    )
+    for name, right, wrong in SLEEPERS
+]
 LOSSES = [
+    Mutant(
+        "gradient of the first batch", checks.loss_gradient, MeanSquaredError, LossOfTheFirstTargets
+    ),
+    Mutant("loss writes into the logits", checks.loss_gradient, MeanSquaredError, LossInPlace),
+    Mutant("loss sums in private", checks.loss_gradient, SigmoidCrossEntropy, LossSumsPrivately),
     Mutant("missing 1 / N", checks.loss_gradient, SoftmaxCrossEntropy, SummedOverBatch),
     Mutant("smoothing left out of the gradient", checks.loss_gradient, smoothed, SmoothingLeftOut),
     Mutant(

@@ -4,7 +4,7 @@ A drawn `Case` is plain data, so that a failing one shrinks to a network that is
 `Case.build` makes the network, the loss and the batch from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -162,3 +162,80 @@ def cases(draw: st.DrawFn, batch_norm: bool = True) -> Case:
         dtype=draw(st.sampled_from(["float64", "float32"])),
         seed=draw(st.integers(0, 2**32 - 1)),
     )
+
+
+# ---- difficult networks ----
+
+SCALES = [1e-8, 1e-4, 1.0, 1.0, 1e4, 1e8]
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """What makes a correct network difficult to check."""
+
+    rows: str = "any"
+    zero_biases: bool = False
+    zero_weights: bool = False
+    dead_units: bool = False
+    input_scale: float = 1.0
+    weight_scale: float = 1.0
+    trained: float | None = None  # the margin, or the distance from the targets
+
+    def apply(self, case: Case) -> tuple[Network, Any, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Make what `Case.build` makes, with these difficulties."""
+        network, loss, x, y, options = case.build()
+        x = x * self.input_scale
+        if self.rows == "zero":
+            x[:: 2 if len(x) > 1 else 1] = 0
+        elif self.rows == "identical":
+            x[:] = x[0]
+        weights = network.decay_mask == 1
+        network.parameters[weights] *= self.weight_scale
+        if self.zero_biases:
+            network.parameters[~weights] = 0
+        if self.zero_weights:
+            network.layers[0].W = np.zeros_like(network.layers[0].W)
+        if self.dead_units:
+            network.layers[0].b = np.where(np.arange(len(network.layers[0].b)) % 2, -99.0, 0.1)
+        if self.trained is not None:
+            y = self._train(network, loss, x, y, case.training)
+        return network, loss, x, y, options
+
+    def _train(self, network: Any, loss: Any, x: Any, y: Any, training: bool) -> np.ndarray:
+        """Return the targets that the network already has, or set its last bias for them."""
+        if isinstance(loss, MeanSquaredError):
+            # A loss down to 1e-30: half the square of the distance.
+            return network.copy(np.float64).forward(x, training) + self.trained
+        margin = 1 / self.trained if self.trained else 800.0
+        bias = np.zeros_like(network.layers[-1].b)
+        bias[0] = min(margin, 800.0)
+        if isinstance(loss, SigmoidCrossEntropy):
+            network.layers[-1].b = bias[0] * np.where(np.arange(len(bias)) % 2, 1.0, -1.0)
+            return np.tile(np.arange(len(bias)) % 2, (len(x), 1))
+        network.layers[-1].b = bias
+        return np.zeros(len(x), int)
+
+
+@st.composite
+def difficult_cases(draw: st.DrawFn) -> tuple[Case, Difficulty]:
+    """Correct networks with all that has ever made a gradient check cry wolf."""
+    case = draw(cases())
+    rows = draw(st.sampled_from([case.rows, 2, 2]))
+    hidden = tuple(
+        replace(
+            block,
+            batch_norm=rows > 1 and draw(st.booleans()),
+            dropout=draw(st.sampled_from([0.0, 0.0, 0.5, 0.9])),
+        )
+        for block in case.hidden
+    )
+    difficulty = Difficulty(
+        rows=draw(st.sampled_from(["any", "zero", "identical"])),
+        zero_biases=draw(st.booleans()),
+        zero_weights=draw(st.sampled_from([False, False, False, True])),
+        dead_units=draw(st.sampled_from([False, False, False, True])),
+        input_scale=draw(st.sampled_from(SCALES)),
+        weight_scale=draw(st.sampled_from([*SCALES, 1.0, 1.0, 1.0, 1.0])),
+        trained=draw(st.sampled_from([None, None, 1e-15, 1e-8, 1e-3, 0.03, 0.07, 0.2])),
+    )
+    return replace(case, rows=rows, hidden=hidden, dtype="float64"), difficulty

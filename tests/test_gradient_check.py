@@ -10,6 +10,7 @@ from checks import random
 from strategies import Case, Hidden
 
 import numpymlp.gradient_check
+import numpymlp.gradient_report
 from numpymlp import (
     BatchNorm,
     Dense,
@@ -33,6 +34,7 @@ from numpymlp import (
 from numpymlp.gradient_report import Comparison, Row
 
 LOSS = SoftmaxCrossEntropy()
+XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 
 
 def batch(rows: int = 6, inputs: int = 5, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -120,11 +122,13 @@ def test_the_table_has_a_line_for_each_array() -> None:
         "norm-wise",
     ]
     names = ["0.W", "0.b", "1.gamma", "1.beta", "3.W", "3.b", "x"]
-    assert [line.split()[0] for line in lines[1:-1]] == names
-    assert all(line.endswith("  ok") for line in lines[1:-1])
+    assert [line.split()[0] for line in lines[1:-2]] == names
+    assert all(line.endswith("  ok") for line in lines[1:-2])
     assert lines[1].split()[1:5] == ["(5,", "4)", "20", "0"]
     # The bias before batch norm has the gradient 0: a norm-wise figure would be meaningless.
     assert lines[2].split()[-2:] == ["-", "ok"]
+    # 20 + 4 + 4 + 4 + 12 + 3 + 30: batch norm differs in evaluation
+    assert lines[-2].startswith("in evaluation mode: passed, 77 compared, largest error ")
     assert lines[-1].startswith("passed: largest error ")
     assert lines[-1].endswith(", limit 1e-07")
 
@@ -172,10 +176,10 @@ def test_an_entry_that_backward_does_not_write_is_the_only_one_named() -> None:
 
 
 def at_the_kink() -> Network:
-    """Two units: the first is 1e-7 from its kink in row 0, the second far away."""
+    """Two units: the first is on its kink in row 0, the second far away."""
     network = Network([Dense(1, 2), ReLU(), Dense(2, 2)], rng=random(), dtype=np.float64)
     network.layers[0].W = [[1.0, 1.0]]
-    network.layers[0].b = [1e-7 - 2.0, 5.0]
+    network.layers[0].b = [-2.0, 5.0]
     return network
 
 
@@ -201,41 +205,51 @@ def test_near_a_kink_a_shorter_step_is_taken() -> None:
 
 
 def test_leaky_relu_has_a_kink_too() -> None:
-    x = np.array([[1e-8, 1.0], [2.0, -1.0]])
+    x = np.array([[0.0, 1.0], [2.0, -1.0]])
     (row,) = check_layer(LeakyReLU(), x).rows
     assert row.passed
     assert (row.compared, row.crossed) == (3, 1)
 
 
-def test_a_check_that_compared_nothing_fails() -> None:
-    report = check_layer(ReLU(), np.zeros((2, 3)))
+def test_a_point_on_a_kink_is_compared_beside_it() -> None:
+    (row,) = check_layer(ReLU(), np.zeros((2, 3))).rows
+    assert (row.passed, row.beside, row.compared) == (True, True, 6)
+    # A sample of zeros and biases of zero: every unit sits on its kink in that row.
+    network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
+    for mode in ("entries", "direction"):
+        report = check_gradients(network, LOSS, *XOR, mode=mode)
+        assert report.passed
+        (beside,) = (row for row in report.rows if row.beside)
+        assert (beside.name, beside.compared) in {("0.b", 3), ("direction", 1)}
+        assert "ok, beside a kink" in str(report)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_xor_passes(seed: int) -> None:
+    report = check_gradients(mlp([2, 8, 2], rng=random(seed)), LOSS, *XOR)
+    assert report.passed, str(report)
+    assert not report.parts
+
+
+class Sawtooth(Tanh):
+    """Claims to change sides at every step."""
+
+    calls = 0
+
+    def kink_side(self) -> np.ndarray:
+        Sawtooth.calls += 1
+        return np.array([Sawtooth.calls % 2 == 0])
+
+
+def test_a_check_that_compared_nothing_fails_and_says_what_to_do() -> None:
+    report = check_layer(Sawtooth(), batch()[0])
     assert not report.passed
     assert report.max_error == np.inf
     assert "NOT COMPARED" in str(report)
     assert "x: every step crossed a kink, so nothing was compared" in str(report)
 
 
-def test_an_array_of_which_nothing_was_compared_fails_the_check() -> None:
-    # A sample of zeros and biases of zero: every unit sits on its kink in that row.
-    network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
-    x, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
-    report = check_gradients(network, LOSS, x, y)
-    assert [row.name for row in report.rows if not row.compared] == ["0.b"]
-    assert not report.passed
-    # Along directions the check goes on beside such a point.
-    assert check_gradients(network, LOSS, x, y, mode="direction").passed
-
-
 def test_a_direction_that_only_meets_kinks_fails() -> None:
-    class Sawtooth(Tanh):
-        """Claims to change sides at every step."""
-
-        calls = 0
-
-        def kink_side(self) -> np.ndarray:
-            Sawtooth.calls += 1
-            return np.array([Sawtooth.calls % 2 == 0])
-
     network = Network([Dense(5, 3), Sawtooth()], rng=random())
     report = check_gradients(network, LOSS, *batch(), mode="direction")
     assert not report.passed
@@ -480,7 +494,7 @@ def test_check_loss_accepts_a_custom_loss_and_finds_its_fault() -> None:
     assert report.max_error == pytest.approx(0.5, rel=1e-6)
 
 
-def test_a_layer_that_works_in_place_passes() -> None:
+def test_a_layer_that_works_in_place_is_named() -> None:
     class InPlace(Layer):
         def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
             np.multiply(x, 3, out=x)
@@ -489,7 +503,12 @@ def test_a_layer_that_works_in_place_passes() -> None:
         def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
             return 3 * dy
 
-    assert check_layer(InPlace(), batch()[0]).passed
+    x = batch()[0]
+    report = check_layer(InPlace(), x)
+    assert not report.passed
+    assert report.rows[0].passed
+    assert "0 InPlace.forward changes the input of layer 0 in place: work on a copy" in str(report)
+    np.testing.assert_array_equal(x, batch()[0])
 
 
 def test_the_generator_decides_all_that_is_random_in_check_layer_and_check_loss() -> None:
@@ -544,14 +563,14 @@ def test_the_measure_does_not_depend_on_the_scale_of_the_loss() -> None:
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
     """List every comparison that the checker makes from now on."""
-    calls, compare = [], numpymlp.gradient_check._compare
+    calls, judge = [], numpymlp.gradient_report.judge
 
-    def noting(f, where, direction, analytic, floor, limit):
+    def noting(f, where, direction, floor, *limits):
         calls.append({"point": f.point.copy(), "where": where, "floor": floor, "f": f})
         calls[-1]["direction"] = direction
-        return compare(f, where, direction, analytic, floor, limit)
+        return judge(f, where, direction, floor, *limits)
 
-    monkeypatch.setattr(numpymlp.gradient_check, "_compare", noting)
+    monkeypatch.setattr(numpymlp.gradient_report, "judge", noting)
     return calls
 
 
@@ -609,6 +628,7 @@ def test_the_text_of_a_report_is_a_table_with_complaints() -> None:
         "0.b[1]: backprop gives 0.25, the finite difference -0.125",
         "x: every step crossed a kink, so nothing was compared: move the point, for example by "
         "small random biases",
+        "next: move the point away from the kink",
         "FAILED: largest error inf, limit 1e-07; 1,200 units are 0 for the whole batch (dead)",
     ]
     first, second, third, _ = report.rows

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from mutants import ReLUGateFromOutput
-from strategies import ACTIVATIONS, Case, cases
+from strategies import ACTIVATIONS, Case, Difficulty, cases, difficult_cases
 
 from numpymlp import check_gradients
 
@@ -36,6 +36,25 @@ def test_every_entry_of_random_networks_is_right(case: Case) -> None:
 @given(cases())
 def test_the_slope_along_a_direction_through_random_networks_is_right(case: Case) -> None:
     check(case, mode="direction")
+
+
+def check_difficult(case: Case, difficulty: Difficulty, mode: str) -> None:
+    network, loss, x, y, options = difficulty.apply(case)
+    report = check_gradients(network, loss, x, y, max_entries=3, mode=mode, **options)
+    assert report.passed, f"{case}\n{difficulty}\n{report}"
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@given(difficult_cases())
+def test_no_difficult_network_is_called_wrong(drawn: tuple[Case, Difficulty]) -> None:
+    check_difficult(*drawn, "entries")
+
+
+@pytest.mark.slow
+@settings(max_examples=1_000, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+@given(difficult_cases())
+def test_no_alarm_in_a_thousand_difficult_networks(drawn: tuple[Case, Difficulty]) -> None:
+    check_difficult(*drawn, "entries")
 
 
 @pytest.mark.slow
