@@ -30,6 +30,7 @@ from numpymlp.training.constraints import MaxNorm
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.history import History
 from numpymlp.training.minibatches import minibatches
+from numpymlp.training.poisson import PoissonDeviance
 from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError
@@ -59,6 +60,7 @@ __all__ = [
     "MeanSquaredError",
     "Network",
     "OneCycle",
+    "PoissonDeviance",
     "ReLU",
     "Sigmoid",
     "SigmoidCrossEntropy",

@@ -1,4 +1,4 @@
-"""The losses that the core library does not have: Poisson, and L2 divided by the batch size.
+"""The losses of the regressor, and the L2 term divided by the batch size.
 
 `Objective` wraps any loss for training. It divides the L2 term by the weight of each batch and
 records the mean loss of an epoch, both as scikit-learn does.
@@ -7,32 +7,9 @@ records the mean loss of an epoch, both as scikit-learn does.
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
 
-from numpymlp.losses import L2Penalty, Loss, MeanSquaredError, Weights, normalized_weight
-from numpymlp.validation import check_cache
-
-
-class PoissonDeviance(Loss):
-    """Half the Poisson deviance, for counts: the logits are logarithms of the predicted means.
-
-    l_i = sum_k y log(y) - y z - y + exp(z), which is 0 where exp(z) = y. Targets are at least 0.
-    """
-
-    heads = ("identity",)
-
-    def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
-        y, mean = y.astype(logits.dtype), np.exp(logits)
-        w = normalized_weight(sample_weight, logits)
-        self.cache = mean, y, w
-        # l_i = sum_k l_ik    (N, K) -> (N,);  L = sum_i w_i l_i
-        return float(w @ (scipy.special.xlogy(y, y) - y * logits - y + mean).sum(axis=1))
-
-    def backward(self) -> np.ndarray:
-        mean, y, w = check_cache(self.cache)
-        # dL/dlogits = w_i (exp(z) - y)    (N, K)
-        return w[:, None] * (mean - y)
-
+from numpymlp.losses import L2Penalty, Loss, MeanSquaredError, Weights
+from numpymlp.training.poisson import PoissonDeviance
 
 REGRESSION_LOSSES: dict[str, type[Loss]] = {
     "squared_error": MeanSquaredError,
