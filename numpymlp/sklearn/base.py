@@ -28,10 +28,11 @@ from numpymlp.losses import Loss
 from numpymlp.network import BATCH
 from numpymlp.sklearn import networks
 from numpymlp.sklearn.networks import ACTIVATION_NAMES, Architecture
-from numpymlp.sklearn.samples import RandomOrder, make_samples
+from numpymlp.sklearn.samples import make_samples
 from numpymlp.sklearn.schedules import SCHEDULES
 from numpymlp.sklearn.solvers import FitState, fit_lbfgs, fit_stochastic
 from numpymlp.training.samples import Samples, in_batches
+from numpymlp.training.state import Snapshot
 from numpymlp.validation import check_answers
 
 CURVES_AND_BESTS = (
@@ -49,13 +50,22 @@ class Views(list[np.ndarray]):
 
 @contextlib.contextmanager
 def all_or_nothing(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the attributes of the estimator if the block raises."""
-    before = estimator.__dict__.copy()
+    """Restore the estimator, its network and its random streams if the block raises."""
+    before, undo = vars(estimator).copy(), contextlib.ExitStack()
+    network, state = before.get("network_"), before.get("_state")
+    if network is not None:
+        undo.callback(network.clear_cache)
+        undo.callback(Snapshot.of(network, 0).restore, network)
+        undo.callback(setattr, network, "random_states", network.random_states)
+    for stream in (estimator.random_state, getattr(state, "random_state", None)):
+        if isinstance(stream, np.random.RandomState):
+            undo.callback(stream.set_state, stream.get_state())
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        undo.close()
+        vars(estimator).clear()
+        vars(estimator).update(before)
         raise
 
 
@@ -200,7 +210,7 @@ class BaseMLP(BaseEstimator):
             if incremental:
                 self._declare_classes(y, classes)
             samples, held_out = self._prepare(X, y, sample_weight, incremental, validation)
-        self._train(samples, held_out, incremental)
+            self._train(samples, held_out, incremental)
         return self
 
     def _train(self, samples: Samples, held_out: Samples | None, incremental: bool) -> None:
@@ -217,7 +227,7 @@ class BaseMLP(BaseEstimator):
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
         X, y = self._check_data(X, y, incremental, reset=first)
-        weight = self._sample_weight(sample_weight, X, y)
+        weight = self._sample_weight(sample_weight, X, y, incremental)
         samples = make_samples(X, self._targets(y), weight)
         architecture = networks.architecture_of(self, X.shape[1], 1 if y.ndim == 1 else y.shape[1])
         if first:
@@ -227,12 +237,14 @@ class BaseMLP(BaseEstimator):
                 f"expected {self._state.architecture} as in the previous call, got {architecture}: "
                 f"these cannot change between calls; use fit with warm_start=False"
             )
+        else:
+            self._state = self._state.copy()  # a call that fails leaves the other as it was
         if self.solver == "lbfgs":
             return samples, None
         X_val, y_val, sample_weight_val = validation
         if X_val is not None:
             X_val, y_val = self._check_data(X_val, y_val, incremental=True, reset=False)
-            weight_val = BaseMLP._sample_weight(self, sample_weight_val, X_val, y_val)
+            weight_val = BaseMLP._sample_weight(self, sample_weight_val, X_val, y_val, True)
             return samples, make_samples(X_val, self._targets(y_val), weight_val)
         if y_val is not None or sample_weight_val is not None:
             raise ValueError(
@@ -242,13 +254,14 @@ class BaseMLP(BaseEstimator):
             return samples, None
         samples, held_out = self._split(samples)
         # Class weights affect training only: the score counts each sample by its own weight.
-        return samples, held_out._replace(weight=BaseMLP._sample_weight(self, sample_weight, X, y))
+        weight = BaseMLP._sample_weight(self, sample_weight, X, y, incremental)
+        return samples, held_out._replace(weight=weight)
 
     def _initialize(self, architecture: Architecture, dtype: Any) -> None:
         """Build the network with its first weights, and discard all earlier training."""
         _, output, self.out_activation_ = self._head()
         random_state = check_random_state(self.random_state)
-        self._state = FitState(architecture, random_state, RandomOrder(random_state))
+        self._state = FitState(architecture, random_state)
         self.network_ = networks.build_network(architecture, output, dtype, random_state)
         self.n_layers_, self.n_outputs_ = len(architecture.sizes), architecture.sizes[-1]
         self.n_iter_ = self.t_ = 0
@@ -306,9 +319,13 @@ class BaseMLP(BaseEstimator):
     def _check_data(
         self, X: Any, y: Any, incremental: bool, reset: bool, **options: Any
     ) -> tuple[Any, Any]:
-        """Check X and y with scikit-learn's `validate_data`."""
+        """Check X and y with scikit-learn's `validate_data`.
+
+        Rows of a data frame lie apart in memory: in row order, a batch is copied twice as fast.
+        """
         dtype = self.dtype or (np.float64, np.float32)
         options = {"accept_sparse": "csr", "multi_output": True, "dtype": dtype, **options}
+        options["order"] = "C"
         X, y = validate_data(self, X, y, reset=reset, **options)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -329,10 +346,26 @@ class BaseMLP(BaseEstimator):
         """Return accuracy or R squared, by which early stopping compares epochs."""
         raise NotImplementedError
 
-    def _sample_weight(self, sample_weight: Any, X: Any, y: Any) -> np.ndarray | None:
+    def _sample_weight(
+        self, sample_weight: Any, X: Any, y: Any, incremental: bool
+    ) -> np.ndarray | None:
+        """Check the weights; a batch of `partial_fit` may be of classes without weight."""
         if sample_weight is None:
             return None
         return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+
+    # ---- pickles and copies ----
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**super().__getstate__()}
+        if "network_" in state:
+            state["network_"] = networks.pack(state["network_"])
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "network_" in state:
+            self.network_ = networks.unpack(state["network_"])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -6,7 +6,9 @@ Read `base.py` for the steps of a fit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -282,25 +284,30 @@ or a list with one of these for each hidden layer, default "relu"
         rows = y.toarray() if hasattr(y, "toarray") else y
         return rows.argmax(axis=1) if self._head()[1] == "softmax" else rows
 
-    def _sample_weight(self, sample_weight: Any, X: Any, y: Any) -> np.ndarray | None:
-        weight = super()._sample_weight(sample_weight, X, y)
+    def _sample_weight(
+        self, sample_weight: Any, X: Any, y: Any, incremental: bool
+    ) -> np.ndarray | None:
+        weight = super()._sample_weight(sample_weight, X, y, incremental)
         if self.class_weight is None:
             return weight
         labels = self._label_binarizer.inverse_transform(y)
         multilabel = self._label_binarizer.y_type_.startswith("multilabel")
         if isinstance(self.class_weight, dict) and not multilabel:
-            unknown = set(self.class_weight) - set(self.classes_.tolist())
-            if unknown:
-                raise ValueError(
-                    f"class_weight expected the classes {self.classes_}, got {sorted(unknown)} "
-                    f"too: leave them out"
-                )
             # Look up all classes, because a batch of partial_fit need not contain each of them.
-            weights = [self.class_weight.get(name, 1.0) for name in self.classes_.tolist()]
-            by_class = np.array(weights)[np.searchsorted(self.classes_, labels)]
+            weights = weight_of_each_class(self.class_weight, self.classes_)
+            by_class = weights[np.searchsorted(self.classes_, labels)]
         else:
+            if isinstance(self.class_weight, list):
+                for mapping in self.class_weight:
+                    check_weights(mapping)
             by_class = compute_sample_weight(self.class_weight, labels)
-        return by_class if weight is None else weight * by_class
+        weight = by_class if weight is None else weight * by_class
+        if not incremental and not weight.any():
+            raise ValueError(
+                f"class_weight expected a sample with a weight above 0, got only 0 from "
+                f"{self.class_weight}: nothing would be learned"
+            )
+        return weight
 
     def _validation_score(self, held_out: Samples, accuracy: Any) -> float:
         return accuracy
@@ -309,3 +316,32 @@ or a list with one of these for each hidden layer, default "relu"
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def weight_of_each_class(class_weight: dict[Any, Any], classes: np.ndarray) -> np.ndarray:
+    """Return the weight of each class, 1 where the dict has none, as scikit-learn does.
+
+    Keys that are no class are accepted if every class has a weight: in cross-validation, a rare
+    class may be absent from a fold. Otherwise such a key is taken for a mistake.
+    """
+    check_weights(class_weight)
+    names = classes.tolist()
+    missing, unknown = set(names) - set(class_weight), set(class_weight) - set(names)
+    strange = {key for key in unknown if isinstance(key, str) != isinstance(names[0], str)}
+    if strange or (unknown and missing):
+        raise ValueError(
+            f"class_weight expected keys among the classes {names}, got "
+            f"{', '.join(map(repr, strange or unknown))} too: correct or remove it"
+        )
+    return np.array([float(class_weight.get(name, 1)) for name in names])
+
+
+def check_weights(class_weight: Any) -> None:
+    """Raise unless all weights of a dict are finite numbers of at least 0, and one is above 0."""
+    values = [*class_weight.values()] if isinstance(class_weight, dict) else []
+    right = all(isinstance(value, Real) and 0 <= value < math.inf for value in values)
+    if not right or not any(values):
+        raise ValueError(
+            f"class_weight expected a dict of classes to finite weights of at least 0, and one "
+            f"above 0, got {class_weight!r}"
+        )

@@ -19,27 +19,36 @@ class Epochs(Callback):
     """Update the estimator's fitted attributes after each epoch; return True to stop."""
 
     def __init__(
-        self, estimator: Any, objective: Objective, held_out: Samples | None, rows: int
+        self,
+        estimator: Any,
+        objective: Objective,
+        held_out: Samples | None,
+        rows: int,
+        incremental: bool,
     ) -> None:
         self.estimator, self.objective = estimator, objective
         self.held_out, self.rows = held_out, rows
-        e, state = estimator, estimator._state
+        e = estimator
         e.n_iter_ = 0
-        if not hasattr(e, "loss_curve_"):
-            e.loss_curve_ = []
-            e.validation_scores_ = None
-        # The best of this call: the score, or without validation data the negative loss.
-        self.best = -math.inf
-        self.best_weights: tuple[np.ndarray, np.ndarray] | None = None
-        monitors_score = bool(e.early_stopping)
-        if state.convergence.monitors_score != monitors_score:
-            state.convergence = Convergence(monitors_score=monitors_score)
-        e.best_loss_ = None if monitors_score else min(e.loss_curve_, default=math.inf)
+        # Curves go on from call to call, in new lists: a call that fails leaves the old ones.
+        losses, scores, validation_losses = (
+            [*(getattr(e, name, None) or ())]
+            for name in ("loss_curve_", "validation_scores_", "validation_loss_curve_")
+        )
+        e.loss_curve_ = losses
+        # Only epochs of this call compete; the calls of partial_fit count as one.
+        if not incremental or getattr(e, "best_loss_", None) is None:
+            e._state.convergence = Convergence()
+            e.best_loss_ = None if e.early_stopping else math.inf
         if held_out is None:
             e.validation_scores_ = e.validation_loss_curve_ = e.best_validation_score_ = None
-        elif e.validation_scores_ is None:
-            e.validation_scores_, e.validation_loss_curve_ = [], []
+        else:
+            e.validation_scores_, e.validation_loss_curve_ = scores, validation_losses
             e.best_validation_score_ = -np.inf
+        # The score, or without validation data the negative loss.
+        self.best = -math.inf
+        self.keeps_best = bool(e.keep_best or e.early_stopping) and not incremental
+        self.best_weights = self.weights() if self.keeps_best else None
 
     def epoch_end(self, trainer: Any) -> bool:
         e = self.estimator
@@ -58,11 +67,13 @@ class Epochs(Callback):
             e.validation_loss_curve_.append(row["validation_loss"])
             e.best_validation_score_ = max(e.best_validation_score_, value)
             self.say(f"Validation score: {value:f}")
-        if value > self.best and (e.keep_best or e.early_stopping):
-            self.best = value
-            network = trainer.network
-            self.best_weights = network.parameters.copy(), network.buffers.copy()
+        if self.keeps_best and value > self.best:
+            self.best, self.best_weights = value, self.weights()
         return self.should_stop()
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        network = self.estimator.network_
+        return network.parameters.copy(), network.buffers.copy()
 
     def should_stop(self) -> bool:
         e, convergence = self.estimator, self.estimator._state.convergence

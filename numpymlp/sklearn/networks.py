@@ -76,7 +76,7 @@ def build_network(
         if architecture.batch_norm:
             layers.append(BatchNorm(outputs))
         if name != "identity":
-            layers.append(name() if callable(name) else LAYERS[name]())
+            layers.append(_activation_layer(name))
         if architecture.dropout:
             layers.append(Dropout(architecture.dropout))
     network = Network([*layers, Dense(sizes[-2], sizes[-1], _zeros)], output=output, dtype=dtype)
@@ -95,6 +95,52 @@ def build_network(
 def dense_layers(network: Network) -> list[Dense]:
     """Return the layers that hold `coefs_` and `intercepts_`."""
     return [layer for layer in network.layers if isinstance(layer, Dense)]
+
+
+def pack(network: Network) -> dict[str, Any]:
+    """Return the contents of a network for a pickle, each weight once and no gradients."""
+    return {
+        **vars(network),
+        "layers": tuple(_without_arrays(layer) for layer in network.layers),
+        "gradients": None,
+        "decay_mask": None,
+    }
+
+
+def unpack(state: dict[str, Any]) -> Network:
+    """Return the network that `pack` took apart, in memory of its own.
+
+    joblib reads the arrays of a pickle from files that nobody can write to.
+    """
+    state = {name: value for name, value in state.items() if name != "decay_mask"}
+    parameters, buffers = np.array(state["parameters"]), np.array(state["buffers"])
+    gradients = np.zeros_like(parameters)
+    network = object.__new__(Network)
+    network.__setstate__(
+        {**state, "parameters": parameters, "gradients": gradients, "buffers": buffers}
+    )
+    return network
+
+
+def _without_arrays(layer: Layer) -> Layer:
+    parameters, buffers = layer.declared("parameter"), layer.declared("buffer")
+    arrays = {*parameters, *parameters.values(), *buffers, "cache"}
+    bare: Layer = object.__new__(type(layer))
+    vars(bare).update({name: each for name, each in vars(layer).items() if name not in arrays})
+    return bare
+
+
+def _activation_layer(name: Any) -> Layer:
+    try:
+        layer = name() if callable(name) else LAYERS[name]()
+    except TypeError:  # as of a function of numbers, such as np.tanh
+        layer = None
+    if not isinstance(layer, Layer):
+        raise ValueError(
+            f"activation expected a layer class, which is called without arguments, got {name!r}: "
+            f"choose one of {sorted(ACTIVATION_NAMES)}, or derive a class from numpymlp.Layer"
+        )
+    return layer
 
 
 def _zeros(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -108,6 +108,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _check_data(
         self, X: Any, y: Any, incremental: bool, reset: bool, **options: Any
     ) -> tuple[Any, Any]:
+        given = np.asarray(y)
+        if given.dtype.kind in "USO" and any(isinstance(each, str | bytes) for each in given.flat):
+            raise ValueError(
+                f"MLPRegressor expected numbers as y, got strings such as '{given.flat[0]}': use "
+                f"MLPClassifier for classes, or convert them with y.astype(float)"
+            )
         X, y = super()._check_data(X, y, incremental, reset, y_numeric=True, **options)
         if self.loss == "poisson" and y.min() < 0:
             raise ValueError(

@@ -27,7 +27,10 @@ def make_samples(X: Any, targets: np.ndarray, weight: np.ndarray | None) -> Samp
 
 
 class RandomOrder:
-    """Draw the order of each epoch as scikit-learn does: by shuffling the previous order."""
+    """Draw the order of each epoch of a call as scikit-learn does.
+
+    The first is a shuffle of 0, 1, 2, ..., each later one a shuffle of the order before it.
+    """
 
     def __init__(self, random_state: np.random.RandomState) -> None:
         self.random_state = random_state

@@ -56,7 +56,6 @@ class Convergence:
     best: float = math.inf  # the lowest value so far: of the loss or the negative validation score
     idle: int = 0  # epochs in a row without progress
     factor: float = 1.0  # on the learning rate
-    monitors_score: bool = False  # whether the value is a validation score
 
     def __call__(self, step: int, total_steps: int) -> float:
         return self.factor

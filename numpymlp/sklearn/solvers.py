@@ -6,8 +6,9 @@ train its `network_` and write its fitted attributes; `FitState` carries over to
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpymlp.sklearn.schedules import SCHEDULES, Convergence, InverseScaling, P
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.samples import Samples, in_batches
 from numpymlp.training.trainer import Trainer
+from numpymlp.validation import check_callable
 
 CHUNK = 4096  # rows per pass of L-BFGS over all samples: bounds the memory of dense copies
 NOT_FINITE = (
@@ -41,12 +43,15 @@ class FitState:
 
     architecture: Architecture
     random_state: np.random.RandomState
-    order: RandomOrder
     steps: int = 0
     optimizer: Optimizer | None = None
     convergence: Convergence = field(default_factory=Convergence)
     planned: Planned | None = None
     split_state: Any = None  # of random_state, before the validation split
+
+    def copy(self) -> FitState:
+        """Return a state to change: only `random_state` is shared; optimizers are replaced."""
+        return replace(self, convergence=replace(self.convergence))
 
 
 # ---- "sgd" and "adam" ----
@@ -57,16 +62,9 @@ def fit_stochastic(
 ) -> None:
     """Train on mini-batches for `max_iter` epochs, or for one if `incremental`."""
     e, state, rows = estimator, estimator._state, len(samples.rows)
-    batch_size = min(200, rows) if e.batch_size == "auto" else e.batch_size
-    if batch_size > rows:
-        warnings.warn(
-            f"Got `batch_size` {batch_size} larger than sample size {rows}. It is going to be "
-            f"clipped",
-            stacklevel=6,
-        )
-        batch_size = rows
+    batch_size = _batch_size(e, rows)
     objective = Objective(e._head()[0], e.alpha, e.l2_scaling)
-    epochs = Epochs(e, objective, held_out, rows)
+    epochs = Epochs(e, objective, held_out, rows, incremental)
     trainer = Trainer(
         e.network_,
         objective,
@@ -74,7 +72,7 @@ def fit_stochastic(
         schedule=_schedule(e, -(-rows // batch_size), incremental),
         batch_size=batch_size,
         penalty=objective.penalty,
-        order=state.order if e.shuffle else given_order,
+        order=RandomOrder(state.random_state) if e.shuffle else given_order,
         callbacks=[epochs, *(() if e.callbacks is None else e.callbacks)],
         verbose=int(e.progress_bar),
     )
@@ -82,7 +80,11 @@ def fit_stochastic(
     try:
         trainer.run(samples, held_out, 1 if incremental else e.max_iter)
     except TrainingDiverged as error:
-        raise ValueError(f"{NOT_FINITE} {error}") from error
+        reason = f"{NOT_FINITE} {str(error).rsplit('. ', 1)[0]}."  # without what the Trainer kept
+        if epochs.best_weights is None:
+            raise ValueError(reason) from error
+        e.loss_ = math.nan
+        warnings.warn(f"{reason} The best weights are kept.", ConvergenceWarning, stacklevel=6)
     finally:
         state.steps = trainer.state.step
     if trainer.stop_signal is not None:  # also set if the signal came during the last step
@@ -94,8 +96,25 @@ def fit_stochastic(
             ConvergenceWarning,
             stacklevel=6,
         )
-    if epochs.best_weights is not None and not incremental:
+    if epochs.best_weights is not None:
         e.network_.parameters, e.network_.buffers = epochs.best_weights
+
+
+def _batch_size(estimator: Any, rows: int) -> int:
+    """Return the batch size; "auto" leaves no batch that is too small for batch norm."""
+    size = estimator.batch_size
+    if size == "auto":
+        size = min(200, rows)
+        smallest = max(layer.minimum_batch for layer in estimator.network_.layers)
+        while 0 < rows % size < smallest:
+            size += 1
+    elif size > rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+            stacklevel=7,
+        )
+        size = rows
+    return size
 
 
 def _optimizer(estimator: Any) -> Optimizer:
@@ -118,8 +137,6 @@ def _optimizer(estimator: Any) -> Optimizer:
 def _schedule(estimator: Any, steps_per_epoch: int, incremental: bool) -> Schedule | None:
     e, state = estimator, estimator._state
     settings = (e.schedule, e.max_iter)
-    if not incremental:
-        state.convergence.factor = 1.0
     if not incremental or (state.planned is not None and state.planned.settings != settings):
         state.planned = None
     if e.schedule is not None:
@@ -129,6 +146,7 @@ def _schedule(estimator: Any, steps_per_epoch: int, incremental: bool) -> Schedu
                 f"one of them at its default"
             )
         schedule = SCHEDULES[e.schedule]() if isinstance(e.schedule, str) else e.schedule
+        check_callable(schedule, "schedule", "'cosine' or a schedule such as Cosine()")
         # Each fit has its own plan. The calls of partial_fit share one, over max_iter epochs of
         # the size of the first.
         steps = e.max_iter * steps_per_epoch
@@ -187,3 +205,8 @@ def fit_lbfgs(estimator: Any, samples: Samples) -> None:
     e.loss_ = float(result.fun)
     if not np.isfinite(e.network_.parameters).all():
         raise ValueError(NOT_FINITE)
+    if not math.isfinite(e.loss_):
+        raise ValueError(
+            f"lbfgs expected a finite loss, got {e.loss_}: scale X and y, or lower alpha, which is "
+            f"divided by the sum of sample_weight, {total:g}"
+        )

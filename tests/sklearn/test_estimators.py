@@ -1,5 +1,6 @@
 """The estimators: their interface, each documented difference, and their extensions."""
 
+import contextlib
 import copy
 import inspect
 import os
@@ -16,12 +17,14 @@ from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 
-from numpymlp import LeakyReLU, Network, PoissonDeviance, load, load_loss, save
+from numpymlp import Cosine, LeakyReLU, Network, PoissonDeviance, load, load_loss, save
 from numpymlp.sklearn import MLPClassifier, MLPRegressor, base
+from numpymlp.sklearn.classifier import weight_of_each_class
 from numpymlp.sklearn.samples import SparseSamples
 from numpymlp.training.samples import Samples
 
@@ -206,25 +209,36 @@ def test_inverse_scaling_counts_updates() -> None:
     np.testing.assert_allclose(rates, 0.6 / np.sqrt([2, 4, 6]))
 
 
-def test_partial_fit_goes_on_in_the_random_stream() -> None:
-    whole = MLPClassifier(random_state=7, batch_size=20, max_iter=3).fit(X, Y)
-    parts = MLPClassifier(random_state=7, batch_size=20)
-    for _ in range(3):
-        parts.partial_fit(X, Y, classes=[0, 1, 2])
-    np.testing.assert_array_equal(weights(parts), weights(whole))
-    assert parts.loss_curve_ == whole.loss_curve_
-    assert (parts.n_iter_, parts.t_) == (1, 450)
-    assert whole.t_ == 450
+@pytest.mark.parametrize(("ours", "peers"), PAIRS)
+def test_with_a_random_state_instance_partial_fit_draws_scikit_learns_orders(ours, peers) -> None:
+    first = {"classes": [0, 1, 2]} if ours is MLPClassifier else {}
+    models = [
+        kind(random_state=np.random.RandomState(7), batch_size=20) for kind in (ours, peers, ours)
+    ]
+    models[2].set_params(random_state=7)  # goes on in the stream that begins here, too
+    for rows in (slice(None), slice(0, 90), slice(None)):
+        for model in models:
+            model.partial_fit(X[rows], Y[rows], **first)
+        first = {}
+    mine, peer, by_number = models
+    for a, b in zip(mine.coefs_, peer.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(weights(by_number), weights(mine))
+    assert (mine.n_iter_, mine.t_) == (peer.n_iter_, peer.t_) == (1, 390)
 
 
-@pytest.mark.parametrize("settings", [{}, {"solver": "sgd"}, {"shuffle": False}])
+@pytest.mark.parametrize("settings", [{}, {"solver": "sgd"}])
 def test_a_warm_start_goes_on_with_the_optimizers_state(settings) -> None:
-    whole = MLPClassifier(random_state=7, batch_size=20, max_iter=6, **settings).fit(X, Y)
-    parts = MLPClassifier(random_state=7, batch_size=20, max_iter=2, warm_start=True, **settings)
+    settings = {"random_state": 7, "batch_size": 20, "shuffle": False, **settings}
+    whole = MLPClassifier(max_iter=6, **settings).fit(X, Y)
+    parts = MLPClassifier(max_iter=2, warm_start=True, **settings)
     for _ in range(3):
         parts.fit(X, Y)
     np.testing.assert_array_equal(weights(parts), weights(whole))
     assert (parts.n_iter_, len(parts.loss_curve_)) == (2, 6)
+    parts.set_params(shuffle=True, max_iter=1).fit(X, Y)
+    whole.set_params(shuffle=True).partial_fit(X, Y)
+    np.testing.assert_array_equal(weights(parts), weights(whole))
 
 
 def test_a_warm_start_takes_new_settings_but_no_new_layers_or_classes() -> None:
@@ -267,8 +281,10 @@ def test_curves_and_bests_are_those_of_the_data_at_hand() -> None:
     model.set_params(early_stopping=True).fit(X, Y)
     assert model.best_loss_ is None
     model.loss_curve_[0] = 0.001  # as if it had begun so well
-    assert model.set_params(early_stopping=False).fit(X, Y).best_loss_ == 0.001
+    model.set_params(early_stopping=False).fit(X, Y)
+    assert model.best_loss_ == min(model.loss_curve_[-3:])  # only epochs of this call compete
     assert len(model.loss_curve_) == 12
+    assert model.partial_fit(X, Y).best_loss_ == min(model.loss_curve_[-4:])
 
 
 def test_targets_of_validation_data_need_their_samples() -> None:
@@ -294,6 +310,97 @@ def test_a_call_that_fails_leaves_the_estimator_as_it_was(kind) -> None:
         model.fit(X[:, :2], **wrong)
     np.testing.assert_array_equal(model.predict(X), before)
     assert (model.n_features_in_, model.n_iter_) == (4, 3)
+
+
+def interrupt(trainer) -> None:
+    if trainer.state.epoch == 2:
+        raise KeyboardInterrupt
+
+
+# Settings, arguments of fit, and the message of the error: refused at once, or during training.
+REFUSED = [
+    ({}, {"X": np.full_like(X, np.nan)}, "contains NaN"),
+    ({}, {"y": Y[1:]}, "inconsistent numbers of samples"),
+    ({}, {"sample_weight": -np.ones(150)}, "Negative values"),
+    ({}, {"sample_weight": np.zeros(150)}, "at least one non-zero"),
+    ({"solver": "newton"}, {}, "'solver' parameter"),
+    ({"activation": np.tanh, "warm_start": False}, {}, "activation expected"),
+    ({"activation": lambda: 3, "warm_start": False}, {}, "activation expected"),
+    ({"hidden_layer_sizes": (4, 0)}, {}, "must be > 0"),
+    ({"solver": "lbfgs"}, {}, "need solver='sgd' or 'adam'"),
+    ({"schedule": Cosine}, {}, r"add \(\)"),
+    ({"schedule": "cosine", "learning_rate": "adaptive"}, {}, "leave one"),
+    ({"schedule": lambda step, total: 1 if step < 3 else None}, {}, "finite factor"),
+    ({"solver": "adam", "epsilon": 1e-40}, {}, "Adam epsilon"),
+    ({"batch_norm": True, "batch_size": 149, "warm_start": False}, {}, "leave 1 at the end"),
+    ({"learning_rate_init": 1e200}, {}, "non-finite parameter weights"),
+    ({"callbacks": [interrupt]}, {}, None),
+    ({"callbacks": [None]}, {}, None),
+    ({"early_stopping": True, "validation_fraction": 0.001}, {}, "too small"),
+    ({}, {"y_val": Y}, "expected X_val beside them"),
+    ({}, {"X_val": X[:, :2], "y_val": Y}, "features"),
+    ({"warm_start": True, "hidden_layer_sizes": (9,)}, {}, "cannot change between calls"),
+    ({"warm_start": True, "activation": "tanh"}, {}, "cannot change between calls"),
+]  # fmt: skip
+REFUSED_BY = {
+    MLPClassifier: [
+        ({"class_weight": {0: -1}}, {}, "class_weight expected"),
+        ({"warm_start": True}, {"y": Y % 2}, "same classes"),
+    ],
+    MLPRegressor: [
+        ({}, {"y": np.array(["a", "b", "c"])[Y]}, "expected numbers as y, got strings such as 'a'"),
+        ({}, {"y": np.array(["a", "b", "c"], object)[Y]}, "use MLPClassifier for classes"),
+        ({"loss": "poisson", "warm_start": False}, {"y": Y - 1}, "y of at least 0"),
+        ({"loss": "poisson", "warm_start": True}, {}, "cannot change between calls"),
+    ],
+}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "settings", "data", "message"),
+    [(k, *case) for k, more in REFUSED_BY.items() for case in [*REFUSED, *more]],
+)
+def test_a_refused_or_failing_fit_changes_nothing(
+    kind, settings, data, message, warm_start
+) -> None:
+    """A refused refit had thrown the trained network away, and a random one answered instead."""
+    model = kind(
+        (4,), solver="sgd", dropout=0.1, max_iter=5, random_state=np.random.RandomState(0),
+        warm_start=warm_start,
+    ) if kind is MLPClassifier else kind(
+        "squared_error", (4,), solver="sgd", dropout=0.1, max_iter=5, warm_start=warm_start,
+        random_state=np.random.RandomState(0),
+    )  # fmt: skip
+    network = model.fit(X, Y, X_val=X, y_val=Y).network_
+    model.set_params(**settings)
+    before = contents(model)
+    with pytest.raises((ValueError, TypeError, KeyboardInterrupt), match=message):
+        model.fit(**{"X": X, "y": Y, **data})
+    assert contents(model) == before
+    assert model.network_ is network
+    if set(data) <= {"X", "y", "sample_weight"} and not {"solver", "warm_start"} & set(settings):
+        with contextlib.suppress(ValueError, TypeError, KeyboardInterrupt):
+            model.partial_fit(**{"X": X, "y": Y, **data})
+            return  # what only fit refuses
+        assert contents(model) == before
+
+
+def contents(model) -> bytes:
+    """Return all that a model is, bit by bit: its parameters, weights, moments, random streams."""
+    model = copy.copy(model)
+    model.network_.clear_cache()
+    functions = {name: None for name in ("activation", "schedule", "callbacks")}
+    return pickle.dumps(model.set_params(**functions))
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_lbfgs_loss_that_is_not_finite_is_an_error_and_changes_nothing(kind) -> None:
+    model = kind(max_iter=3).fit(X, Y)
+    before = contents(model.set_params(solver="lbfgs"))
+    with pytest.raises(ValueError, match="lbfgs expected a finite loss, got nan"):
+        model.fit(X, Y, np.full(150, 1e-307))
+    assert contents(model) == before
 
 
 def test_the_best_weights_are_those_of_this_call() -> None:
@@ -451,8 +558,65 @@ def test_class_weight_is_sample_weight_by_class() -> None:
     # a batch need not have all the classes that were given a weight, nor each a weight
     part = MLPClassifier(class_weight={0: 2.0}, random_state=0)
     part.partial_fit(X, Y, classes=[0, 1, 2]).partial_fit(X[Y > 0], Y[Y > 0])
-    with pytest.raises(ValueError, match=r"classes \[0 1 2\], got \[7\] too"):
-        MLPClassifier(class_weight={7: 2.0}).fit(X, Y)
+
+
+WEIGHTS = ({0: 1, 1: 2, 2: 9}, {0: 3}, {1: 2, 2: 0}, {0: 2, 7: 1}, {7: 2}, {0: 1, 1: 2, 2: 9, 7: 1})
+
+
+@pytest.mark.parametrize("names", [(0, 1, 2), ("a", "b", "c"), (False, True)])
+@pytest.mark.parametrize("class_weight", WEIGHTS)
+def test_class_weights_are_accepted_where_scikit_learn_accepts_them(class_weight, names) -> None:
+    """In cross-validation, a fold may lack a rare class that has a weight."""
+    class_weight = {dict(enumerate(names)).get(k, names[0] * 9): v for k, v in class_weight.items()}
+    if names == (False, True):
+        class_weight = {bool(k): v for k, v in class_weight.items()}
+    for present in (names[:2], names):
+        present = np.array(present)
+        try:
+            expected = compute_class_weight(class_weight, classes=present, y=present)
+        except ValueError:
+            with pytest.raises(ValueError, match="class_weight expected keys among the classes"):
+                weight_of_each_class(class_weight, present)
+        else:
+            np.testing.assert_array_equal(weight_of_each_class(class_weight, present), expected)
+
+
+def test_a_fold_may_lack_a_rare_class_that_has_a_weight() -> None:
+    rare = np.where(np.arange(150) < 4, 2, Y % 2)
+    model = MLPClassifier((5,), max_iter=2, class_weight={0: 1, 1: 1, 2: 9})
+    assert np.isfinite(cross_val_score(model, X, rare, cv=KFold(3), error_score="raise")).all()
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: 0, 1: 0, 2: 0}, "class_weight expected .* one above 0, got {0: 0, 1: 0, 2: 0}"),
+        ({0: -1}, "class_weight expected .* of at least 0"),
+        ({0: None}, "class_weight expected .* got {0: None}"),
+        ({0: np.nan}, "class_weight expected .* finite weights"),
+        ({0: np.inf}, "class_weight expected .* finite weights"),
+        ({0: "2"}, "class_weight expected .* finite weights"),
+        ({0: 1, 1: 1, 2: 1, "x": 1}, r"keys among the classes \[0, 1, 2\], got 'x' too"),
+        ({7: 2.0}, r"keys among the classes \[0, 1, 2\], got 7 too"),
+        ({}, "class_weight expected"),
+    ],
+)
+def test_a_wrong_class_weight_is_named(class_weight, message) -> None:
+    for fit in ("fit", "partial_fit"):
+        classes = {"classes": [0, 1, 2]} if fit == "partial_fit" else {}
+        model = MLPClassifier(class_weight=class_weight)
+        with pytest.raises(ValueError, match=message) as caught:
+            getattr(model, fit)(X, Y, **classes)
+        assert "sample_weight" not in str(caught.value)
+    with pytest.raises(ValueError, match="class_weight expected"):
+        MLPClassifier(class_weight=[{0: -1}, {}]).fit(X, np.c_[Y > 0, Y > 1].astype(int))
+
+
+def test_samples_of_classes_without_weight_alone_are_for_partial_fit_only() -> None:
+    model = MLPClassifier(class_weight={0: 0, 1: 1}).partial_fit(X, Y, classes=[0, 1, 2])
+    model.partial_fit(X[Y == 0], Y[Y == 0])
+    with pytest.raises(ValueError, match="expected a sample with a weight above 0"):
+        model.set_params(class_weight={0: 0, 1: 1}).fit(X[Y < 2], Y[Y < 2], 1.0 - Y[Y < 2])
 
 
 def test_class_weights_do_not_change_the_validation_score() -> None:
