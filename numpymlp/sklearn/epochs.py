@@ -48,7 +48,7 @@ class Epochs(Callback):
         # The score, or without validation data the negative loss.
         self.best = -math.inf
         self.keeps_best = bool(e.keep_best or e.early_stopping) and not incremental
-        self.best_weights = self.weights() if self.keeps_best else None
+        self.best_weights: tuple[np.ndarray, np.ndarray] | None = None
 
     def epoch_end(self, trainer: Any) -> bool:
         e = self.estimator
@@ -68,12 +68,9 @@ class Epochs(Callback):
             e.best_validation_score_ = max(e.best_validation_score_, value)
             self.say(f"Validation score: {value:f}")
         if self.keeps_best and value > self.best:
-            self.best, self.best_weights = value, self.weights()
+            self.best = value
+            self.best_weights = e.network_.parameters.copy(), e.network_.buffers.copy()
         return self.should_stop()
-
-    def weights(self) -> tuple[np.ndarray, np.ndarray]:
-        network = self.estimator.network_
-        return network.parameters.copy(), network.buffers.copy()
 
     def should_stop(self) -> bool:
         e, convergence = self.estimator, self.estimator._state.convergence

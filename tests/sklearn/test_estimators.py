@@ -9,14 +9,16 @@ import signal
 import subprocess
 import sys
 
+import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.optimize
 import scipy.sparse
 from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris, make_regression
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -401,6 +403,50 @@ def test_a_lbfgs_loss_that_is_not_finite_is_an_error_and_changes_nothing(kind) -
     with pytest.raises(ValueError, match="lbfgs expected a finite loss, got nan"):
         model.fit(X, Y, np.full(150, 1e-307))
     assert contents(model) == before
+
+
+@pytest.mark.parametrize(
+    ("pair", "activation", "rate", "alpha"),
+    [
+        (PAIRS[0], "identity", 1e6, 1e-4),
+        (PAIRS[1], "identity", 0.1, 1e3),
+        (PAIRS[1], "identity", 1.0, 1e-4),
+        (PAIRS[1], "relu", 1.0, 1e-4),
+        (PAIRS[1], "relu", 100.0, 1e-4),
+    ],
+)
+def test_early_stopping_keeps_the_best_weights_of_a_run_that_diverges(
+    pair, activation, rate, alpha
+) -> None:
+    settings = {
+        "hidden_layer_sizes": (4,), "solver": "sgd", "batch_size": 75, "early_stopping": True,
+        "activation": activation, "learning_rate_init": rate, "alpha": alpha, "random_state": 0,
+    }  # fmt: skip
+    with pytest.warns(ConvergenceWarning, match=r"diverged.*try .*\. The best weights are kept"):
+        mine = pair[0](**settings).fit(X, Y % 2)
+    with np.errstate(all="ignore"):
+        peer = pair[1](**settings).fit(X, Y % 2)
+    for a, b in zip(mine.coefs_, peer.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10)
+    assert np.isnan(mine.loss_)
+    assert mine.n_iter_ == len(mine.loss_curve_) == len(mine.validation_scores_)
+    mine.set_params(learning_rate_init=1e200)  # no epoch of this run ends
+    with pytest.raises(ValueError, match="diverged at step"):
+        mine.fit(X, Y % 2)
+    np.testing.assert_allclose(mine.coefs_[0], peer.coefs_[0], rtol=1e-10)
+
+
+def test_a_warm_start_on_other_data_is_stopped_by_its_own_scores() -> None:
+    """Epochs of the first data, with higher scores, had ended the second fit at once."""
+    settings = {"early_stopping": True, "warm_start": True, "random_state": 0, "max_iter": 60}
+    model = MLPClassifier((20,), learning_rate_init=0.02, **settings).fit(X, Y)
+    assert model.best_validation_score_ > 0.9
+    turned = (Y + 1) % 3
+    model.fit(X, turned)
+    own = model.validation_scores_[-model.n_iter_ :]
+    assert model.n_iter_ > 11
+    assert model.best_validation_score_ == max(own) > own[0]
+    assert model.score(X, turned) > 0.8
 
 
 def test_the_best_weights_are_those_of_this_call() -> None:
@@ -897,3 +943,77 @@ def test_the_network_can_be_saved_on_its_own(tmp_path) -> None:
     model = MLPClassifier(max_iter=5).fit(X, Y)
     save(model.network_, tmp_path / "iris.npz")
     np.testing.assert_array_equal(load(tmp_path / "iris.npz").predict(X), model.predict(X))
+
+
+# ---- pickles, memory and data as they come ----
+
+
+def test_a_pickle_has_no_row_indices_and_no_more_weights_than_scikit_learns() -> None:
+    sizes = [len(pickle.dumps(MLPClassifier(max_iter=1).fit(X[::n], Y[::n]))) for n in (1, 2)]
+    assert abs(sizes[1] - sizes[0]) < 20  # it had kept the last order, 8 bytes a row
+    wide = np.random.default_rng(0).normal(size=(20, 500))
+    model = MLPClassifier((300,), max_iter=1).fit(wide, np.arange(20) % 2)
+    peer = neural_network.MLPClassifier((300,), max_iter=1).fit(wide, np.arange(20) % 2)
+    assert len(pickle.dumps(model)) < len(pickle.dumps(peer))
+    assert len(pickle.dumps(model)) < 3.1 * weights(model).nbytes  # weights, and Adam's moments
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_an_estimator_that_joblib_maps_into_memory_predicts_and_trains(
+    kind, solver, tmp_path
+) -> None:
+    """joblib reads arrays above 1 MB from files: they cannot be written to."""
+    settings = {"solver": solver, "max_iter": 2, "random_state": 0, "batch_norm": True}
+    model = kind(hidden_layer_sizes=(8,), warm_start=True, **settings).fit(X, Y)
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    np.testing.assert_array_equal(mapped.predict(X), model.predict(X))
+    for step in (lambda m: m.fit(X, Y), lambda m: m.partial_fit(X, Y)):
+        np.testing.assert_array_equal(weights(step(mapped)), weights(step(model)))
+    mapped.coefs_[0][:] = 0
+    assert not mapped.network_.layers[0].W.any()
+    assert clone(mapped).fit(X, Y).n_iter_ == 2
+
+
+@pytest.mark.parametrize("made_of", [np.asfortranarray, pd.DataFrame, lambda x: x[:, ::-1]])
+def test_rows_are_brought_into_order_once(made_of, monkeypatch) -> None:
+    """Rows of a data frame lie apart in memory, and gathering a batch took five times as long."""
+    seen = []
+
+    def take(self, chosen):
+        seen.append(self.x.flags.c_contiguous)
+        return original(self, chosen)
+
+    original = Samples.take
+    monkeypatch.setattr(Samples, "take", take)
+    model = MLPClassifier(max_iter=2, random_state=0).fit(made_of(X), Y, X_val=made_of(X), y_val=Y)
+    assert len(seen) > 2
+    assert all(seen)
+    monkeypatch.undo()
+    plain = np.ascontiguousarray(made_of(X))
+    in_order = MLPClassifier(max_iter=2, random_state=0).fit(plain, Y, X_val=plain, y_val=Y)
+    np.testing.assert_array_equal(weights(model), weights(in_order))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 199, 200, 201, 202, 401, 601, 40201])
+def test_the_automatic_batch_size_leaves_no_single_row_to_batch_norm(rows) -> None:
+    x, y = np.resize(X, (rows, 4)), np.resize(np.arange(2), rows)
+    sizes: list[int] = []
+    watch = [lambda trainer: sizes.append(trainer.batch_size)]
+    plain = MLPRegressor(hidden_layer_sizes=(3,), max_iter=1, callbacks=watch).fit(x, y)
+    if rows > 1:
+        plain.set_params(batch_norm=True).fit(x, y)
+        assert rows % sizes[1] != 1
+        assert sizes[1] - sizes[0] <= 2
+    assert sizes[0] == min(200, rows)  # as scikit-learn's, without batch norm
+
+
+def test_a_batch_size_above_the_number_of_rows_warns_as_scikit_learn_does() -> None:
+    said = []
+    for kind in (MLPClassifier, neural_network.MLPClassifier):
+        with pytest.warns(UserWarning, match="batch_size") as caught:
+            kind(batch_size=151, max_iter=1).fit(X, Y)
+        said.append([str(w.message) for w in caught if "batch_size" in str(w.message)])
+        assert kind is not MLPClassifier or caught[0].filename == __file__
+    assert said[0] == said[1]
