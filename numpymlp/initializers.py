@@ -1,8 +1,8 @@
-"""The initializers: random first weights, of a size that neither fades nor explodes the signal.
+"""The initializers: random first weights, scaled so that signals neither vanish nor explode.
 
-A layer calls `initializer(shape, rng)` once, before training; any function of that form serves.
-The variances are chosen so that activations (and, for Glorot, gradients too) keep their size from
-layer to layer. Read `losses.py` next.
+A layer calls `initializer(shape, rng)` once, before training; any function with this signature
+works. The variances are chosen so that activations (and, for Glorot, gradients too) keep their size
+from layer to layer. Read `losses.py` next.
 """
 
 from __future__ import annotations

@@ -43,9 +43,10 @@ class Dense(Layer):
         Number of features of a sample before and after the layer.
     initializer : callable, default `he_normal`
         ``initializer(shape, rng)`` returns the first W, of shape (inputs, outputs). b starts at 0.
+        Before tanh, sigmoid or the output, `mlp` uses `glorot_uniform` instead.
     rng : numpy.random.Generator, optional
         Draws the weights at once, so that the layer works alone (in float64). Without it, the
-        network that the layer is put into draws them.
+        network that contains the layer draws them.
 
     Attributes
     ----------
@@ -118,7 +119,7 @@ class ReLU(Layer):
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
         y = self.cache
-        # dL/dx = dL/dy where x > 0, else 0; y > 0 says the same, y >= 0 would always be true
+        # dL/dx = dL/dy where x > 0, else 0; x > 0 exactly where y > 0 (y >= 0 is always true)
         return dy * (y > 0)
 
     def kink_side(self) -> np.ndarray:
@@ -197,7 +198,7 @@ class Dropout(Layer):
     rate : float in [0, 1)
         Share of the units that is zeroed.
     rng : numpy.random.Generator, optional
-        Draws the masks. Without it, the network that the layer is put into sets one.
+        Draws the masks. Without it, the network that contains the layer sets one.
     """
 
     def __init__(self, rate: float, rng: np.random.Generator | None = None) -> None:
@@ -228,7 +229,7 @@ class Dropout(Layer):
 
 
 class BatchNorm(Layer):
-    """Scale every feature to mean 0 and variance 1 over the batch, then by gamma and beta.
+    """Normalize each feature to mean 0 and variance 1 over the batch, then scale and shift it.
 
     ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta``, where mean and variance are taken
     over all axes but the last. Training uses the mean and the biased variance of the batch;
@@ -241,7 +242,7 @@ class BatchNorm(Layer):
     features : int
         Length of the last axis: features of a vector, channels of an image.
     momentum : float in [0, 1), default 0.9
-        Share of the running averages that stays at each batch.
+        Share of the running averages that is kept at each batch.
     epsilon : float >= 1e-30, default 1e-5
         Keeps the division finite where a feature is constant.
 

@@ -1,7 +1,7 @@
 """The usual networks, from a few numbers.
 
-`mlp` builds a multi-layer perceptron. The result is a plain `Network`; a list of layers builds the
-same by hand. Read `gradient_check.py` next.
+`mlp` builds a multi-layer perceptron: a plain `Network` whose initializers fit its activations.
+Read `gradient_check.py` next.
 """
 
 from __future__ import annotations

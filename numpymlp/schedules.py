@@ -72,7 +72,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class OneCycle:
-    """Rise linearly to 1, then fall linearly to 0.
+    """Rise linearly to 1, then fall linearly towards 0; momentum is not cycled.
 
     Small steps first, while the weights are still random; large ones in between; ever smaller ones
     at the end. Source: Smith, Topin, "Super-convergence" (2017).
@@ -94,4 +94,4 @@ class OneCycle:
         rise = (step + 1) / max(peak, 1)
         fall = (total_steps - step) / max(total_steps - peak, 1)
         # Between two steps the lines would meet a little above 1.
-        return float(max(0.0, min(rise, fall, 1.0)))
+        return float(min(rise, fall, 1.0))

@@ -38,7 +38,7 @@ from numpymlp import load_mnist
 from numpymlp.plots.style import TRAIN, WRONG
 
 # %% [markdown]
-# ## Two layers, and something between them
+# ## Two layers with a nonlinear function between them
 #
 # Page 03 ended with a limit: in one layer, each pixel votes on its own. So put a second layer
 # behind the first, which works on the outputs of the first. But two layers without anything between
@@ -247,7 +247,8 @@ compare("db1", db1, lambda: loss_of_x(x), b1)
 compare("dx", dx, lambda: loss_of_x(x), x)
 
 # %% [markdown]
-# Its last column: the weights of the third neuron. This neuron was off for this sample, so the
+# The last column of `dW1` is 0: it holds the gradients of the third neuron's weights. This neuron
+# was off for this sample, so the
 # sample cannot change these weights.
 #
 # That is all: the gradient of the loss from page 03, and three rules, for the parameters of a
@@ -288,7 +289,7 @@ plt.show()
 # %%
 parameters = 784 * 128 + 128 + 128 * 10 + 10
 print(f"784 inputs, 128 hidden, 10 classes: {parameters:,} parameters")
-print(f"finite differences: {2 * parameters:,} runs; backpropagation: the cost of about 3")
+print(f"finite differences: {2 * parameters:,} runs; backpropagation: about the cost of 3 runs")
 
 # %% [markdown]
 # So use backpropagation for learning and finite differences for checking.
@@ -425,7 +426,7 @@ print("all checks passed")
 #
 # ## Read next
 #
-# - In the package: `Dense` and `ReLU` in [layers.py](../numpymlp/layers.py). Above each line of a
-#   `backward` stands the rule of this page that it follows.
+# - In the package: `Dense` and `ReLU` in [layers.py](../numpymlp/layers.py). A comment above each
+#   line of a `backward` gives the rule from this page.
 # - In the course: [05 Layers as classes](05_layers_as_classes.ipynb), where these lines become
 #   layers that you can combine freely.

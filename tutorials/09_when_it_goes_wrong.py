@@ -71,9 +71,9 @@ def new_network(seed=0, **settings):
 #
 # 1. **The first loss is $\ln K$** for $K$ classes. If not: look at the scale of inputs or weights,
 #    or at the loss itself.
-# 2. **The network can memorize twenty samples.** If not: look at gradients or optimizer.
+# 2. **The network can memorize twenty samples.** If not, check the gradients and the optimizer.
 # 3. **Without input, it learns nothing.** With all pixels 0 the loss stays at $\ln K$. If it falls
-#    below, the answer leaks into the network some other way. (Our digits are about equally
+#    below, the labels reach the network some other way. (Our digits are about equally
 #    frequent. Otherwise the last bias learns how frequent each class is, and the loss falls without
 #    any leak.)
 # 4. **A short training run helps on new samples.** If not: the labels do not belong to the inputs.
@@ -122,7 +122,7 @@ mixed = sanity_tests(np.random.default_rng(2).permutation(x_small), y_small, x_v
 #
 # ## 2. Inputs that are not scaled
 #
-# This is the most common fault of all: pixels from 0 to 255 instead of 0 to 1. Look at the first
+# This is a very common fault: pixels from 0 to 255 instead of 0 to 1. Look at the first
 # losses.
 
 # %%
@@ -317,7 +317,7 @@ figure
 #   step, and double the others, so that their sum keeps its size. In evaluation all units work. No
 #   unit can rely on another one.
 # - **More data**, or data that you make: shift, turn and bend every digit a little, differently in
-#   each epoch. The label stays true. This is called *augmentation*.
+#   each epoch. The label stays correct. This is called *augmentation*.
 #
 # Here is what augmentation does:
 
@@ -341,7 +341,7 @@ plt.show()
 # if the paper were rubber (Simard, Steinkraus and Platt, 2003). You can still read almost all of
 # them. To the network they are new.
 #
-# **Predict, then run.** Order these by their validation accuracy before you look: early stopping,
+# **Predict, then run.** Rank these by their validation accuracy before you look: early stopping,
 # penalty, weight decay, dropout, augmentation, and ten times the data for comparison.
 # (`decay_mask` is 1 for weights and 0 for biases, which should not shrink. Three epochs with ten
 # times the data take as many steps as 30 epochs of the others.)
@@ -390,8 +390,8 @@ plt.show()
 # add information: that a digit stays the same if it is moved or bent. They halve the loss and
 # remove more than a third of the errors. Ten times the data helps about as much, if you have it.
 #
-# With augmentation, the training loss is far higher than without. This is no bad sign. The task is
-# harder: no image comes twice, so memorizing does not help.
+# With augmentation, the training loss is far higher than without. This is not a bad sign. The task
+# is harder: no image comes twice, so memorizing does not help.
 #
 # ## 8. The way to 99 %
 #
