@@ -1,8 +1,7 @@
 """`numpymlp benchmark`: run all measurements and write the results.
 
-The proof of equality comes first; if it fails, nothing is timed. Then each number is measured in a
-new process, the libraries in turn (A B A B ...), so that a slow minute of the machine affects all
-of them. The results are medians with minimum and maximum; see `report.py`.
+Each number is measured in a new process, the libraries in turn (A B A B ...), so that a slow minute
+of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,7 @@ from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
-from numpymlp.storage.files import atomic_write, read_json, write_json
+from numpymlp.storage.files import atomic_write, read_json, write_bytes, write_json
 from numpymlp.validation import InputError, check_positive_integer
 
 SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
@@ -36,10 +35,14 @@ SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
 COLD = {"sizes": [784, 192, 10], "batch": 128, "rate": 7e-3, "epochs": 4}
 RESULTS = "benchmark.json"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-ROWS = ("epochs", "predictions", "cold", "accuracy")
-NEEDS = {"torch": "torch", "jax": "jax"}
-
-Measure = Callable[[dict[str, Any]], dict[str, Any]]
+PEERS_OF = {
+    "epochs": ("numpymlp", "numpymlp64", "sklearn32", "sklearn", "torch", "jax", "products"),
+    "predictions": ("numpymlp", "face", "sklearn", "sklearn32", "torch", "jax"),
+    "cold": ("numpymlp", "sklearn32", "torch", "jax"),
+    "accuracy": ("numpymlp", "face", "sklearn32"),
+}
+ROWS = tuple(PEERS_OF)
+OPTIONAL = ("torch", "jax")  # left out where they are not installed
 
 
 class Plan(NamedTuple):
@@ -59,23 +62,12 @@ class Plan(NamedTuple):
 def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     """Prove equality, take the planned measurements, print and write the results.
 
-    Parameters
-    ----------
-    plan : Plan
-    folder : path
-        Where ``benchmark.json``, ``benchmark.md`` and ``benchmark.png`` are written. Rows that are
-        not in the plan are kept from an earlier run in this folder, if it was made on the same
-        machine with the same versions and code.
+    `folder` receives ``benchmark.json``, ``benchmark.md`` and ``benchmark.png``. Rows that are not
+    in the plan are kept from an earlier run in this folder, if it was made on the same machine with
+    the same versions and code, so that `--only` can measure the rows one after the other.
 
-    Returns
-    -------
-    bool
-        False if the two libraries compute different numbers: nothing is timed or written.
-
-    Raises
-    ------
-    InputError
-        If `repeats` or `threads` is out of range.
+    Returns False if the two libraries compute different numbers: nothing is timed or written.
+    Raises InputError if `repeats` or `threads` is out of range.
     """
     if plan.repeats is not None:
         check_positive_integer(plan.repeats, "--repeats")
@@ -110,11 +102,12 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     results = {**results, **_kept_rows(folder, results, plan.rows)}
     with _cores_limited_to(plan.threads):
         for row in plan.rows:
-            results[row] = MEASUREMENTS[row](plan, _timed(plan.threads))
+            results[row] = [
+                {**task, "peers": _in_turn(task, row, plan)} for task in _tasks(plan.quick)[row]
+            ]
     text = report.markdown(results)
     write_json(folder / RESULTS, results)
-    with atomic_write(folder / "benchmark.md") as file:
-        file.write(text.encode())
+    write_bytes(folder / "benchmark.md", text.encode())
     if "epochs" in results:
         with atomic_write(folder / "benchmark.png") as file:
             report.figure(results).savefig(file, format="png")
@@ -124,16 +117,11 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
 
 
 def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
-    """Read the other rows of an earlier run with the same environment, with its load and commands.
-
-    This lets `--only` measure the rows one after the other.
-    """
-    if not (folder / RESULTS).exists():
-        return {}
-    earlier = read_json(folder / RESULTS, "benchmark")
-    same = all(earlier.get(name) == results[name] for name in ("environment", "quick"))
+    """Return the other rows of an earlier run in the same environment, its load and commands."""
+    file = folder / RESULTS
+    earlier = read_json(file, "benchmark") if file.exists() else {}
     kept = {row: earlier[row] for row in ROWS if row in earlier and row not in new}
-    if not same or not kept:
+    if not kept or any(earlier.get(name) != results[name] for name in ("environment", "quick")):
         return {}
     return {
         **kept,
@@ -142,69 +130,41 @@ def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
     }
 
 
-# ---- the four groups of rows ----
+# ---- the measurements ----
 
 
-def epochs(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
-    """Measure seconds per epoch and peak memory for each shape."""
-    shapes = SHAPES[1:2] + SHAPES[3:4] if plan.quick else SHAPES
-    rows = 10_000 if plan.quick else 60_000
-    peers = _installed("numpymlp", "numpymlp64", "sklearn32", "sklearn", "torch", "jax", "products")
-    table = []
-    for sizes, batch in shapes:
-        task = {"task": "epoch", "sizes": list(sizes), "batch": batch, "rows": rows}
-        samples = _in_turn(task, peers, plan.times, measure)
-        table.append({**task, "peers": samples})
-    return table
+def _tasks(quick: bool) -> dict[str, list[dict[str, Any]]]:
+    """Return the tasks of each group of rows; `worker.py` says what they measure."""
+    shapes, rows = (SHAPES[1::2], 10_000) if quick else (SHAPES, 60_000)
+    return {
+        "epochs": [
+            {"task": "epoch", "sizes": list(sizes), "batch": batch, "rows": rows}
+            for sizes, batch in shapes
+        ],
+        "predictions": [{"task": "predict", "sizes": [784, 128, 10]}],
+        "cold": [{"task": "cold", **COLD}],
+        "accuracy": [{"task": "accuracy"}],
+    }
 
 
-def predictions(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
-    """Measure the prediction of 10,000 samples and of one."""
-    task = {"task": "predict", "sizes": [784, 128, 10]}
-    peers = _installed("numpymlp", "face", "sklearn", "sklearn32", "torch", "jax")
-    return [{**task, "peers": _in_turn(task, peers, plan.times, measure)}]
-
-
-def cold(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
-    """Measure the wall time of whole processes until 98 % test accuracy."""
-    task = {"task": "cold", **COLD}
-    peers = _installed("numpymlp", "sklearn32", "torch", "jax")
-    return [{**task, "peers": _in_turn(task, peers, plan.times, measure)}]
-
-
-def accuracy(plan: Plan, measure: Measure) -> list[dict[str, Any]]:
-    """Measure the final test accuracy over seeds, with scikit-learn's defaults and with ours."""
-    peers = ["numpymlp"] if plan.quick else ["numpymlp", "face", "sklearn32"]
-    task = {"task": "accuracy"}
-    return [{**task, "peers": _in_turn(task, peers, 2 if plan.quick else 5, measure)}]
-
-
-MEASUREMENTS = dict(zip(ROWS, (epochs, predictions, cold, accuracy), strict=True))
-
-
-# ---- new processes, the libraries in turn ----
-
-
-def _in_turn(
-    task: dict[str, Any], peers: list[str], repeats: int, measure: Measure
-) -> dict[str, list[dict[str, Any]]]:
+def _in_turn(task: dict[str, Any], row: str, plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """Measure the libraries in turn, each turn with another seed."""
+    peers, times = _installed(PEERS_OF[row]), plan.times
+    if row == "accuracy":  # over seeds, whatever the number of repeats
+        peers, times = (peers[:1], 2) if plan.quick else (peers, 5)
     samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
-    for seed in range(repeats):
+    for seed in range(times):
         for peer in peers:
-            samples[peer].append(measure({**task, "peer": peer, "seed": seed}))
+            samples[peer].append(measure({**task, "peer": peer, "seed": seed}, plan.threads))
     return samples
 
 
-def _timed(threads: int) -> Measure:
-    def measure(task: dict[str, Any]) -> dict[str, Any]:
-        started = time.perf_counter()
-        result = in_fresh_process(task, threads)
-        wall = time.perf_counter() - started
-        numbers = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
-        print(f"{report.title(task)}: {numbers}, wall {wall:.2f}", flush=True)
-        return {**result, "wall": wall}
-
-    return measure
+def measure(task: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Take a measurement in a new process and print it."""
+    result = in_fresh_process(task, threads)
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in result.items())
+    print(f"{report.title(task)}: {numbers}", flush=True)
+    return result
 
 
 @contextmanager
@@ -221,5 +181,5 @@ def _cores_limited_to(threads: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _installed(*peers: str) -> list[str]:
-    return [peer for peer in peers if importlib.util.find_spec(NEEDS.get(peer, "numpy"))]
+def _installed(peers: Sequence[str]) -> list[str]:
+    return [peer for peer in peers if peer not in OPTIONAL or importlib.util.find_spec(peer)]

@@ -8,9 +8,10 @@ own process; see `worker.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -21,39 +22,19 @@ Data = tuple[np.ndarray, np.ndarray]
 
 @dataclass
 class Peer:
-    """The settings of a training run; each subclass trains with another library.
+    """The settings of a training run; each subclass builds a model and trains it."""
 
-    Parameters
-    ----------
-    sizes : list of int
-        Units of each layer, inputs and outputs included.
-    batch : int
-    rate : float
-        Learning rate.
-    factor : callable, optional
-        ``factor(step)`` is multiplied with the learning rate.
-    seed : int, default 0
-    """
-
-    sizes: list[int]
+    sizes: list[int]  # units of each layer, inputs and outputs included
     batch: int
-    rate: float
-    factor: Callable[[int], float] | None = None
+    rate: float  # learning rate
+    schedule: Schedule | None = None
     seed: int = 0
-    dtype: ClassVar[str] = "float32"
+    dtype: str = "float32"
+    model: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        """Import the library and build the network."""
+        """Import the library and build the model."""
         raise NotImplementedError
-
-    def rate_at(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        return self.rate * (1.0 if self.factor is None else self.factor(step))
-
-    def schedule(self) -> Schedule | None:
-        """Return `factor` in the form that numpymlp takes."""
-        factor = self.factor
-        return None if factor is None else lambda step, total_steps: factor(step)
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
         """Train from new weights; stop as soon as `after_epoch` returns True."""
@@ -61,40 +42,38 @@ class Peer:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the labels of samples (N, 784)."""
-        raise NotImplementedError
+        return self.model.predict(x)
+
+    def learning_rates(self, rows: int, epochs: int) -> np.ndarray:
+        """Return the learning rate of each step: (epochs, steps of an epoch)."""
+        steps = -(-rows // self.batch)
+        total = epochs * steps
+        factors = [self.schedule(step, total) if self.schedule else 1.0 for step in range(total)]
+        return self.rate * np.reshape(factors, (epochs, steps))
 
 
 class NumpyMLP(Peer):
     """A Network and its Trainer."""
 
     def __post_init__(self) -> None:
-        from numpymlp import Adam, SoftmaxCrossEntropy, Trainer, mlp
+        from numpymlp import mlp
 
-        self.network = mlp(self.sizes, rng=np.random.default_rng(self.seed), dtype=self.dtype)
-        self.trainer = Trainer(
-            self.network,
+        self.model = mlp(self.sizes, rng=np.random.default_rng(self.seed), dtype=self.dtype)
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        from numpymlp import Adam, SoftmaxCrossEntropy, Trainer
+
+        trainer = Trainer(
+            self.model,
             SoftmaxCrossEntropy(),
             Adam(self.rate),
             batch_size=self.batch,
-            schedule=self.schedule(),
+            schedule=self.schedule,
+            callbacks=[lambda trainer: after_epoch()],
             seed=self.seed,
             verbose=0,
         )
-
-    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
-        from numpymlp.training.callbacks import EpochFunction
-
-        self.trainer.callbacks = [EpochFunction(lambda trainer: after_epoch())]
-        self.trainer.fit(*data, epochs=epochs)
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.network.predict(x)
-
-
-class NumpyMLP64(NumpyMLP):
-    """The same in float64."""
-
-    dtype = "float64"
+        trainer.fit(*data, epochs=epochs)
 
 
 class NumpyMLPEstimator(Peer):
@@ -108,7 +87,7 @@ class NumpyMLPEstimator(Peer):
             alpha=0.0,
             batch_size=self.batch,
             learning_rate_init=self.rate,
-            schedule=self.schedule(),
+            schedule=self.schedule,
             random_state=self.seed,
         )
 
@@ -116,14 +95,9 @@ class NumpyMLPEstimator(Peer):
         self.model.set_params(max_iter=epochs, callbacks=[lambda trainer: after_epoch()])
         self.model.fit(*data)
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.model.predict(x)
-
 
 class ScikitLearn(Peer):
-    """scikit-learn in float64, to which it converts all data except float32."""
-
-    dtype = "float64"
+    """scikit-learn, which trains in the data's type if that is float32, else in float64."""
 
     def __post_init__(self) -> None:
         from sklearn.neural_network import MLPClassifier, _multilayer_perceptron
@@ -132,15 +106,15 @@ class ScikitLearn(Peer):
 
         class Watched(MLPClassifier):
             def _update_no_improvement_count(self, *arguments: Any) -> None:
-                self._no_improvement_count = np.inf if self.after_epoch() else 0
+                self._no_improvement_count = np.inf if peer.after_epoch() else 0
 
         class Scheduled(_multilayer_perceptron.AdamOptimizer):
             # scikit-learn has no schedules for Adam; the benchmark adds the one of this package.
             def _get_updates(self, grads: list[np.ndarray]) -> list[np.ndarray]:
-                self.learning_rate_init = peer.rate_at(self.t)
+                self.learning_rate_init = peer.rates[self.t]
                 return super()._get_updates(grads)
 
-        if self.factor is not None:
+        if self.schedule:
             _multilayer_perceptron.AdamOptimizer = Scheduled
         self.model = Watched(
             tuple(self.sizes[1:-1]),
@@ -153,17 +127,9 @@ class ScikitLearn(Peer):
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
         x, y = data
-        self.model.after_epoch = after_epoch
+        self.after_epoch = after_epoch
+        self.rates = self.learning_rates(len(x), epochs).ravel().tolist()
         self.model.set_params(max_iter=epochs).fit(x.astype(self.dtype, copy=False), y)
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return self.model.predict(x)
-
-
-class ScikitLearn32(ScikitLearn):
-    """scikit-learn on float32 data."""
-
-    dtype = "float32"
 
 
 class PyTorch(Peer):
@@ -184,17 +150,13 @@ class PyTorch(Peer):
         torch, model = self.torch, self.model
         x, y = torch.from_numpy(data[0]), torch.from_numpy(data[1])
         optimizer = torch.optim.Adam(model.parameters(), lr=self.rate, fused=True)
-        step = 0
-        for _ in range(epochs):
-            order = torch.randperm(len(x))
-            for start in range(0, len(x), self.batch):
-                rows = order[start : start + self.batch]
-                if self.factor is not None:
-                    optimizer.param_groups[0]["lr"] = self.rate_at(step)
+        for rates in self.learning_rates(len(x), epochs).tolist():
+            batches = torch.randperm(len(x)).split(self.batch)
+            for rows, rate in zip(batches, rates, strict=True):
+                optimizer.param_groups[0]["lr"] = rate
                 optimizer.zero_grad(set_to_none=True)
                 torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
                 optimizer.step()
-                step += 1
             if after_epoch():
                 return
 
@@ -227,29 +189,21 @@ class Jax(Peer):
             log_p = jax.nn.log_softmax(logits(parameters, x))
             return -jnp.take_along_axis(log_p, y[:, None], axis=1).mean()
 
-        def adam(state: Any, batch: Any) -> Any:
-            (p, m, v, t), (x, y, a) = state, batch
-            g, t = jax.grad(loss)(p, x, y), t + 1
-            a = a * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-            tree = jax.tree_util.tree_map
-            m = tree(lambda m, g: 0.9 * m + 0.1 * g, m, g)
-            v = tree(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
-            p = tree(lambda p, m, v: p - a * m / (jnp.sqrt(v) + 1e-8), p, m, v)
-            return (p, m, v, t), None
-
         def epoch(state: Any, x: Any, y: Any, order: Any, rates: Any) -> Any:
+            def adam(state: Any, step: Any) -> Any:
+                (p, m, v, t), (rows, a) = state, step
+                g, t = jax.grad(loss)(p, x[rows], y[rows]), t + 1
+                a = a * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+                tree = jax.tree_util.tree_map
+                m = tree(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+                v = tree(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+                p = tree(lambda p, m, v: p - a * m / (jnp.sqrt(v) + 1e-8), p, m, v)
+                return (p, m, v, t), None
+
             full = len(x) // batch
-            rows = order[: full * batch].reshape(full, batch)
-
-            def step(state: Any, part: Any) -> Any:
-                rows, a = part
-                return adam(state, (x[rows], y[rows], a))
-
-            state, _ = jax.lax.scan(step, state, (rows, rates[:full]))
-            if full * batch < len(x):
-                rest = order[full * batch :]
-                state, _ = adam(state, (x[rest], y[rest], rates[full]))
-            return state
+            rows, rest = order[: full * batch], order[full * batch :]
+            state, _ = jax.lax.scan(adam, state, (rows.reshape(full, batch), rates[:full]))
+            return adam(state, (rest, rates[full]))[0] if len(rest) else state
 
         self.epoch = jax.jit(epoch, donate_argnums=0)
         self.labels = jax.jit(lambda parameters, x: logits(parameters, x).argmax(axis=1))
@@ -260,12 +214,9 @@ class Jax(Peer):
         state = self.jax.tree_util.tree_map(
             self.jax.numpy.array, (self.parameters, zeros, zeros, np.float32(0))
         )
-        steps, rng = -(-len(data[0]) // self.batch), np.random.default_rng(self.seed)
-        for number in range(epochs):
-            first = number * steps
-            rates = [self.rate_at(step) for step in range(first, first + steps)]
-            order = rng.permutation(len(data[0]))
-            state = self.epoch(state, x, y, order, np.array(rates, np.float32))
+        rng = np.random.default_rng(self.seed)
+        for rates in self.learning_rates(len(x), epochs).astype(np.float32):
+            state = self.epoch(state, x, y, rng.permutation(len(x)), rates)
             self.parameters = self.jax.block_until_ready(state)[0]
             if after_epoch():
                 return
@@ -299,12 +250,12 @@ class Products(Peer):
                 return
 
 
-PEERS: dict[str, type[Peer]] = {
+PEERS: dict[str, Callable[..., Peer]] = {
     "numpymlp": NumpyMLP,
-    "numpymlp64": NumpyMLP64,
+    "numpymlp64": partial(NumpyMLP, dtype="float64"),
     "face": NumpyMLPEstimator,
-    "sklearn": ScikitLearn,
-    "sklearn32": ScikitLearn32,
+    "sklearn": partial(ScikitLearn, dtype="float64"),
+    "sklearn32": ScikitLearn,
     "torch": PyTorch,
     "jax": Jax,
     "products": Products,

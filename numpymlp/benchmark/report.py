@@ -6,11 +6,12 @@ above 1, this package is faster. Rows in which another library wins are shown li
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from statistics import geometric_mean, median
@@ -23,6 +24,7 @@ from numpymlp.benchmark.worker import GOAL, in_fresh_process
 from numpymlp.plots.style import QUIET, RUN_COLOURS, SMALL, headline, new_figure, tidy
 
 Results = dict[str, Any]
+Samples = Sequence[dict[str, Any]]  # the measurements of one library
 
 NAMES = {
     "numpymlp": "numpymlp, float32",
@@ -34,6 +36,13 @@ NAMES = {
     "jax": "JAX, whole epoch compiled",
     "products": "matrix products alone",
 }
+SETTINGS = {
+    "numpymlp": "numpymlp at its command's defaults, made for MNIST: 784-192-10, one-cycle",
+    "face": "numpymlp.sklearn at scikit-learn's defaults: 784-100-10, until it converges",
+    "sklearn32": "scikit-learn at its defaults: 784-100-10, until it converges",
+}
+# The seventh colour of the palette is black, which would hide the whiskers.
+COLOURS = dict(zip(NAMES, [*RUN_COLOURS[:6], "saddlebrown", QUIET], strict=True))
 BUSY = 0.5  # load average above which other programs disturb the times
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
@@ -45,10 +54,8 @@ def environment(threads: int) -> dict[str, Any]:
     """
     versions = {"numpymlp": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
-        try:
+        with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return {
         "machine": _processor(),
         "cores": os.cpu_count(),
@@ -62,29 +69,21 @@ def environment(threads: int) -> dict[str, Any]:
 
 
 def _source() -> str:
-    total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
-        total.update(path.read_bytes())
-    return total.hexdigest()[:12]
+    files = sorted(Path(__file__).parent.parent.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def title(task: dict[str, Any]) -> str:
     """Describe a measurement: task, library, network and seed."""
-    parts = [task["task"], NAMES[task["peer"]]]
-    if "sizes" in task:
-        parts.append(shape(task["sizes"], task.get("batch")))
-    if "seed" in task:
-        parts.append(f"seed {task['seed']}")
-    return ", ".join(parts)
+    network = [shape(task["sizes"], task.get("batch"))] if "sizes" in task else []
+    return ", ".join([task["task"], NAMES[task["peer"]], *network, f"seed {task['seed']}"])
 
 
 def shape(sizes: Sequence[int], batch: int | None = None) -> str:
@@ -92,17 +91,17 @@ def shape(sizes: Sequence[int], batch: int | None = None) -> str:
     return "-".join(map(str, sizes)) + (f", batch {batch}" if batch else "")
 
 
-def middle(samples: Sequence[dict[str, Any]], key: str) -> float:
-    """Return the median of a number over its measurements."""
-    return float(median(sample[key] for sample in samples))
-
-
 def ratio(results: Results, peer: str, mine: str = "numpymlp") -> float:
     """Return the geometric mean over all shapes of a library's epoch time divided by `mine`'s."""
-    return geometric_mean(
-        middle(row["peers"][peer], "seconds") / middle(row["peers"][mine], "seconds")
-        for row in results["epochs"]
-    )
+    return geometric_mean(_ratio(row["peers"], peer, mine) for row in results["epochs"])
+
+
+def _ratio(peers: dict[str, Samples], peer: str, mine: str = "numpymlp") -> float:
+    return _median(peers[peer], "seconds") / _median(peers[mine], "seconds")
+
+
+def _median(samples: Samples, key: str) -> float:
+    return median(sample[key] for sample in samples)
 
 
 # ---- Markdown ----
@@ -138,46 +137,36 @@ def markdown(results: Results) -> str:
 def _epochs(results: Results) -> list[str]:
     rows = results["epochs"]
     peers = list(rows[0]["peers"])
-    head = ["network", *(NAMES[peer] for peer in peers)]
-    seconds, times, memory = [], [], []
-    for row in rows:
-        name = shape(row["sizes"], row["batch"])
-        ours = middle(row["peers"]["numpymlp"], "seconds")
-        seconds.append([name, *(_spread(row["peers"][peer], "seconds") for peer in peers)])
-        medians = [middle(row["peers"][peer], "seconds") for peer in peers]
-        times.append([name, *(f"{value / ours:.2f}" for value in medians)])
-        memory.append([name, *(f"{middle(row['peers'][peer], 'megabytes'):.0f}" for peer in peers)])
-    times.append(["geometric mean", *(f"{ratio(results, peer):.2f}" for peer in peers)])
+
+    def table(cell: Callable[[dict[str, Samples], str], str], *last: list[str]) -> str:
+        body = [
+            [shape(row["sizes"], row["batch"]), *(cell(row["peers"], peer) for peer in peers)]
+            for row in rows
+        ]
+        return _table(["network", *(NAMES[peer] for peer in peers)], [*body, *last])
+
+    means = ["geometric mean", *(f"{ratio(results, peer):.2f}" for peer in peers)]
+    like_for_like = ""
+    if {"sklearn", "numpymlp64"} <= set(peers):
+        like_for_like = (
+            f". Both in float64, scikit-learn takes {ratio(results, 'sklearn', 'numpymlp64'):.2f} "
+            f"times as long, in the geometric mean"
+        )
     return [
         f"**Seconds an epoch of {rows[0]['rows']:,} samples**, Adam, ReLU; median (minimum to "
         f"maximum) of {_processes(rows[0])}. float64 is what scikit-learn makes of all data that "
         f"is not float32",
-        _table(head, seconds),
-        "**As a multiple of numpymlp's time in float32**: above 1, numpymlp is faster"
-        + _like_for_like(results),
-        _table(head, times),
+        table(lambda measured, peer: _spread(measured[peer], "seconds")),
+        f"**As a multiple of numpymlp's time in float32**: above 1, numpymlp is faster"
+        f"{like_for_like}",
+        table(lambda measured, peer: f"{_ratio(measured, peer):.2f}", means),
         "**Peak memory of the whole process**, data included, in MiB",
-        _table(head, memory),
+        table(lambda measured, peer: f"{_median(measured[peer], 'megabytes'):.0f}"),
     ]
 
 
-def _like_for_like(results: Results) -> str:
-    peers = results["epochs"][0]["peers"]
-    if not {"sklearn", "numpymlp64"} <= set(peers):
-        return ""
-    return (
-        f". Both in float64, scikit-learn takes {ratio(results, 'sklearn', 'numpymlp64'):.2f} "
-        f"times as long, in the geometric mean"
-    )
-
-
-def _processes(row: dict[str, Any]) -> str:
-    count = len(next(iter(row["peers"].values())))
-    return f"{count} fresh processes" if count > 1 else "one fresh process"
-
-
 def _predictions(results: Results) -> list[str]:
-    row = results["predictions"][0]
+    (row,) = results["predictions"]
     body = [
         [NAMES[peer], _spread(samples, "seconds", 1e3), _spread(samples, "seconds_of_one", 1e6)]
         for peer, samples in row["peers"].items()
@@ -190,19 +179,15 @@ def _predictions(results: Results) -> list[str]:
 
 
 def _cold(results: Results) -> list[str]:
-    row = results["cold"][0]
+    (row,) = results["cold"]
     body = []
     for peer, samples in row["peers"].items():
         reached = [sample for sample in samples if sample["accuracy"] >= GOAL]
-        body.append(
-            [
-                NAMES[peer],
-                _spread(reached, "wall") if reached else "",
-                f"{len(reached)} of {len(samples)}",
-                " ".join(f"{sample['accuracy']:.2%}" for sample in samples),
-                " ".join(str(sample["epochs"]) for sample in samples),
-            ]
-        )
+        accuracies = " ".join(f"{sample['accuracy']:.2%}" for sample in samples)
+        epochs = " ".join(str(sample["epochs"]) for sample in samples)
+        seconds = _spread(reached, "wall") if reached else ""
+        share = f"{len(reached)} of {len(samples)}"
+        body.append([NAMES[peer], seconds, share, accuracies, epochs])
     return [
         f"**Wall time of a whole cold process until 98 % test accuracy**, from start to exit, "
         f"{shape(row['sizes'], row['batch'])}, all with the one-cycle schedule to "
@@ -213,14 +198,8 @@ def _cold(results: Results) -> list[str]:
     ]
 
 
-SETTINGS = {
-    "numpymlp": "numpymlp at its command's defaults, made for MNIST: 784-192-10, one-cycle",
-    "face": "numpymlp.sklearn at scikit-learn's defaults: 784-100-10, until it converges",
-    "sklearn32": "scikit-learn at its defaults: 784-100-10, until it converges",
-}
-
-
 def _accuracy(results: Results) -> list[str]:
+    (row,) = results["accuracy"]
     body = [
         [
             SETTINGS[peer],
@@ -228,31 +207,30 @@ def _accuracy(results: Results) -> list[str]:
             _spread(samples, "epochs", digits=0),
             _spread(samples, "seconds", digits=1),
         ]
-        for peer, samples in results["accuracy"][0]["peers"].items()
+        for peer, samples in row["peers"].items()
     ]
-    seeds = len(next(iter(results["accuracy"][0]["peers"].values())))
     return [
-        f"**Final test accuracy over {seeds} seeds**; median (minimum to maximum)",
+        f"**Final test accuracy over {_times(row)} seeds**; median (minimum to maximum)",
         _table(["", "accuracy, %", "epochs", "seconds"], body),
     ]
 
 
-WRITERS = {
-    "epochs": _epochs,
-    "predictions": _predictions,
-    "cold": _cold,
-    "accuracy": _accuracy,
-}
+WRITERS = {"epochs": _epochs, "predictions": _predictions, "cold": _cold, "accuracy": _accuracy}
 
 
-def _spread(samples: Sequence[dict[str, Any]], key: str, unit: float = 1.0, digits: int = 2) -> str:
+def _times(row: dict[str, Any]) -> int:
+    return len(next(iter(row["peers"].values())))
+
+
+def _processes(row: dict[str, Any]) -> str:
+    return f"{_times(row)} fresh processes" if _times(row) > 1 else "one fresh process"
+
+
+def _spread(samples: Samples, key: str, unit: float = 1.0, digits: int = 2) -> str:
+    """Format the median of a number and, of several, its minimum and maximum."""
     values = [sample[key] * unit for sample in samples]
-    text = f"{median(values):.{digits}f}"
-    return (
-        text
-        if len(values) == 1
-        else f"{text} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-    )
+    middle, least, most = (f"{f(values):.{digits}f}" for f in (median, min, max))
+    return f"{middle} ({least} to {most})" if len(values) > 1 else middle
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -266,41 +244,27 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 def figure(results: Results) -> Figure:
     """Draw the time of an epoch for each shape and library; whiskers from minimum to maximum."""
     rows = results["epochs"]
-    peers = list(rows[0]["peers"])
-    drawn = new_figure(1.1 + 1.55 * math.ceil(len(rows) / 2))
+    lines = math.ceil(len(rows) / 2)
+    drawn = new_figure(1.1 + 1.55 * lines)
     headline(drawn, f"Seconds an epoch of {rows[0]['rows']:,} samples (shorter is better)")
-    axes = drawn.subplots(math.ceil(len(rows) / 2), 2, squeeze=False).ravel()
-    colours = {peer: RUN_COLOURS[i % len(RUN_COLOURS)] for i, peer in enumerate(NAMES)}
-    colours["jax"] = "saddlebrown"  # the next colour is black, which would hide the whiskers
+    axes = drawn.subplots(lines, 2, squeeze=False).ravel()
     for panel, row in zip(axes, rows, strict=False):
-        for place, peer in enumerate(reversed(peers)):
+        peers = list(reversed(row["peers"]))
+        for place, peer in enumerate(peers):
             values = [sample["seconds"] for sample in row["peers"][peer]]
-            mid = median(values)
-            colour = QUIET if peer == "products" else colours[peer]
-            panel.barh(place, mid, color=colour, height=0.72)
+            middle = median(values)
+            panel.barh(place, middle, color=COLOURS[peer], height=0.72)
             panel.plot([min(values), max(values)], [place, place], color="black", linewidth=1)
-            panel.text(max(values), place, f" {mid:.2f}", va="center", fontsize=SMALL - 1)
-        panel.set_yticks(range(len(peers)), [_short(peer) for peer in reversed(peers)])
+            panel.text(max(values), place, f" {middle:.2f}", va="center", fontsize=SMALL - 1)
+        names = (NAMES[peer].split(", eager")[0].split(", whole")[0] for peer in peers)
+        panel.set_yticks(range(len(peers)), names)
         panel.set_xlim(0, 1.18 * max(s["seconds"] for p in row["peers"].values() for s in p))
         tidy(panel, shape(row["sizes"], row["batch"]))
+    where = results["environment"]
+    versions = [f"{name} {version}" for name, version in where["versions"].items()]
+    pairs = [", ".join(versions[i : i + 2]) for i in range(0, len(versions), 2)]
+    text = "\n".join([where["machine"], f"{where['threads']} threads", *pairs])
     for panel in axes[len(rows) :]:
         panel.set_axis_off()
-        where = results["environment"]
-        text = "\n".join(
-            [
-                where["machine"],
-                f"{where['threads']} threads",
-                *(", ".join(pair) for pair in _pairs(where["versions"])),
-            ]
-        )
         panel.text(0.0, 0.9, text, va="top", fontsize=SMALL, color=QUIET)
     return drawn
-
-
-def _short(peer: str) -> str:
-    return NAMES[peer].split(", eager")[0].split(", whole")[0]
-
-
-def _pairs(versions: dict[str, str]) -> list[list[str]]:
-    texts = [f"{name} {version}" for name, version in versions.items()]
-    return [texts[i : i + 2] for i in range(0, len(texts), 2)]

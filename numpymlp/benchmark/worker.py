@@ -16,15 +16,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from numpymlp.benchmark.peers import PEERS, Data
+from numpymlp.benchmark.peers import PEERS, Peer
 from numpymlp.data import load_mnist
-from numpymlp.schedules import OneCycle
+from numpymlp.schedules import OneCycle, Schedule
 
 GOAL = 0.98  # test accuracy of the cold run
 THREADS = (
@@ -33,17 +32,23 @@ THREADS = (
 )  # fmt: skip
 # Removed: these fix the processor type for reproducible sums, at another speed.
 FIXED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+ESTIMATORS = {"sklearn32": "sklearn.neural_network", "face": "numpymlp.sklearn"}
 
 
 def in_fresh_process(task: dict[str, Any], threads: int) -> dict[str, Any]:
-    """Run a task in a new process with this many threads in every library; return its result."""
+    """Run a task in a new process with this many threads in every library.
+
+    Returns its result, with the seconds from the start of the process to its end as "wall".
+    """
     variables = {name: value for name, value in os.environ.items() if name not in FIXED}
     variables.update(dict.fromkeys(THREADS, str(threads)))
     command = [sys.executable, "-m", "numpymlp.benchmark.worker", json.dumps(task)]
+    started = time.perf_counter()
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - started
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return {**json.loads(done.stdout.splitlines()[-1]), "wall": wall}
 
 
 def blas(task: dict[str, Any]) -> dict[str, Any]:
@@ -59,21 +64,23 @@ def blas(task: dict[str, Any]) -> dict[str, Any]:
     return {"names": sorted(names)}
 
 
-def epoch(task: dict[str, Any]) -> dict[str, Any]:
-    """Time the second epoch of a training run; the first warms up and compiles if needed.
+def _peer(task: dict[str, Any], schedule: Schedule | None = None) -> Peer:
+    """Build the library's network; tasks that do not depend on batch and rate leave them out."""
+    batch, rate = task.get("batch", 128), task.get("rate", 1e-3)
+    return PEERS[task["peer"]](task["sizes"], batch, rate, schedule, task["seed"])
 
-    The result also holds the peak memory of the whole process, data included, in MiB.
-    """
+
+def epoch(task: dict[str, Any]) -> dict[str, Any]:
+    """Time the second epoch of a training run; the first warms up and compiles if needed."""
     (x, y), _ = load_mnist()
-    peer = PEERS[task["peer"]](task["sizes"], task["batch"], 1e-3, seed=task["seed"])
-    stamps = [time.perf_counter()]
+    stamps: list[float] = []
 
     def stamp() -> bool:
         stamps.append(time.perf_counter())
         return False
 
-    peer.train((x[: task["rows"]], y[: task["rows"]]), 2, stamp)
-    return {"seconds": stamps[2] - stamps[1], "megabytes": _peak_memory()}
+    _peer(task).train((x[: task["rows"]], y[: task["rows"]]), 2, stamp)
+    return {"seconds": stamps[1] - stamps[0], "megabytes": _peak_memory()}
 
 
 def _peak_memory() -> float:
@@ -90,7 +97,7 @@ def _peak_memory() -> float:
 def predict(task: dict[str, Any]) -> dict[str, Any]:
     """Time the prediction of all test samples at once, and of a single one."""
     (x, y), (x_test, _) = load_mnist()
-    peer = PEERS[task["peer"]](task["sizes"], 128, 1e-3, seed=task["seed"])
+    peer = _peer(task)
     peer.train((x[:2000], y[:2000]), 1, lambda: False)
     x_test = x_test.astype(peer.dtype, copy=False)
     return {
@@ -110,71 +117,42 @@ def _typical(call: Callable[[], Any], times: int) -> float:
 
 
 def cold(task: dict[str, Any]) -> dict[str, Any]:
-    """Train with this package's schedule until the test accuracy reaches `GOAL`.
-
-    The accuracy is measured after each epoch. The parent process takes the wall time, from the
-    start of this process to its end.
-    """
+    """Train with this package's schedule until the test accuracy after an epoch reaches `GOAL`."""
     train, (x_test, y_test) = load_mnist()
-    total = task["epochs"] * -(-len(train[0]) // task["batch"])
-    schedule = OneCycle()
-    peer: Any = PEERS[task["peer"]](
-        task["sizes"],
-        task["batch"],
-        task["rate"],
-        lambda step: schedule(min(step, total - 1), total),
-        seed=task["seed"],
-    )
+    peer = _peer(task, OneCycle())
     x_test = x_test.astype(peer.dtype, copy=False)
     accuracies: list[float] = []
 
-    def evaluate() -> bool:
+    def reached() -> bool:
         accuracies.append(float((peer.predict(x_test) == y_test).mean()))
         return accuracies[-1] >= GOAL
 
-    if task["peer"].startswith("sklearn"):
-        # During fit, scikit-learn's public predict refuses to run; the labels are ready already.
-        peer.predict = lambda x: peer.model._predict(x, check_input=False)
-    peer.train(train, task["epochs"], evaluate)
+    peer.train(train, task["epochs"], reached)
     return {"accuracy": accuracies[-1], "epochs": len(accuracies)}
 
 
 def accuracy(task: dict[str, Any]) -> dict[str, Any]:
-    """Train to the end with one seed; return test accuracy, epochs and seconds."""
-    (x, y), test = load_mnist()
+    """Train to the end, at the library's defaults; return test accuracy, epochs and seconds."""
+    train, (x_test, y_test) = load_mnist()
     started = time.perf_counter()
-    score, epochs = ACCURACIES[task["peer"]]((x, y), test, task["seed"])
+    if task["peer"] == "numpymlp":
+        from numpymlp.experiments.recipes import Recipe
+
+        recipe = Recipe()
+        model, epochs = recipe.build_network(train[0].shape[1], 10, task["seed"]), recipe.epochs
+        recipe.build_trainer(model, task["seed"], verbose=0).fit(*train, epochs=epochs)
+    else:
+        module = importlib.import_module(ESTIMATORS[task["peer"]])
+        model = module.MLPClassifier(random_state=task["seed"]).fit(*train)
+        epochs = int(model.n_iter_)
+    score = float((model.predict(x_test) == y_test).mean())
     return {"accuracy": score, "epochs": epochs, "seconds": time.perf_counter() - started}
 
 
-def _estimator_defaults(module: str, train: Data, test: Data, seed: int) -> tuple[float, int]:
-    model = importlib.import_module(module).MLPClassifier(random_state=seed).fit(*train)
-    return float(model.score(*test)), int(model.n_iter_)
-
-
-def _recipe_defaults(train: Data, test: Data, seed: int) -> tuple[float, int]:
-    from numpymlp.experiments.recipes import Recipe
-
-    recipe = Recipe()
-    network = recipe.build_network(train[0].shape[1], 10, seed)
-    recipe.build_trainer(network, seed, verbose=0).fit(*train, epochs=recipe.epochs)
-    return float((network.predict(test[0]) == test[1]).mean()), recipe.epochs
-
-
-ACCURACIES: dict[str, Callable[[Data, Data, int], tuple[float, int]]] = {
-    "sklearn32": partial(_estimator_defaults, "sklearn.neural_network"),
-    "face": partial(_estimator_defaults, "numpymlp.sklearn"),
-    "numpymlp": _recipe_defaults,
-}
 TASKS = {"blas": blas, "epoch": epoch, "predict": predict, "cold": cold, "accuracy": accuracy}
 
 
-def main() -> None:
-    """Run the task given as the first argument."""
+if __name__ == "__main__":
     task = json.loads(sys.argv[1])
     warnings.simplefilter("ignore")
     print(json.dumps(TASKS[task["task"]](task)))
-
-
-if __name__ == "__main__":
-    main()

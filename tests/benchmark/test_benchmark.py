@@ -34,7 +34,7 @@ def measured(monkeypatch):
     """Replace new processes by made-up numbers; record the tasks."""
     tasks: list[dict] = []
 
-    def measure(task):
+    def measure(task, threads):
         tasks.append(task)
         number = len(tasks)
         results = {
@@ -45,9 +45,9 @@ def measured(monkeypatch):
         }
         return {**results[task["task"]], "wall": number / 2}
 
-    monkeypatch.setattr(command, "_timed", lambda threads: measure)
+    monkeypatch.setattr(command, "measure", measure)
     monkeypatch.setattr(command, "prove_equality", lambda: [Case("Adam", "relu", 0.0, 2e-16)])
-    monkeypatch.setattr(command, "_installed", lambda *peers: list(peers))
+    monkeypatch.setattr(command, "_installed", list)
     return tasks
 
 
@@ -215,7 +215,8 @@ def test_like_is_compared_with_like() -> None:
 
 
 def installed(peer: str) -> str:
-    pytest.importorskip(command.NEEDS.get(peer, "numpy"))
+    if peer in command.OPTIONAL:
+        pytest.importorskip(peer)
     return peer
 
 
@@ -235,15 +236,10 @@ def test_every_library_follows_the_schedule(peer, monkeypatch) -> None:
     from sklearn.neural_network import _multilayer_perceptron as module
 
     monkeypatch.setattr(module, "AdamOptimizer", module.AdamOptimizer)  # restored at the end
-    model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2, lambda step: float(step < 10))
+    model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2, lambda step, total: float(step < 10))
     seen = []
-
-    def look() -> bool:
-        raw = model.model._predict(X, check_input=False) if "sklearn" in peer else model.predict(X)
-        seen.append(np.array(raw))
-        return False
-
-    model.train((X, Y), 4, look)  # ten steps an epoch: after the first nothing moves any more
+    # ten steps an epoch: after the first nothing moves any more
+    model.train((X, Y), 4, lambda: seen.append(model.predict(X)))
     assert (seen[0] == Y).mean() > 0.2
     np.testing.assert_array_equal(seen[0], seen[3])
 
@@ -277,7 +273,7 @@ def test_the_products_are_those_of_an_epoch(monkeypatch) -> None:
     ids=lambda task: task["task"],
 )
 def test_a_worker_measures_in_a_new_process(task) -> None:
-    result = command._timed(1)(task)
+    result = command.measure(task, threads=1)
     assert 0 < result["seconds"] < result["wall"]
 
 
@@ -304,7 +300,7 @@ def test_a_worker_brings_in_only_the_library_it_measures() -> None:
 
 def test_a_worker_that_fails_is_an_error_with_its_output() -> None:
     with pytest.raises(RuntimeError, match="KeyError"):
-        command._timed(1)({"task": "epoch", "peer": "numpymlp", "seed": 0})
+        command.measure({"task": "epoch", "peer": "numpymlp", "seed": 0}, threads=1)
 
 
 @pytest.mark.filterwarnings("ignore")
