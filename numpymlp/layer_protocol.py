@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpymlp.validation import InputError, as_array, check_list, own_arrays
+from numpymlp.validation import InputError, as_array, check_list, describe, own_arrays
 
 Shape = tuple[int | EllipsisType, ...] | None  # of one sample; None: not known, or any
 
@@ -328,6 +328,21 @@ def check_batch(x: ArrayLike, expected: Shape, who: str) -> np.ndarray:
     if len(batch) == 0:
         raise InputError(f"{who} expected at least one sample, got x of shape {batch.shape}")
     return batch
+
+
+def check_upstream(dy: np.ndarray, expected: tuple[int, ...] | None) -> np.ndarray:
+    """Raise unless the gradient that enters a network has the shape of its last output."""
+    if expected is None:
+        raise InputError(
+            "backward expected a forward pass just before it: call network.forward(x) first"
+        )
+    gradient = as_array(dy, "dy")
+    if gradient.shape != expected or gradient.dtype.kind != "f":
+        raise InputError(
+            f"backward expected dy as floats of shape {expected}, that of the last output, got "
+            f"{describe(gradient)}: pass loss.backward() of the loss that saw this output"
+        )
+    return gradient
 
 
 def _likely(batch: np.ndarray, expected: Shape) -> str:

@@ -14,15 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp import layer_protocol as protocol
 from numpymlp.initializers import he_normal
-from numpymlp.layer_protocol import (
-    Layer,
-    Shape,
-    buffer,
-    check_has_rng,
-    check_has_variance,
-    parameter,
-)
+from numpymlp.layer_protocol import Layer, Shape, buffer, parameter
 from numpymlp.validation import (
     check_callable,
     check_initial,
@@ -210,7 +204,7 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             return x
         # The draw is float32 whatever x is, so that a float64 copy drops the same units.
-        alive = check_has_rng(self).random(x.shape, dtype=np.float32) >= self.rate
+        alive = protocol.check_has_rng(self).random(x.shape, dtype=np.float32) >= self.rate
         # y = mask x, with mask = 1 / (1 - rate) for the units that stay, else 0
         self.cache = mask = alive.astype(x.dtype)
         mask /= 1 - self.rate
@@ -271,7 +265,7 @@ class BatchNorm(Layer):
         mean, variance = self.running_mean, self.running_variance
         axes = tuple(range(x.ndim - 1))  # all but the features: the rows, and an image's pixels
         if training:
-            check_has_variance(x)
+            protocol.check_has_variance(x)
             mean, variance = x.mean(axis=axes), x.var(axis=axes)
             # running = momentum running + (1 - momentum) batch
             self.running_mean += (1 - self.momentum) * (mean - self.running_mean)

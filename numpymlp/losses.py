@@ -16,7 +16,6 @@ import numpy as np
 
 from numpymlp.layers import sigmoid
 from numpymlp.validation import (
-    InputError,
     check_binary_targets,
     check_cache,
     check_class_targets,
@@ -25,6 +24,7 @@ from numpymlp.validation import (
     check_real_targets,
     check_same_shape,
     check_sample_weight,
+    refuse_probabilities,
 )
 
 Weights = np.ndarray | None  # (N,): how much each sample counts; None: all alike
@@ -109,10 +109,7 @@ class IdentityHead:
     check_targets = staticmethod(check_real_targets)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        raise InputError(
-            "predict_proba expected output='softmax' or 'sigmoid', got 'identity': a regression "
-            "has values, no probabilities; use predict"
-        )
+        return refuse_probabilities()
 
     def decide(self, logits: np.ndarray) -> np.ndarray:
         return _flat_if_single(logits)

@@ -17,16 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpymlp.layer_protocol import (
-    FixedLayers,
-    Layer,
-    check_batch,
-    check_initialized,
-    check_layers,
-    shapes_between,
-    summary_table,
-    with_own_caches,
-)
+from numpymlp import layer_protocol as protocol
+from numpymlp.layer_protocol import FixedLayers, Layer
 from numpymlp.losses import HEADS, L2Penalty, Loss
 from numpymlp.validation import (
     InputError,
@@ -34,7 +26,6 @@ from numpymlp.validation import (
     check_choice,
     check_dtype,
     check_rng,
-    check_upstream,
     own_arrays,
 )
 
@@ -106,10 +97,10 @@ class Network:
         rng: np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        self.layers = check_layers(layers)
+        self.layers = protocol.check_layers(layers)
         self._logits_shape: tuple[int, ...] | None = None
         self.head = HEADS[check_choice(output, "output", tuple(HEADS))]
-        self.shapes = shapes_between(self.layers)
+        self.shapes = protocol.shapes_between(self.layers)
         self._initialize(np.random.default_rng() if rng is None else check_rng(rng))
         self._allocate(check_dtype(dtype))
 
@@ -158,7 +149,9 @@ class Network:
         -------
         ndarray of shape (N, in), or None
         """
-        gradient: Any = check_upstream(dy, self._logits_shape).astype(self.dtype, copy=False)
+        gradient: Any = protocol.check_upstream(dy, self._logits_shape).astype(
+            self.dtype, copy=False
+        )
         first = 0 if input_gradient else self._first_trainable
         for position in range(len(self.layers) - 1, first - 1, -1):
             # Every layer above the first passes its input gradient on.
@@ -194,7 +187,7 @@ class Network:
             yield check_answers(logits, x[start : start + BATCH], start)
 
     def activations(self, x: ArrayLike, training: bool = False) -> list[np.ndarray]:
-        """Return the output of every layer for a batch; like predictions, this spares the caches."""
+        """Return the output of every layer for a batch; the caches stay as they are."""
         steps = self.for_evaluation().walk(self.check_batch(x), training)
         return [output for _, output in steps]
 
@@ -204,7 +197,7 @@ class Network:
         Predictions run on it, so they disturb no training, also not one in another thread.
         """
         twin = object.__new__(type(self))
-        vars(twin).update(vars(self), layers=with_own_caches(self.layers))
+        vars(twin).update(vars(self), layers=protocol.with_own_caches(self.layers))
         return twin
 
     # ---- one vector ----
@@ -259,7 +252,7 @@ class Network:
     def summary(self) -> str:
         """Return a table of the layers with the shape of their outputs and their parameters."""
         sizes = [(slot.layer, slot.stop - slot.start) for slot in self._slots["parameter"]]
-        return summary_table(self.layers, self.shapes, sizes)
+        return protocol.summary_table(self.layers, self.shapes, sizes)
 
     def __repr__(self) -> str:
         inside = ", ".join(map(str, self.layers))
@@ -280,7 +273,7 @@ class Network:
             if not all(name in given for name in names):
                 layer.initialize(rng)
                 vars(layer).update({name: given[name] for name in names if name in given})
-            check_initialized(layer)
+            protocol.check_initialized(layer)
 
     def _allocate(self, dtype: Any) -> None:
         """Move all parameters and buffers into vectors of this dtype, and bind views to them."""
@@ -340,7 +333,7 @@ class Network:
         """Return a batch as an array of numbers whose samples fit this network."""
         named = (layer for layer in self.layers if layer.input_shape is not None)
         reader = self.layers[0] if self.shapes[0] is None else next(named)
-        return check_batch(x, self.shapes[0], f"{name}{reader}")
+        return protocol.check_batch(x, self.shapes[0], f"{name}{reader}")
 
 
 class Slot(NamedTuple):

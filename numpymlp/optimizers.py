@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.validation import check_positive, check_range, check_vector, check_vectors
+from numpymlp.validation import (
+    check_positive,
+    check_range,
+    check_same_shape,
+    check_vector,
+    own_arrays,
+    start_step,
+)
 
 # Blocks of this many numbers stay in the processor's cache from one pass to the next.
 BLOCK = 1 << 16
@@ -42,7 +49,8 @@ class Optimizer:
     """
 
     state_names: tuple[str, ...] = ()
-    t: int
+    t = 0
+    vector: np.ndarray | None = None  # the parameters that the state belongs to
 
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = check_positive(learning_rate, f"{type(self).__name__} learning_rate")
@@ -50,7 +58,7 @@ class Optimizer:
 
     def reset(self) -> None:
         """Clear everything but the settings: for a new network."""
-        vars(self).update(dict.fromkeys(self.state_names), t=0)
+        vars(self).update(dict.fromkeys(self.state_names), t=0, vector=None)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         """Move the parameters one step, in place.
@@ -69,8 +77,16 @@ class Optimizer:
         return copy.deepcopy({name: getattr(self, name) for name in self.state_names})
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
-        vars(self).update(copy.deepcopy({name: state[name] for name in self.state_names}))
+        """Continue from what `state` returned, with the parameters of the next step."""
+        new = copy.deepcopy({name: state[name] for name in self.state_names})
+        vars(self).update(new, vector=None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy shares no moments, and goes on with the parameters of a copied network.
+        return copy.deepcopy({**vars(self), "vector": None})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(own_arrays(state))
 
 
 class SGD(Optimizer):
@@ -100,8 +116,7 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_vectors(parameters, gradients, self.v)
-        a, mu = self.learning_rate * factor, self.momentum
+        a, mu = start_step(self, parameters, gradients, factor), self.momentum
         if self.v is None:
             self.v = np.zeros_like(parameters)
         self.t += 1
@@ -168,13 +183,13 @@ class Adam(Optimizer):
         self.epsilon = check_range(epsilon, "Adam epsilon", 1e-30, np.inf, right_open=True)
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_vectors(parameters, gradients, self.m)
+        a = start_step(self, parameters, gradients, factor)
         if self.m is None or self.v is None:
             self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
         self.t += 1
         beta1, beta2 = self.beta1, self.beta2
         # a_t = a sqrt(1 - beta2^t) / (1 - beta1^t)
-        a = self.learning_rate * factor * math.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
+        a = a * math.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
         for p, g, m, v, scratch in blocks(parameters, gradients, self.m, self.v):
             # m = beta1 m + (1 - beta1) g
             m *= beta1
@@ -233,9 +248,9 @@ class AdamW(Adam):
         self.mask = None if mask is None else check_vector(mask, "AdamW mask", "network.decay_mask")
 
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
-        check_vectors(parameters, gradients, self.mask)
-        a = self.learning_rate * factor
+        a = start_step(self, parameters, gradients, factor)
         mask = np.ones_like(parameters) if self.mask is None else self.mask
+        check_same_shape("parameters", parameters, "AdamW mask", mask)
         for p, mask_p, scratch in blocks(parameters, mask):
             # p = p - a weight_decay mask p
             np.multiply(p, mask_p, out=scratch)

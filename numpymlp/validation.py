@@ -155,12 +155,8 @@ def as_array(value: Any, name: str) -> NDArray[Any]:
 
 def own_arrays(state: dict[str, Any]) -> dict[str, Any]:
     """Return the state of a copy with arrays that it may write: those of joblib lie in a file."""
-    return {
-        name: np.array(value)
-        if isinstance(value, np.ndarray) and not value.flags.writeable
-        else value
-        for name, value in state.items()
-    }
+    arrays = {k: np.require(v, None, "W") for k, v in state.items() if isinstance(v, np.ndarray)}
+    return state | arrays
 
 
 # ---- what passes through network, loss and optimizer: checks that cost next to nothing ----
@@ -274,19 +270,12 @@ def check_sample_weight(sample_weight: ArrayLike, rows: int) -> NDArray[np.float
     return weight.astype(np.float64)
 
 
-def check_upstream(dy: NDArray[Any], expected: tuple[int, ...] | None) -> NDArray[Any]:
-    """Raise unless the gradient that enters a network has the shape of its last output."""
-    if expected is None:
-        raise InputError(
-            "backward expected a forward pass just before it: call network.forward(x) first"
-        )
-    gradient = as_array(dy, "dy")
-    if gradient.shape != expected or gradient.dtype.kind != "f":
-        raise InputError(
-            f"backward expected dy as floats of shape {expected}, that of the last output, got "
-            f"{describe(gradient)}: pass loss.backward() of the loss that saw this output"
-        )
-    return gradient
+def refuse_probabilities() -> Any:
+    """Raise where a network that gives values is asked for probabilities."""
+    raise InputError(
+        "predict_proba expected output='softmax' or 'sigmoid', got 'identity': a regression has "
+        "values, no probabilities; use predict"
+    )
 
 
 def check_cache(cache: Any) -> Any:
@@ -338,8 +327,11 @@ def check_vector(value: Any, name: str, example: str) -> NDArray[Any]:
     return value
 
 
-def check_vectors(parameters: Any, gradients: Any, state: NDArray[Any] | None) -> None:
-    """Raise unless parameters and gradients are like vectors, and as long as the state."""
+def start_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> float:
+    """Return the learning rate of a step; raise unless it continues the optimizer's former ones.
+
+    The optimizer keeps the vector of parameters, to tell it from that of another network.
+    """
     check_vector(parameters, "step: parameters", "network.parameters")
     check_vector(gradients, "step: gradients", "network.gradients")
     if (parameters.shape, parameters.dtype) != (gradients.shape, gradients.dtype):
@@ -347,11 +339,20 @@ def check_vectors(parameters: Any, gradients: Any, state: NDArray[Any] | None) -
             f"step expected gradients like the parameters, {describe(parameters)}, got "
             f"{describe(gradients)}"
         )
-    if state is not None and state.shape != parameters.shape:
+    state = [getattr(optimizer, name) for name in optimizer.state_names]
+    arrays = [value for value in state if isinstance(value, np.ndarray)]
+    alike = all((a.shape, a.dtype) == (parameters.shape, parameters.dtype) for a in arrays)
+    former = optimizer.vector if arrays or optimizer.t else None
+    if not alike or not (former is None or np.may_share_memory(former, parameters)):
         raise InputError(
-            f"this optimizer keeps {state.size} numbers, one for each parameter of the network it "
-            f"began with, got {parameters.size} parameters: make a new optimizer for a new network"
+            f"step expected the parameters of the network that {optimizer} began with"
+            f"{'' if alike else f', {describe(arrays[0])}'}, got those of another, "
+            f"{describe(parameters)}: call optimizer.reset(), or make a new optimizer"
         )
+    rate = check_range(optimizer.learning_rate, "learning_rate", 0, math.inf, right_open=True)
+    rate *= check_range(factor, "step: factor", 0, math.inf, right_open=True)
+    optimizer.vector = parameters
+    return rate
 
 
 def describe(value: Any) -> str:

@@ -1,6 +1,8 @@
 """The optimizers: worked by hand, against scikit-learn, down to known minima, and their state."""
 
+import copy
 import math
+import pickle
 from typing import Any
 
 import checks
@@ -271,7 +273,7 @@ def test_a_restored_state_continues_with_the_same_steps(make) -> None:
     first, second = make(), make()
     go(first, resumed, range(3))
     state = first.state()
-    ahead = resumed.copy()
+    ahead, resumed = resumed, resumed.copy()
     go(first, ahead, range(3, 5))  # `state` is a copy: these steps do not change it
     second.restore(state)
     go(second, resumed, range(3, 6))
@@ -369,8 +371,84 @@ def test_vectors_that_do_not_fit_are_refused() -> None:
                 optimizer.step(parameters, gradients)
     for optimizer in (SGD(0.1), SGD(0.1, 0.9), Adam(), AdamW(), AdamW(mask=np.ones(3))):
         optimizer.step(np.ones(3), np.ones(3))
-        with pytest.raises(InputError, match="keeps 3 numbers, one for each parameter"):
+        with pytest.raises(InputError, match="expected the parameters of the network"):
             optimizer.step(np.ones(4), np.ones(4))
+
+
+EVERY = pytest.mark.parametrize("make", [lambda: SGD(0.1), lambda: SGD(0.1, 0.9), Adam, AdamW])
+
+
+@EVERY
+def test_an_optimizer_of_another_network_is_refused_until_it_is_reset(make) -> None:
+    # One optimizer for all folds: its moments leaked from each fold into the next.
+    optimizer, first = make(), np.ones(3)
+    for other in (np.ones(3), np.ones(3, np.float32), np.ones(4)):
+        optimizer.step(first, np.ones(3))
+        optimizer.step(first[:], np.ones(3))  # another view of the same memory
+        before = other.copy(), optimizer.state()
+        with pytest.raises(InputError, match=r"of another, .*: call optimizer\.reset\(\), or make"):
+            optimizer.step(other, np.ones_like(other))
+        np.testing.assert_array_equal(other, before[0])
+        np.testing.assert_equal(optimizer.state(), before[1])
+        optimizer.step(first, np.ones(3))
+        optimizer.reset()
+        fresh, own = make(), other.copy()
+        optimizer.step(other, np.ones_like(other))
+        fresh.step(own, np.ones_like(own))
+        np.testing.assert_array_equal(other, own)
+        optimizer.reset()
+
+
+@EVERY
+def test_a_restored_or_copied_optimizer_goes_on_with_the_parameters_it_is_given(make) -> None:
+    optimizer, parameters = make(), np.ones(3)
+    optimizer.step(parameters, np.ones(3))
+    restored = make()
+    restored.restore(optimizer.state())
+    twins = [restored, copy.copy(optimizer), copy.deepcopy(optimizer)]
+    twins.append(pickle.loads(pickle.dumps(optimizer)))
+    results = []
+    for twin in twins:
+        results.append(parameters.copy())
+        twin.step(results[-1], np.ones(3))
+    optimizer.step(parameters, np.ones(3))
+    for result in results:
+        np.testing.assert_array_equal(result, parameters)
+    for other in (np.ones(4), np.ones(3, np.float32)):
+        restored.restore(optimizer.state())
+        if restored.state().keys() & {"m", "v"}:
+            with pytest.raises(InputError, match="expected the parameters of the network"):
+                restored.step(other, np.ones_like(other))
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("rate", "factor", "message"),
+    [
+        (math.nan, 1.0, "learning_rate: expected a number in"),
+        (-1.0, 1.0, "learning_rate: expected a number in"),
+        ("1", 1.0, "learning_rate: expected .* written without quotes"),
+        (0.1, math.nan, "step: factor: expected a number in"),
+        (0.1, None, "step: factor: expected a number in"),
+    ],
+)
+def test_a_step_with_a_bad_rate_changes_nothing(make, rate, factor, message) -> None:
+    optimizer, parameters = make(), np.ones(3)
+    optimizer.step(parameters, np.ones(3))
+    before = parameters.copy(), optimizer.state()
+    optimizer.learning_rate = rate
+    with pytest.raises(InputError, match=message):
+        optimizer.step(parameters, np.ones(3), factor)
+    np.testing.assert_array_equal(parameters, before[0])
+    np.testing.assert_equal(optimizer.state(), before[1])
+
+
+def test_a_mask_of_another_size_is_refused_before_a_parameter_changes() -> None:
+    optimizer, parameters = AdamW(mask=np.ones(2)), np.ones(3)
+    with pytest.raises(InputError, match="parameters and AdamW mask: expected the same shape"):
+        optimizer.step(parameters, np.ones(3))
+    np.testing.assert_array_equal(parameters, np.ones(3))
+    assert optimizer.t == 0
 
 
 def test_a_custom_optimizer_must_define_step() -> None:
