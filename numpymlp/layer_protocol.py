@@ -165,6 +165,18 @@ class Layer:
         self.__dict__.update(own_arrays(state))
 
 
+def check_initial(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Return the first values that an initializer drew."""
+    array: np.ndarray = as_array(values, name)
+    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
+        finite = " with NaN or infinity" if array.shape == shape and array.dtype.kind == "f" else ""
+        raise InputError(
+            f"{name}: expected finite floats of shape {shape} from initializer(shape, rng), got "
+            f"{describe(array)}{finite}"
+        )
+    return array
+
+
 def check_has_rng(layer: Any) -> np.random.Generator:
     """Return the random generator of a layer that draws in training."""
     if layer.rng is None:

@@ -19,7 +19,6 @@ from numpymlp.initializers import he_normal
 from numpymlp.layer_protocol import Layer, Shape, buffer, parameter
 from numpymlp.validation import (
     check_callable,
-    check_initial,
     check_positive_integer,
     check_range,
     check_rng,
@@ -67,7 +66,9 @@ class Dense(Layer):
 
     def initialize(self, rng: np.random.Generator) -> None:
         shape = (self.inputs, self.outputs)
-        self.W = check_initial(self.initializer(shape, check_rng(rng)), shape, f"{self} weights")
+        self.W = protocol.check_initial(
+            self.initializer(shape, check_rng(rng)), shape, f"{self} weights"
+        )
         self.b = np.zeros(self.outputs)
         self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
 

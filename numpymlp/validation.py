@@ -125,18 +125,6 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     raise InputError(f"dtype: expected numpy.float32 or numpy.float64, got {dtype!r:.80}")
 
 
-def check_initial(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Return the first values that an initializer drew."""
-    array: np.ndarray = as_array(values, name)
-    if array.shape != shape or array.dtype.kind != "f" or not np.isfinite(array).all():
-        finite = " with NaN or infinity" if array.shape == shape and array.dtype.kind == "f" else ""
-        raise InputError(
-            f"{name}: expected finite floats of shape {shape} from initializer(shape, rng), got "
-            f"{describe(array)}{finite}"
-        )
-    return array
-
-
 def as_array(value: Any, name: str) -> NDArray[Any]:
     """Return any array_like as an array; rows of different lengths and masks are errors."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
@@ -328,10 +316,14 @@ def check_vector(value: Any, name: str, example: str) -> NDArray[Any]:
 
 
 def start_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> float:
-    """Return the learning rate of a step; raise unless it continues the optimizer's former ones.
+    """Return the rate of a step; the optimizer keeps the vector, to tell it from another's."""
+    rate = check_step(optimizer, parameters, gradients, factor)
+    optimizer.vector = parameters
+    return rate
 
-    The optimizer keeps the vector of parameters, to tell it from that of another network.
-    """
+
+def check_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> float:
+    """Raise unless a step continues the former ones of an optimizer; return its rate."""
     check_vector(parameters, "step: parameters", "network.parameters")
     check_vector(gradients, "step: gradients", "network.gradients")
     if (parameters.shape, parameters.dtype) != (gradients.shape, gradients.dtype):
@@ -350,9 +342,7 @@ def start_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> 
             f"{describe(parameters)}: call optimizer.reset(), or make a new optimizer"
         )
     rate = check_range(optimizer.learning_rate, "learning_rate", 0, math.inf, right_open=True)
-    rate *= check_range(factor, "step: factor", 0, math.inf, right_open=True)
-    optimizer.vector = parameters
-    return rate
+    return rate * check_range(factor, "step: factor", 0, math.inf, right_open=True)
 
 
 def describe(value: Any) -> str:

@@ -45,7 +45,7 @@ from numpymlp.storage.files import (
 )
 from numpymlp.storage.models import load, save
 from numpymlp.training.checkpoint import Checkpoint
-from numpymlp.training.checks import check_batches
+from numpymlp.training.checks import check_run
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.samples import Samples
@@ -227,7 +227,7 @@ def _build(
     options = {"checkpoint": checkpoint, "verbose": verbose, "stop_signals": STOP_SIGNALS}
     trainer = recipe.build_trainer(network, seed, data.image_shape, **options)
     split = trainer.prepare(data.x, data.y, recipe.validation, None, None)
-    check_batches(trainer, len(split[0].rows))
+    check_run(trainer, len(split[0].rows))
     return trainer, split
 
 

@@ -7,6 +7,7 @@ train its `network_` and write its fitted attributes; `FitState` carries over to
 from __future__ import annotations
 
 import math
+import signal
 import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -75,6 +76,7 @@ def fit_stochastic(
         order=RandomOrder(state.random_state) if e.shuffle else given_order,
         callbacks=[epochs, *(() if e.callbacks is None else e.callbacks)],
         verbose=int(e.progress_bar),
+        stop_signals=(signal.SIGINT,),
     )
     trainer.state.step = state.steps
     try:

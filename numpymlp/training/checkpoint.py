@@ -20,12 +20,15 @@ import functools
 import os
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from numpymlp.storage.archive import open_archive, write_archive
+from numpymlp.storage.files import RunLock, StorageError
 from numpymlp.training.callbacks import Callback
 from numpymlp.training.history import COLUMNS
 from numpymlp.training.scoring import Mean, Running
@@ -45,7 +48,8 @@ class Checkpoint(Callback):
     Parameters
     ----------
     path : path-like
-        An existing file is replaced as soon as training begins.
+        An existing file is replaced as soon as training begins. While training runs, another run
+        with the same path is refused, also in another process.
     minutes : float > 0, optional
         Write at this interval, also in the middle of an epoch, instead of after each epoch.
     """
@@ -58,6 +62,7 @@ class Checkpoint(Callback):
         if minutes is not None:
             self.seconds = 60 * check_positive(minutes, "minutes")
         self._written = -np.inf
+        self._lock = ExitStack()
 
     def save(self, trainer: Any) -> None:
         """Write the state of a training run between two steps.
@@ -77,7 +82,19 @@ class Checkpoint(Callback):
         self._written = time.monotonic()
 
     def begin(self, trainer: Any) -> None:
-        self.save(trainer)
+        path = Path(os.path.realpath(self.path))
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(RunLock(path.parent, f".{path.name}.lock"))
+            except InputError as error:
+                raise InputError(
+                    f"checkpoint: expected a file of this run alone, got {os.fspath(self.path)}, "
+                    f"which another run is writing: give each Trainer its own path"
+                ) from error
+            except StorageError:
+                pass  # `save` says what is wrong; some network file systems have no locks
+            self.save(trainer)
+            self._lock = stack.pop_all()
 
     def step(self, trainer: Any) -> None:
         if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
@@ -89,8 +106,12 @@ class Checkpoint(Callback):
 
     def end(self, trainer: Any) -> None:
         stopped = trainer.state.stopped
-        if stopped == "interrupted" or (stopped and self.seconds is not None):
-            self.save(trainer)
+        with self._lock:
+            if stopped == "interrupted" or (stopped and self.seconds is not None):
+                self.save(trainer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_lock": ExitStack()}  # a copy holds no lock
 
     def load(self, trainer: Any) -> None:
         """Restore the state into a Trainer; `fit` without a number of epochs continues from it.

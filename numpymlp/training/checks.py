@@ -9,18 +9,21 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.network import Network
+from numpymlp.optimizers import Optimizer
+from numpymlp.storage.files import StorageError
 from numpymlp.validation import (
     InputError,
     as_array,
     check_callable,
     check_range,
     check_sample_weight,
+    check_step,
     describe,
     first_bad_row,
 )
@@ -180,26 +183,57 @@ def check_fit_weights(
 ) -> NDArray[Any] | None:
     """Return the weight of each training sample (N,), by sample and class, or None."""
     weight = None if sample_weight is None else check_sample_weight(sample_weight, len(y))
+    names = "sample_weight" if class_weight is None else "class_weight"
     if class_weight is not None:
         by_class = check_class_weight(class_weight, y)
+        if weight is not None and by_class.any():
+            names = "sample_weight and class_weight"
         weight = by_class if weight is None else weight * by_class
     if weight is not None and not weight.any():
         raise InputError(
-            "sample_weight: expected a weight above 0 somewhere, got only 0: nothing would be "
-            "learned"
+            f"{names}: expected a weight above 0 for at least one sample, got only 0: nothing "
+            f"would be learned"
         )
     return weight
 
 
-def check_batches(trainer: Any, rows: int) -> None:
-    """Raise if a batch is too small, or if an epoch under way began with other data."""
-    state, batch_size = trainer.state, trainer.batch_size
+class UnchangedIfRefused:
+    """In a ``with`` block, give a Trainer its attributes back if `fit` is refused.
+
+    It is as long as `accepted` is False; network and optimizer are as they were by then. The error
+    of a callback is no refusal: another `fit` continues.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self.trainer, self.accepted = trainer, False
+        self.before = vars(trainer).copy(), vars(trainer.state).copy()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, InputError | StorageError) and not self.accepted:
+            for part, attributes in zip(
+                (self.trainer, self.trainer.state), self.before, strict=True
+            ):
+                vars(part).clear()
+                vars(part).update(attributes)
+
+
+def check_run(trainer: Any, rows: int) -> None:
+    """Raise if optimizer or batches do not fit, or an epoch under way began with other data."""
+    state, batch_size, network = trainer.state, trainer.batch_size, trainer.network
+    check_range(
+        trainer.optimizer.learning_rate, "optimizer: learning_rate", 0, math.inf, right_open=True
+    )
+    if isinstance(trainer.optimizer, Optimizer):
+        check_step(trainer.optimizer, network.parameters, network.gradients, 1.0)
     if state.batch and rows != state.samples:
         raise InputError(
             f"fit expected the {state.samples} training samples with which the epoch under way "
             f"began, got {rows}: pass the same data and the same validation share"
         )
-    smallest = max(layer.minimum_batch for layer in trainer.network.layers)
+    smallest = max(layer.minimum_batch for layer in network.layers)
     left_over = rows % batch_size or min(batch_size, rows)
     if left_over < smallest:
         raise InputError(
@@ -215,26 +249,28 @@ def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64
             f"class_weight: expected integer labels (N,), got {describe(y)}: use sample_weight"
         )
     classes, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)
+    labels = classes.tolist()
     if isinstance(class_weight, str) and class_weight == "balanced":
         by_class = len(y) / (len(classes) * counts)
     elif isinstance(class_weight, Mapping):
-        unknown = [label for label in class_weight if label not in classes.tolist()]
-        if unknown:
+        given = {
+            label: check_range(weight, f"class_weight[{label!r}]", 0, math.inf, right_open=True)
+            for label, weight in class_weight.items()
+        }
+        strange = [label for label in given if not isinstance(label, int | np.integer)]
+        unknown = [label for label in given if label not in labels]
+        # As scikit-learn: a class that these samples lack is no error where all others are named.
+        if strange or (unknown and not given.keys() >= set(labels)):
             raise InputError(
-                f"class_weight: expected classes among {classes.tolist()}, got {unknown}"
+                f"class_weight: expected classes among {labels}, got {strange or unknown}"
             )
-        by_class = np.array(
-            [
-                check_range(class_weight.get(label, 1.0), f"class_weight[{label}]", 0, math.inf)
-                for label in classes.tolist()
-            ]
-        )
+        by_class = np.array([given.get(label, 1.0) for label in labels])
     else:
         raise InputError(
             f"class_weight: expected a dict of class to weight, or 'balanced', got "
             f"{class_weight!r:.80}"
         )
-    return check_sample_weight(by_class[inverse], len(y))
+    return by_class[inverse]
 
 
 def check_factor(factor: Any) -> float:

@@ -1,8 +1,9 @@
 """Stop between two steps: what Ctrl-C and SIGTERM do to a training run.
 
 The first signal is a request; the loop looks at it after the step under way, so that no update is
-cut in half. The second signal aborts as usual. Commands add SIGTERM to the Trainer's
-`stop_signals`.
+cut in half. The second signal aborts as usual. Ctrl-C then raises KeyboardInterrupt, so that a loop
+over several networks ends too. Commands, which end with a message of their own, name SIGINT and
+SIGTERM in the Trainer's `stop_signals`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class StopBetweenSteps:
     Parameters
     ----------
     signals : sequence of int
-        Such as ``(signal.SIGINT, signal.SIGTERM)``.
+        Such as ``(signal.SIGINT, signal.SIGTERM)``. SIGINT counts also if it is not among them; at
+        the end of the block it then raises KeyboardInterrupt.
     request : callable
         Takes the number of the signal.
     """
@@ -36,12 +38,13 @@ class StopBetweenSteps:
     def __init__(self, signals: Sequence[int], request: Callable[[int], None]) -> None:
         self.signals, self.request = signals, request
         self._former: dict[int, Any] = {}
+        self._interrupted = False
 
     def __enter__(self) -> Self:
         # Python delivers signals to the main thread only, and lets only it change handlers.
         if threading.current_thread() is threading.main_thread():
             try:
-                for number in self.signals:
+                for number in {signal.SIGINT, *self.signals}:
                     # Signals that the caller ignores stay ignored: nohup, background jobs.
                     if signal.getsignal(number) is not signal.SIG_IGN:
                         self._former[number] = signal.signal(number, self._handle)
@@ -51,6 +54,7 @@ class StopBetweenSteps:
         return self
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = number not in self.signals
         self.request(number)
         self._restore_handlers()
 
@@ -62,3 +66,5 @@ class StopBetweenSteps:
 
     def __exit__(self, *error: object) -> None:
         self._restore_handlers()
+        if self._interrupted and error is None:
+            raise KeyboardInterrupt("what was learned is kept, and fit continues from here")

@@ -64,6 +64,10 @@ class Progress(Callback):
 
     def _line(self, text: str) -> None:
         """Write a line without damaging the bar."""
+        if sys.stdout is None or getattr(
+            sys.stdout, "closed", False
+        ):  # a program without a console
+            return
         if self._bar is None:
             print(text, flush=True)
         else:
@@ -84,8 +88,16 @@ def _numbers(row: Mapping[str, float | None]) -> str:
 def _bar(steps: int, done: int) -> Any:
     """Return tqdm's bar where something can draw it, else None."""
     notebook = "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None
-    if not notebook and not sys.stderr.isatty():
+    if not notebook and not _is_terminal(sys.stderr):
         return None
     from tqdm.auto import tqdm
 
     return tqdm(total=steps, initial=done, unit="step", leave=False, dynamic_ncols=True)
+
+
+def _is_terminal(stream: Any) -> bool:
+    """Return whether a stream is a terminal; wrappers of a log may not say, and it may be None."""
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # ValueError: it is closed
+        return False

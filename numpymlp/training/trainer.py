@@ -9,7 +9,6 @@ Read `metrics` next, to evaluate what was learned.
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -70,8 +69,9 @@ class Trainer:
         batch, so that neither threads nor an interruption can change a result.
     verbose : {0, 1}, default 1
         Whether to show a progress bar and a line for each epoch.
-    stop_signals : sequence of int, default (SIGINT,)
-        Signals that end training after the step that is under way.
+    stop_signals : sequence of int, default ()
+        Signals after which `fit` ends with the step under way and returns. Ctrl-C (SIGINT) ends it
+        there too, but raises KeyboardInterrupt if it is not among them.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Trainer:
         checkpoint: Checkpoint | None = None,
         seed: int = 0,
         verbose: int = 1,
-        stop_signals: Sequence[int] = (signal.SIGINT,),
+        stop_signals: Sequence[int] = (),
     ) -> None:
         self.network, self.loss, self.optimizer = network, loss, optimizer
         self.schedule, self.penalty = schedule, penalty
@@ -111,7 +111,7 @@ class Trainer:
         self.order = order or self._random_order
         self.early_stopping, self.checkpoint = early_stopping, checkpoint
         self.seed, self.verbose = check_seed(seed), verbose
-        self.stop_signals = check_list(stop_signals, "stop_signals", "(signal.SIGINT,)")
+        self.stop_signals = check_list(stop_signals, "stop_signals", "[signal.SIGINT]")
         self.callbacks = check_list(callbacks, "callbacks", "[my_callback]")
         checks.check_parts(self)
         self._hooks = self._all_callbacks()
@@ -162,14 +162,12 @@ class Trainer:
 
         Raises
         ------
+        KeyboardInterrupt
+            After Ctrl-C, when the step under way is done: the network keeps what it has learned,
+            and another `fit` continues in the middle of the epoch. A second Ctrl-C aborts.
         TrainingDiverged
             If a number became infinite or NaN. The network then has the best weights by
             validation, else those of the last finished epoch, and the optimizer is reset.
-
-        Notes
-        -----
-        Ctrl-C ends training after the step that is under way: the network keeps what it has
-        learned, and another `fit` continues in the middle of the epoch. A second Ctrl-C aborts.
         """
         train, held_out = self.prepare(x, y, validation, sample_weight, class_weight)
         return self.run(train, held_out, epochs)
@@ -190,22 +188,21 @@ class Trainer:
         `take(chosen)`, which reads the batches from anywhere.
         """
         state, rows = self.state, len(train.rows)
-        checks.check_batches(self, rows)
-        self._hooks = self._all_callbacks()
-        self.steps_per_epoch = -(-rows // self.batch_size)
-        self.total_steps = state.plan(epochs, rows, self.steps_per_epoch)
-        self.stop_requested, self.stop_signal = False, None
-        if state.last is None or not state.batch:
-            state.last = Snapshot.of(self.network, state.epoch)
-        with (
-            StopBetweenSteps(self.stop_signals, self._request_stop),
-            np.errstate(over="ignore", invalid="ignore"),
-            ExitStack() as stack,
-        ):
-            for callback in self._hooks:
-                callback.begin(self)
-                stack.callback(callback.end, self)
+        with checks.UnchangedIfRefused(self) as start, ExitStack() as stack:
+            checks.check_run(self, rows)
+            self._hooks = self._all_callbacks()
+            self.steps_per_epoch = -(-rows // self.batch_size)
+            self.total_steps = state.plan(epochs, rows, self.steps_per_epoch)
+            self.stop_requested, self.stop_signal = False, None
+            if state.last is None or not state.batch:
+                state.last = Snapshot.of(self.network, state.epoch)
+            stack.enter_context(StopBetweenSteps(self.stop_signals, self._request_stop))
+            stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
             try:
+                for callback in self._hooks:
+                    callback.begin(self)
+                    stack.callback(callback.end, self)
+                start.accepted = True
                 while not state.stopped:
                     self._train_and_validate(train, held_out)
             except BaseException:

@@ -103,7 +103,7 @@ PROGRAM = """
 
     task, path = sys.argv[2], sys.argv[3]
     options = {"schedule": Constant()} if "constant" in task else {}
-    trainer = build(path, **options)
+    trainer = build(path, stop_signals=[signal.SIGINT], **options)
     if task.startswith("SIG"):
         # Eight batches an epoch: the 36th is the fourth of the fifth epoch.
         at_step(trainer, 36, lambda: os.kill(os.getpid(), getattr(signal, task)))
@@ -562,3 +562,51 @@ def test_after_resuming_in_the_middle_of_an_epoch_divergence_restores_the_same_w
     with pytest.raises(TrainingDiverged, match="weights of epoch 1 back"):
         trainer.fit(*data())
     np.testing.assert_array_equal(trainer.network.parameters, expected)
+
+
+# ---- one run for one file ----
+
+
+def test_a_second_run_with_the_checkpoint_of_a_running_one_is_refused(blobs, tmp_path):
+    # Two trainers with one path overwrote each other's state.
+    path = tmp_path / "checkpoint.npz"
+    (tmp_path / "link.npz").symlink_to(path)
+    messages = []
+
+    def start_another(trainer):
+        for other in (path, tmp_path / "link.npz"):
+            second = make(checkpoint=Checkpoint(other))
+            before, content = bits(second), path.read_bytes()
+            with pytest.raises(InputError) as error:
+                second.fit(*blobs, 1)
+            messages.append(str(error.value))
+            assert (bits(second), path.read_bytes()) == (before, content)
+        twin = copy.deepcopy(trainer)
+        with pytest.raises(InputError, match="file of this run alone"):
+            twin.fit(*blobs, 1)
+
+    make(checkpoint=Checkpoint(path), callbacks=[start_another]).fit(*blobs, 1)
+    assert [message.partition(",")[0] for message in messages] == [
+        "checkpoint: expected a file of this run alone"
+    ] * 2
+    assert all("give each Trainer its own path" in message for message in messages)
+    # A run that has ended, also by an error, gives the file free.
+    with pytest.raises(ZeroDivisionError):
+        make(checkpoint=Checkpoint(path), callbacks=[lambda _: 1 / 0]).fit(*blobs, 1)
+    make(checkpoint=Checkpoint(path)).fit(*blobs, 1)
+
+
+def test_another_process_with_the_same_checkpoint_is_refused(blobs, tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    program = [sys.executable, "-c", textwrap.dedent(PROGRAM), str(Path(__file__).parent)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+
+    def start_another(trainer):
+        result = subprocess.run(
+            [*program, "whole", str(path)], capture_output=True, text=True, env=environment
+        )
+        assert result.returncode == 1
+        assert "file of this run alone" in result.stderr
+
+    make(checkpoint=Checkpoint(path), callbacks=[start_another]).fit(*blobs, 1)
+    assert process("again", path)[0] == 0

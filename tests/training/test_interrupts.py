@@ -178,7 +178,7 @@ sys.path.insert(0, sys.argv[1])
 from trainers import blobs, make
 def kill(trainer):
     os.kill(os.getpid(), signal.SIGINT)
-trainer = make(callbacks=[kill])
+trainer = make(callbacks=[kill], stop_signals=[signal.SIGINT])
 trainer.fit(*blobs(), 3)
 print(trainer.state.epoch, trainer.state.stopped)
 """
@@ -197,6 +197,46 @@ def test_a_background_job_that_ignores_ctrl_c_trains_to_its_end():
     assert run() == "1 interrupted\n"
     ignore = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731
     assert run(preexec_fn=ignore) == "3 epochs\n"
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+@pytest.mark.parametrize("step", [3, 20, 30])
+def test_ctrl_c_keeps_what_was_learned_and_ends_a_loop_over_networks(step, verbose, blobs):
+    # With verbose=0, fit returned as if it had finished, and the loop went on.
+    def press(trainer):
+        if trainer.state.step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def train_three_networks():
+        for _ in range(3):
+            callback = type("Press", (Callback,), {"step": lambda self, trainer: press(trainer)})
+            trainers.append(make(callbacks=[callback()], verbose=verbose))
+            trainers[-1].fit(*blobs, 3)
+
+    handler, trainers = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(KeyboardInterrupt, match="what was learned is kept"):
+        train_three_networks()
+    (trainer,) = trainers
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert trainer.stop_signal == signal.SIGINT
+    assert (trainer.state.step, trainer.state.stopped) == (
+        step,
+        "epochs" if step == 30 else "interrupted",
+    )
+    trainer.callbacks.clear()
+    trainer.fit(*blobs)
+    whole = make()
+    whole.fit(*blobs, 3)
+    assert bits(trainer) == bits(whole)
+
+
+def test_an_error_after_ctrl_c_is_not_hidden(blobs):
+    def press(trainer):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("of the callback")
+
+    with pytest.raises(RuntimeError, match="of the callback"):
+        make(callbacks=[press]).fit(*blobs, 3)
 
 
 def test_an_interrupted_step_is_whole(handled, blobs):

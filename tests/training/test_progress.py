@@ -128,3 +128,35 @@ def test_a_trainer_holds_no_bar_after_fit_and_can_be_pickled(bars, blobs, monkey
 def test_verbose_0_makes_no_bar(bars, blobs):
     make().fit(*blobs, 1)
     assert bars == []
+
+
+class Log:
+    """A wrapper of a stream as programs write their logs with: no isatty."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+    def flush(self):
+        pass
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+@pytest.mark.parametrize("stream", [lambda: None, Log, closed], ids=["None", "log", "closed"])
+def test_a_program_without_a_console_trains(name, stream, blobs, monkeypatch):
+    # Programs without a window have no sys.stderr, and wrappers of a log no isatty.
+    own = stream()
+    monkeypatch.setattr(sys, name, own)
+    trainer = make(verbose=1)
+    trainer.fit(*blobs, 2)
+    assert trainer.state.epoch == 2
+    if isinstance(own, Log) and name == "stdout":
+        assert own.text.count("epoch") == 2

@@ -221,7 +221,8 @@ def test_an_interrupt_ends_after_the_step_and_fit_continues_in_the_middle_of_the
 
     handler = signal.getsignal(signal.SIGINT)
     trainer = make(loss=Interrupting(), schedule=Cosine())
-    trainer.fit(*blobs, 3)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(*blobs, 3)
     state = trainer.state
     assert (state.stopped, trainer.stop_signal) == ("interrupted", signal.SIGINT)
     assert (state.epoch, state.batch, state.step) == (1, 4, 14)
