@@ -97,12 +97,12 @@ class Network:
         rng: np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        self.layers = protocol.check_layers(layers)
+        dtype, self.layers = check_dtype(dtype), protocol.check_layers(layers)
         self._logits_shape: tuple[int, ...] | None = None
         self.head = HEADS[check_choice(output, "output", tuple(HEADS))]
         self.shapes = protocol.shapes_between(self.layers)
         self._initialize(np.random.default_rng() if rng is None else check_rng(rng))
-        self._allocate(check_dtype(dtype))
+        self._allocate(dtype)
 
     # ---- forward and backward ----
 
@@ -231,7 +231,7 @@ class Network:
 
     @random_states.setter
     def random_states(self, states: Sequence[dict[str, Any]]) -> None:
-        for layer, state in zip(self._random_layers(), states, strict=True):
+        for layer, state in list(zip(self._random_layers(), states, strict=True)):
             layer.rng.bit_generator.state = state
 
     def copy(self, dtype: Any = None) -> Network:

@@ -16,6 +16,7 @@ from strategies import Case, cases
 
 from numpymlp import (
     SGD,
+    Adam,
     BatchNorm,
     Dense,
     Dropout,
@@ -900,3 +901,30 @@ def test_a_float64_gradient_is_cast_to_the_dtype_of_the_network() -> None:
 def test_dtype_none_is_refused_although_numpy_reads_it_as_float64() -> None:
     with pytest.raises(InputError, match=r"dtype: expected numpy.float32 .* got None"):
         Network([Dense(3, 2)], dtype=None)
+
+
+def with_read_only_arrays(value):
+    """Unpickle a value with arrays that cannot be written, as joblib hands out large ones."""
+    buffers = []
+    pickled = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    assert buffers
+    return pickle.loads(pickled, buffers=[bytes(buffer) for buffer in buffers])
+
+
+def test_a_network_that_lies_in_read_only_memory_can_be_trained() -> None:
+    # Networks above 1 MB failed in joblib's workers: "output array is read-only".
+    network, optimizer = everything(), Adam()
+    train(network)
+    optimizer.step(network.parameters, network.gradients)
+    twin, its_optimizer = with_read_only_arrays((network, optimizer))
+    for one, step in ((network, optimizer), (twin, its_optimizer)):
+        train(one)
+        step.step(one.parameters, one.gradients)
+    np.testing.assert_array_equal(twin.parameters, network.parameters)
+    np.testing.assert_array_equal(twin.buffers, network.buffers)
+    layer, x = Dense(3, 2, rng=random()), random(1).normal(size=(4, 3))
+    twin_layer = with_read_only_arrays(layer)
+    for each in (layer, twin_layer):
+        each.forward(x)
+        each.backward(np.ones((4, 2)))
+    np.testing.assert_array_equal(twin_layer.dW, layer.dW)

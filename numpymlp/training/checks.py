@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
-from numpymlp.storage.files import StorageError
 from numpymlp.validation import (
     InputError,
     as_array,
@@ -212,7 +211,7 @@ class UnchangedIfRefused:
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        if isinstance(error, InputError | StorageError) and not self.accepted:
+        if isinstance(error, ValueError | OSError) and not self.accepted:
             for part, attributes in zip(
                 (self.trainer, self.trainer.state), self.before, strict=True
             ):

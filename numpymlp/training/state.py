@@ -53,7 +53,8 @@ class TrainingState:
     history : History
         One row for each finished epoch.
     best, last : Snapshot or None
-        The network after its best epoch by validation, and after its last finished one.
+        The network after the best epoch of the current `fit` by validation, and after its last
+        finished one.
     best_value : float or None
         What validation gave for `best`, in the current `fit`.
     progress_value : float or None
@@ -83,7 +84,8 @@ class TrainingState:
         """
         if epochs is not None:
             self.last_epoch = self.epoch + check_positive_integer(epochs, "epochs")
-            self.best_value, self.progress_value, self.idle_epochs = None, None, 0
+            self.best = self.best_value = self.progress_value = None
+            self.idle_epochs = 0
         elif self.last_epoch == 0:
             raise InputError("fit expected a number of epochs: there is no training to continue")
         if epochs is not None or self.stopped == "interrupted":

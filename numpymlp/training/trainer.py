@@ -153,7 +153,9 @@ class Trainer:
         sample_weight : ndarray of shape (N,), optional
             How much each sample counts.
         class_weight : dict of class to weight, or "balanced", optional
-            How much each class counts; "balanced" gives every class the same total.
+            How much each class counts, 1 where it is not named; "balanced" gives every class the
+            same total. A class that `y` lacks may be named if all classes of `y` are, as in
+            scikit-learn: a fold may lack a rare class.
 
         Returns
         -------

@@ -1,5 +1,6 @@
 """Resuming a training run in another process, bit for bit; damaged and foreign checkpoints."""
 
+import copy
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from mutations import mutated_archive, mutated_bytes, npy_bytes, pack, unpack
-from trainers import bits, stop_request_at
+from trainers import bits, make, stop_request_at
 
 from numpymlp import (
     SGD,

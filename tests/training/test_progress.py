@@ -1,5 +1,6 @@
 """What a training shows: plain lines in a pipe, a bar in a terminal, nothing with verbose=0."""
 
+import io
 import pickle
 import subprocess
 import sys

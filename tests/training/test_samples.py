@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_sample_weight
 from trainers import bits, make
 
 from numpymlp import InputError, evaluate
+from numpymlp.training.checks import check_fit_weights
 from numpymlp.training.samples import Samples
 
 
@@ -38,6 +40,49 @@ def test_class_weights_are_sample_weights_by_class(blobs):
             runs[name].network.parameters, runs["balanced"].network.parameters
         )
     assert (runs["none"].network.parameters != runs["balanced"].network.parameters).any()
+
+
+def test_a_class_that_a_fold_lacks_may_have_a_weight_if_all_others_have_one(blobs):
+    # A fold without the rare class made the whole cross-validation fail.
+    y = blobs[1]
+    fold = y != 2
+    weights = []
+    for class_weight in ({0: 1, 1: 2, 2: 9}, {0: 1, 1: 2}, {0: 1, 1: 2, np.int64(2): 9}):
+        weights.append(check_fit_weights(None, class_weight, y[fold]))
+    for weight in weights:
+        np.testing.assert_array_equal(weight, np.where(y[fold] == 1, 2, 1))
+    np.testing.assert_array_equal(check_fit_weights(None, {1: 2}, y), np.where(y == 1, 2, 1))
+    oracle = compute_sample_weight({0: 1, 1: 2, 2: 9}, y[fold])
+    np.testing.assert_array_equal(weights[0], oracle)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: 1, 2: 9, 3: 1}, r"class_weight: expected classes among \[0, 1, 2\], got \[3\]"),
+        ({0: 1, 1: 1, 2: 1, "x": 1, 7: 1}, r"class_weight: expected classes among .*got \['x'\]"),
+        ({"x": 1, 7: 1}, r"class_weight: expected classes among .*got \['x'\]"),
+        ({0: None}, r"class_weight\[0\]: expected a number in \[0, inf\), got None"),
+        ({0: -1}, r"class_weight\[0\]: expected a number in \[0, inf\), got -1"),
+        ({0: np.inf}, r"class_weight\[0\]: expected a number in \[0, inf\), got inf"),
+        ({7: "2"}, r"class_weight\[7\]: expected a number .*without quotes"),
+        ({0: 0, 1: 0, 2: 0}, "class_weight: expected a weight above 0 for at least one sample"),
+    ],
+)
+def test_a_bad_class_weight_is_one_error_that_names_it(class_weight, message, blobs):
+    trainer = make()
+    before = bits(trainer)
+    with pytest.raises(InputError, match=f"^{message}"):
+        trainer.fit(*blobs, 1, class_weight=class_weight)
+    assert bits(trainer) == before
+
+
+def test_weights_whose_product_is_0_everywhere_are_blamed_on_both(blobs):
+    x, y = blobs
+    with pytest.raises(
+        InputError, match=r"^sample_weight and class_weight: expected a weight abov"
+    ):
+        make().fit(x, y, 1, sample_weight=y == 0, class_weight={0: 0, 1: 1, 2: 1})
 
 
 def test_class_weights_as_an_array_are_refused(blobs):

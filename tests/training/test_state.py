@@ -18,6 +18,8 @@ from numpymlp import (
     ReLU,
     SoftmaxCrossEntropy,
     Trainer,
+    TrainingDiverged,
+    evaluate,
 )
 from numpymlp.training.checkpoint import COUNTERS, VALUES, restore_state, state_of
 from numpymlp.training.scoring import Evaluation
@@ -194,3 +196,32 @@ def test_restore_best_needs_an_epoch_with_validation(blobs):
     trainer.fit(*blobs, 1)
     with pytest.raises(InputError, match="restore_best expected a finished epoch with validation"):
         trainer.restore_best()
+
+
+def test_only_epochs_of_the_current_fit_compete_for_the_best(blobs):
+    # A second fit with other data ended with the weights of the first.
+    x, y = blobs
+    trainer = make(early_stopping=EarlyStopping(30))
+    trainer.fit(x, y, 10, validation=(x, y))
+    before = trainer.network.parameters.copy()
+    other = (y + 1) % 3
+    trainer.fit(x, other, 10, validation=(x, other))
+    assert trainer.state.best.epoch > 10
+    assert not np.array_equal(trainer.network.parameters, before)
+    assert evaluate(trainer.network, trainer.loss, x, other).accuracy > 0.9
+    trainer.early_stopping = None
+    trainer.fit(x, y, 1)
+    with pytest.raises(InputError, match="restore_best expected a finished epoch with validation"):
+        trainer.restore_best()
+
+
+def test_a_second_fit_that_diverges_restores_its_own_last_epoch(blobs):
+    x, y = blobs
+    trainer = make()
+    trainer.fit(x, y, 3, validation=(x, y))
+    trainer.network.parameters += 0.1
+    before = trainer.network.parameters.copy()
+    trainer.augment = lambda x, rng: x * np.nan
+    with pytest.raises(TrainingDiverged):
+        trainer.fit(x, y, 3)
+    np.testing.assert_array_equal(trainer.network.parameters, before)
