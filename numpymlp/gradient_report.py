@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 4 * EPS  # of a loss of 1, in the difference of two losses
 DOUBTS = 10  # a slope that differs by so many times what rounding and truncation explain is wrong
 STEPS = 1e-3, 1e-4, 1e-5, 1e-6
-SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10  # for kinks that are near
+SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
 LONG_STEPS = 1e-1, 1e1, 1e3, 1e5  # for linear functions of huge values
 LOSS_ALONE = "the loss alone, at random logits"
 IN_PLACE = "with a random upstream gradient in place of the loss"
@@ -37,76 +37,96 @@ class Comparison(NamedTuple):
 
 
 def judge(
-    f: Any, where: str, direction: np.ndarray, floor: float, limit: float, size: float = 1.0
+    f: Any, where: str, direction: np.ndarray, floor: float, limit: float, scale: float = 1.0
 ) -> Comparison | None:
     """Compare f's gradient with differences along a direction; None if all steps cross a kink.
 
     `f` has ``point``, ``gradient``, ``slope(direction, step, at)``, ``rounded()`` and ``size``, the
-    value that its rounding is relative to; `size` is that of the numbers to be moved.
+    value that its rounding is relative to; `scale` is that of the numbers to be moved.
     """
+    size = max(1.0, scale)
     analytic = _along(f.gradient, direction)
-    best: Comparison | None = None
-    finest, doubt = None, math.inf
+    best = Comparison(where, analytic, math.nan, math.inf)
 
     def agrees(numeric: float) -> bool:
         nonlocal best
         error = _relative_error(analytic, numeric, floor)
-        if best is None or error < best.error:
+        if math.isnan(best.numeric) or error < best.error:
             best = Comparison(where, analytic, numeric, error)
         return best.error <= limit / 10
 
     plain = f.slope(direction, 1e-5 * size)
     if plain is not None and (agrees(plain) or not math.isfinite(analytic)):
-        resolved = floor > ROUNDING * f.size / STEPS[0]
-        at_rest = not (analytic or plain or resolved)
-        return best._replace(measurable=False) if best and at_rest else best
-    for steps in (STEPS, SHORT_STEPS, LONG_STEPS):
-        for h, numeric, truncation in _extrapolated(f, direction, steps, size):
-            if agrees(numeric):
+        at_rest = not (analytic or plain or floor > ROUNDING * f.size / STEPS[0])
+        return best._replace(measurable=not at_rest)
+    slopes: list[_Slope] = []
+    for h in (*STEPS, *SHORT_STEPS):
+        if (slope := _extrapolate(f, direction, h * size)) is not None:
+            slopes.append(slope)
+            if agrees(slope.value):
                 return best
-            own = truncation + ROUNDING * f.size / h
-            if steps is not LONG_STEPS and own < doubt:
-                finest, doubt = (numeric, h), own
-        if best is not None and best.error <= limit:
+    if best.error <= limit or not math.isfinite(analytic):
+        return best
+    finest = _finest([slope for slope in slopes if slope.step <= STEPS[0] * scale])
+    if finest is not None:
+        off, allowed = abs(analytic - finest.value), limit * max(abs(finest.value), floor)
+        if off > allowed + DOUBTS * (finest.doubt + _moved(f, direction, finest, analytic)):
+            error = _relative_error(analytic, finest.value, floor)
+            return Comparison(where, analytic, finest.value, error)
+    for h in LONG_STEPS:
+        slope = _extrapolate(f, direction, h * size)
+        if slope is not None and agrees(slope.value):
             return best
-        if finest is not None and math.isfinite(doubt):
-            numeric, h = finest
-            error = _relative_error(analytic, numeric, floor)
-            off, allowed = abs(analytic - numeric), limit * max(abs(numeric), floor)
-            if off > allowed + DOUBTS * doubt and off > allowed + DOUBTS * (
-                doubt + _moved_by_rounding(f, direction, h, analytic, numeric)
-            ):
-                return Comparison(where, analytic, numeric, error)
-    if finest is None or finest[1] < STEPS[-1] * size / 2:
+    if best.error <= limit:
+        return best
+    if finest is None or not any(slope.step >= STEPS[-1] * size / 2 for slope in slopes):
         return None
-    return Comparison(where, analytic, finest[0], math.nan, measurable=False)
+    return Comparison(where, analytic, finest.value, math.nan, measurable=False)
 
 
-def _extrapolated(
-    f: Any, direction: np.ndarray, steps: Sequence[float], size: float
-) -> Iterator[tuple[float, float, float]]:
-    """Yield each step that crosses no kink, the slope by Richardson, and what that changed."""
-    for step in steps:
-        h = step * size
-        at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
-        if at_h is None or at_half is None:
-            continue
-        # The error c h^2 of the one is four times that of the other.
-        numeric = (4 * at_half - at_h) / 3
-        if math.isfinite(numeric):
-            yield h, numeric, abs(numeric - at_half)
+class _Slope(NamedTuple):
+    step: float
+    value: float
+    doubt: float  # what truncation and rounding may have changed
 
 
-def _moved_by_rounding(
-    f: Any, direction: np.ndarray, h: float, analytic: float, numeric: float
-) -> float:
+def _extrapolate(f: Any, direction: np.ndarray, h: float) -> _Slope | None:
+    """Return the slope by Richardson; None if it crosses a kink or is not finite."""
+    at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
+    # Steps near the rounding of the point are not as long as they should be.
+    moved = ((f.point + h * direction) - (f.point - h * direction)) / (2 * h) - direction
+    uneven = np.linalg.norm(moved) / np.linalg.norm(direction)
+    if at_h is None or at_half is None or uneven > 0.01:
+        return None
+    # The error c h^2 of the one is four times that of the other.
+    value = (4 * at_half - at_h) / 3
+    doubt = abs(value - at_half) + ROUNDING * f.size / h + 4 * uneven * abs(value)
+    return _Slope(h, value, float(doubt)) if math.isfinite(value) else None
+
+
+def _finest(slopes: list[_Slope]) -> _Slope | None:
+    """Return the slope of least doubt among those that agree with all of shorter steps.
+
+    A step far longer than the width of a bend sees a straight line on either side of it, and so has
+    little doubt of its own; slopes of shorter steps contradict it (Lepski's principle).
+    """
+    kept: list[_Slope] = []
+    for slope in sorted(slopes):
+        if any(abs(slope.value - k.value) > DOUBTS * (slope.doubt + k.doubt) for k in kept):
+            break
+        kept.append(slope)
+    return min(kept, key=lambda slope: slope.doubt, default=None)
+
+
+def _moved(f: Any, direction: np.ndarray, finest: _Slope, analytic: float) -> float:
     """Return how far slope and gradient move if every number of the point moves by rounding."""
     moved = 0.0
     for point, gradient in f.rounded():
-        slope = f.slope(direction, h, point)
+        slope = f.slope(direction, finest.step / 2, point)
         if slope is None:
             return math.inf
-        moved = max(moved, abs(slope - numeric) + abs(_along(gradient, direction) - analytic))
+        change = abs(slope - finest.value) + abs(_along(gradient, direction) - analytic)
+        moved = max(moved, change)
     return moved
 
 
@@ -330,13 +350,13 @@ def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) ->
 def _check_array(f: Any, part: Part, places: np.ndarray, beside: bool = False) -> Row:
     name, shape, start, stop = part
     floor = FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    size = max(1.0, float(np.abs(f.point[start:stop]).max(initial=0.0)))
+    scale = float(np.abs(f.point[start:stop]).max(initial=0.0)) or 1.0
     found = []
     for place in places:
         direction = np.zeros_like(f.point)
         direction[place] = 1
         index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
-        found.append(judge(f, f"{name}[{index}]", direction, floor, ENTRY_LIMIT, size))
+        found.append(judge(f, f"{name}[{index}]", direction, floor, ENTRY_LIMIT, scale))
     return Row.of(name, shape, found, floor, ENTRY_LIMIT, beside)
 
 

@@ -266,9 +266,9 @@ def test_layers_without_kink_side_count_as_smooth() -> None:
             return dy * np.sign(self.cache)
 
     assert check_layer(Absolute(), np.array([[1.0, -2.0]])).passed
-    report = check_layer(Absolute(), np.array([[1e-9, -2.0]]))
-    assert not report.passed
-    assert report.rows[0].crossed == 0
+    # Long steps cross the bend at 0; rounding is all that shorter ones see.
+    (row,) = check_layer(Absolute(), np.array([[1e-10, -2.0]])).rows
+    assert (row.compared, row.crossed, row.unmeasured) == (1, 0, 1)
 
 
 def test_dead_units_are_counted() -> None:
