@@ -26,7 +26,6 @@ from numpymlp.gradient_report import (
     ENTRY_LIMIT,
     EPS,
     IN_PLACE,
-    LOSS_ALONE,
     GradientReport,
     Part,
     along_a_direction,
@@ -45,7 +44,6 @@ from numpymlp.validation import (
     check_rng,
 )
 
-FEW = 5  # entries of each array, where a direction cannot be measured
 AGAIN = 1e-6  # what rounding may change in the loss and gradient of one point
 
 
@@ -80,9 +78,8 @@ def check_gradients(
     penalty : L2Penalty, optional
         Added to the loss, as the Trainer does.
     mode : {"entries", "direction"}, default "entries"
-        "entries" moves one number at a time and says which gradient is wrong. "direction" moves
-        all numbers at once along a random direction of length 1: a few evaluations, whatever the
-        size of the network.
+        "entries" moves one number at a time and says which gradient is wrong; "direction" moves
+        all at once along a random direction of length 1, in a few evaluations.
     training : bool, optional
         Whether dropout drops and batch norm uses the batch; both sides see the same masks. By
         default both modes are checked where they differ.
@@ -97,11 +94,6 @@ def check_gradients(
     -------
     GradientReport
         ``report.passed``, ``report.max_error``; ``print(report)`` shows a table.
-
-    Raises
-    ------
-    InputError
-        For what training would refuse too: shapes, dtypes, labels, NaN.
 
     Notes
     -----
@@ -131,24 +123,18 @@ def check_gradients(
             f"check_loss check a part alone"
         )
     with np.errstate(all="ignore"):  # what is not finite fails, and the report says where
-        arguments: Any = network, loss, x, y, sample_weight, penalty, input_gradient
-        f = _LossOfOneVector(*arguments, training=training is not False)
-        parts = {} if training is not None else _evaluation(f, arguments, mode, rng, max_entries)
-        return _check(f, mode, rng, max_entries, parts)
-
-
-def _evaluation(
-    f: _LossOfOneVector, arguments: Any, mode: str, rng: np.random.Generator, limit: int | None
-) -> dict[str, GradientReport]:
-    """Check evaluation mode too, where it differs from training."""
-    try:
-        other = _LossOfOneVector(*arguments, training=False)
-        if f.equals(other):
-            return {}
-        return {"in evaluation mode": _check(other, mode, rng, limit, {})}
-    except Exception as error:  # whatever a custom layer raises: its message belongs to the report
-        fault = f"{type(error).__name__}: {error}; training=True checks training alone"
-        return {"in evaluation mode": GradientReport([], 0.0, 0, [fault])}
+        problem: Any = network, loss, (x, y, sample_weight), penalty, input_gradient
+        how, parts = (mode, rng, max_entries), {}
+        f = _LossOfOneVector(*problem, training=training is not False)
+        if training is None:
+            try:
+                other = _LossOfOneVector(*problem, training=False)
+                if not f.equals(other):
+                    parts["in evaluation mode"] = _check(other, how, {})
+            except Exception as error:  # of a custom layer: its message belongs to the report
+                fault = f"{type(error).__name__}: {error}; training=True checks training alone"
+                parts["in evaluation mode"] = GradientReport([], 0.0, 0, [fault])
+        return _check(f, how, parts)
 
 
 def check_layer(
@@ -164,7 +150,6 @@ def check_layer(
     Parameters
     ----------
     layer : Layer
-        With its parameters, if it has any.
     x : ndarray of shape (N, in)
     training, max_entries, rng
         As for `check_gradients`.
@@ -196,9 +181,7 @@ def check_loss(
     ----------
     loss : Loss, or any object with `forward(logits, y)` and `backward()`
     logits : ndarray of shape (N, K)
-    y : ndarray of shape (N,) or (N, K)
-    sample_weight : ndarray of shape (N,), optional
-    max_entries, rng
+    y, sample_weight, max_entries, rng
         As for `check_gradients`.
     """
     network = Network([Dropout(0.0)], dtype=np.float64)  # returns its input
@@ -209,30 +192,21 @@ def check_loss(
 class _LossOfOneVector:
     """The loss as a function of one vector: all parameters, and the input behind them.
 
-    Every evaluation begins from the same random states and buffers, so that dropout drops the same
-    units each time.
+    Every evaluation begins from the same random states and buffers: dropout drops the same units.
     """
 
     def __init__(
-        self,
-        network: Network,
-        loss: Any,
-        x: np.ndarray,
-        y: np.ndarray,
-        sample_weight: np.ndarray | None,
-        penalty: L2Penalty | None,
-        input_gradient: bool,
-        training: bool,
+        self, network: Network, loss: Any, batch: Any, penalty: Any, with_x: bool, *, training: bool
     ) -> None:
+        x, y, self.sample_weight = batch
         self.network, self.training = network.copy(dtype=np.float64), training
         self.loss, self.penalty = copy.deepcopy(loss), copy.deepcopy(penalty)
         self.x = check_finite(network.check_batch(x), "x").astype(np.float64)
-        self.y, self.sample_weight = check_finite(np.asarray(y), "y"), sample_weight
+        self.y, self.input_gradient = check_finite(np.asarray(y), "y"), with_x
         self.kinked = [layer for layer in self.network.layers if hasattr(layer, "kink_side")]
         self.random_states = self.network.random_states
         self.buffers = self.network.buffers.copy()
-        self.input_gradient = input_gradient
-        arrays = {**self.network.named_parameters(), **({"x": self.x} if input_gradient else {})}
+        arrays = {**self.network.named_parameters(), **({"x": self.x} if with_x else {})}
         if not arrays:
             raise InputError(
                 "check_gradients expected something to check, got a network without parameters: "
@@ -279,12 +253,12 @@ class _LossOfOneVector:
         more = self.y, self.sample_weight, self.penalty, self.training
         loss_and_gradient(network, self.loss, self._place(point), *more)
         gradient = network.gradients.copy()
-        if not self.input_gradient:
-            self.here = self(point)
-            return gradient
-        # A second pass: the one above, like training's, ends at the first layer that learns.
-        self._pass_elsewhere(point)
+        if self.input_gradient:
+            self._pass_elsewhere(point)
         self.here = self(point)
+        if not self.input_gradient:
+            return gradient
+        # The pass above, like training's, ended at the first layer that learns.
         dx = network.backward(self.loss.backward(), input_gradient=True)
         return np.append(gradient, np.asarray(dx))
 
@@ -295,9 +269,7 @@ class _LossOfOneVector:
         loss_value(self.loss, logits, self.y, self.sample_weight)
         self.network.backward(0.7 * self.loss.backward(), self.input_gradient)
 
-    def slope(
-        self, direction: np.ndarray, step: float, at: np.ndarray | None = None
-    ) -> float | None:
+    def slope(self, direction: np.ndarray, step: float, at: Any = None) -> float | None:
         """Return the central difference along a direction; None where it crosses a kink."""
         point = self.point if at is None else at
         above, sides_above = self(point + step * direction)
@@ -308,7 +280,7 @@ class _LossOfOneVector:
     def rounded(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return points that differ from this one by rounding alone, and their gradients."""
         if not self._rounded:
-            factors = 1 + 4 * EPS * np.random.default_rng(0).standard_normal((2, self.point.size))
+            factors = 1 + 4 * EPS * np.random.default_rng(0).standard_normal((4, self.point.size))
             self._rounded = [(p, self.backpropagate(p)) for p in factors * self.point]
         return self._rounded
 
@@ -339,9 +311,8 @@ class _LossOfOneVector:
             watch.keep(f"the input of layer {position}", x)
             x = watch.call(f"{position} {layer}.forward", layer.forward, x, self.training)
         watch.keep("the logits", x)
-        more = () if self.sample_weight is None else (self.sample_weight,)
         watch.keep("the targets", self.y)
-        watch.call("the loss's forward", self.loss.forward, x, self.y, *more)
+        watch.call("the loss's forward", loss_value, self.loss, x, self.y, self.sample_weight)
         dy = watch.call("the loss's backward", self.loss.backward)
         first = 0 if self.input_gradient else int(self.parts[0].name.partition(".")[0])
         for position in range(len(network.layers) - 1, first - 1, -1):
@@ -355,7 +326,7 @@ class _LossOfOneVector:
         if not before.equals(self):
             watch.found.append(
                 "the same point gives another loss or gradient when asked again: keep nothing from "
-                "call to call, and draw random numbers from the layer's `rng` alone"
+                "call to call, and draw from the layer's `rng` alone"
             )
         return watch.found
 
@@ -375,15 +346,11 @@ class _Watch:
         states = _global_states()
         result = function(*arguments)
         for name, (array, before) in self.arrays.items():
-            same = np.array_equal(array, before) or np.array_equal(array, before, equal_nan=True)
-            if not same:
+            if not ((array == before) | (array != array)).all():
                 self.found.append(f"{who} changes {name} in place: work on a copy")
                 self.keep(name, array)
         if _global_states() != states:
-            self.found.append(
-                f"{who} changes a global random state: draw from the layer's `rng`, which the "
-                f"network seeds"
-            )
+            self.found.append(f"{who} changes a global random state: draw from the layer's `rng`")
         return result
 
 
@@ -392,14 +359,9 @@ def _global_states() -> tuple[Any, ...]:
     return keys.tobytes(), position, random.getstate()
 
 
-def _check(
-    f: _LossOfOneVector,
-    mode: str,
-    rng: np.random.Generator,
-    max_entries: int | None,
-    parts: dict[str, GradientReport],
-) -> GradientReport:
+def _check(f: _LossOfOneVector, how: Any, parts: dict[str, GradientReport]) -> GradientReport:
     """Check one function; where its slopes cannot be measured, check its parts as well."""
+    mode, rng, max_entries = how
     dead = f.dead_units()
     if mode == "direction":
         rows, limit = [along_a_direction(f, rng)], DIRECTION_LIMIT
@@ -407,16 +369,16 @@ def _check(
         rows, limit = entry_by_entry(f, rng, max_entries), ENTRY_LIMIT
     faults = f.faults()
     if any(row.unmeasured for row in rows) and not isinstance(f.loss, _RandomSum):
-        entries = FEW if mode == "direction" else max_entries
+        entries = 5 if mode == "direction" else max_entries
         weight = f.sample_weight if np.any(f.sample_weight) else None
         logits, alone = rng.standard_normal(f.logits.shape), Network([Dropout(0.0)])
         f.move_to(f.start)
         checks: Any = {
-            IN_PLACE: (f.network, _RandomSum(rng), f.x, f.y, None, None, f.input_gradient),
-            LOSS_ALONE: (alone, f.loss, logits, f.y, weight, None, True),
+            IN_PLACE: (f.network, _RandomSum(rng), (f.x, f.y, None), None, f.input_gradient),
+            "the loss alone, at random logits": (alone, f.loss, (logits, f.y, weight), None, True),
         }
-        for title, arguments in checks.items():
-            g = _LossOfOneVector(*arguments, training=f.training)
+        for title, problem in checks.items():
+            g = _LossOfOneVector(*problem, training=f.training)
             found = entry_by_entry(g, rng, entries)
             parts[title] = GradientReport(found, ENTRY_LIMIT, 0, g.faults())
     return GradientReport(rows, limit, dead, faults, parts)
@@ -428,9 +390,7 @@ class _RandomSum(Loss):
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
-    def forward(
-        self, logits: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> float:
+    def forward(self, logits: np.ndarray, y: Any, sample_weight: Any = None) -> float:
         if self.cache is None:
             self.cache = self.rng.standard_normal(logits.shape)
         return float((self.cache * logits).sum())

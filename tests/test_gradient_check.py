@@ -628,7 +628,7 @@ def test_the_text_of_a_report_is_a_table_with_complaints() -> None:
         "0.b[1]: backprop gives 0.25, the finite difference -0.125",
         "x: every step crossed a kink, so nothing was compared: move the point, for example by "
         "small random biases",
-        "next: move the point away from the kink",
+        "next: check_layer checks one layer alone, check_loss the loss",
         "FAILED: largest error inf, limit 1e-07; 1,200 units are 0 for the whole batch (dead)",
     ]
     first, second, third, _ = report.rows
