@@ -178,6 +178,10 @@ class SoftmaxCrossEntropy(Loss):
     Notes
     -----
     Targets are integers (N,) from 0 to K - 1, or rows of probabilities (N, K) that sum to 1.
+
+    With label smoothing, the weight of a sample, class weight included, counts for its whole loss.
+    PyTorch's ``CrossEntropyLoss(weight, label_smoothing=e)`` weights the term e / K of each class
+    by the weight of that class instead, so the two differ where both options are used.
     """
 
     heads = ("softmax",)

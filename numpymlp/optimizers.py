@@ -103,6 +103,12 @@ class SGD(Optimizer):
         Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum
         in deep learning" (2013), section 2, in the form in which gradient and parameters belong to
         the same point.
+
+    Notes
+    -----
+    The learning rate is inside the velocity, as in the paper and in scikit-learn. PyTorch keeps it
+    outside, ``v = mu v + g`` and ``p = p - a v``. With a constant rate both take the same steps;
+    under a schedule they do not, for there a new rate also rescales the steps of the past.
     """
 
     state_names = ("v", "t")
