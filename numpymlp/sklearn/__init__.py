@@ -1,10 +1,11 @@
 """`MLPClassifier` and `MLPRegressor` for scikit-learn users, based on this package's Trainer.
 
 Both have every parameter, method and fitted attribute of scikit-learn 1.9's estimators of the same
-names. The same `random_state` gives the same weights up to rounding, epoch by epoch, except for the
-differences in the table below. Additional parameters are `class_weight`, `dropout`, `batch_norm`,
-an activation for each layer, learning rate schedules, a custom validation set and callbacks. Read
-`base.py` next; `tutorials/10_against_scikit_learn.py` follows both libraries step by step.
+names; they run with scikit-learn 1.7 and later. The same `random_state` gives the same weights up
+to rounding, epoch by epoch, except for the differences in the tables below. Additional parameters
+are `class_weight`, `dropout`, `batch_norm`, an activation for each layer, learning rate schedules,
+a custom validation set and callbacks. Read `base.py` next; `tutorials/10_against_scikit_learn.py`
+follows both libraries step by step.
 
 Where scikit-learn's estimators contradict their documentation, these follow the documentation:
 
@@ -18,29 +19,52 @@ what                               scikit-learn 1.9              here, as docume
                                    epochs without progress       progress
 ``learning_rate="invscaling"``     t counts samples and          t is the time step: 1 at the
                                    changes once an epoch         first update, 2 at the second
-``partial_fit``, an integer        each call draws the same      each call continues the random
-``random_state``                   order again                   stream of the previous call
+``partial_fit`` or a warm start,   each call draws the same      each call continues the random
+an integer ``random_state``        orders again                  stream of the previous call, as
+                                                                 with a RandomState instance
 ``partial_fit`` with               every ``y`` must contain all  ``y`` may lack some of them
 ``warm_start=True``                classes
 ``warm_start=True``                discards the optimizer's      continues with them
                                    moments and step
+``warm_start=True``                compares with the best        compares within this call only:
+                                   losses, scores and weights    those may be of other data
+                                   of earlier calls
 ``partial_fit`` after              keeps the learning rate of    new values count from the next
 ``set_params``                     the first call                call; new betas reset Adam
 ``early_stopping=True``            stratifies the split for two  stratifies it for any number of
                                    classes only                  classes that are large enough,
                                                                  not for multilabel
-``warm_start=True`` with           compares with best weights    compares within this call only
-``early_stopping=True``            and scores of earlier calls
-``squared_error``, K outputs       follows K times the gradient  ``loss_`` is half the squared
-                                   of ``loss_``                  distance, and its gradient is
-                                                                 followed; the weights are equal
+``squared_error``, K outputs       ``loss_`` is 1 / K of the     ``loss_`` is half the squared
+                                   documented loss, whose        distance, as documented; steps
+                                   gradient is followed          are equal, but ``tol`` sees K
+                                                                 times the loss and ``n_iter_``
+                                                                 may be larger
+=================================  ============================  ================================
+
+Where numbers are out of range, an error or the exact value replaces a silent wrong result:
+
+=================================  ============================  ================================
+what                               scikit-learn 1.9              here
+=================================  ============================  ================================
+a run that diverges with           continues with NaN to         ends at once with a warning and
+``early_stopping=True``            ``max_iter``; the best        the same weights; an error if
+                                   weights are kept              no epoch was finished
+a call that fails                  leaves changed weights        changes nothing
 ``predict_log_proba``              -inf where a probability      finite, computed from the logits
                                    underflows
-``loss_`` of a confident wrong     clipped, at 16 in float32     not clipped
-answer
+``loss_`` of a confident wrong     clipped, at 16 in float32     not clipped; with "lbfgs" the
+answer                             and 36 in float64             search may go another way, for
+                                                                 its gradient is that of the loss
+a batch whose weights are all 0    ZeroDivisionError             loss and gradient are 0
 ``sample_weight`` below 0          accepted                      an error
+``epsilon`` below 1e-30            accepted                      an error: in float32 its effect
+                                                                 is lost
 ``loss="poisson"``, ``y < 0``      accepted                      an error
-another ``loss`` in a warm start   ignored                       an error
+strings as ``y`` of a regressor    an error of NumPy             an error that names the fix
+another ``hidden_layer_sizes``,    ignored, mixed with the old   an error: the weights of one
+``activation`` or ``loss`` in a    weights, or an error from     network do not suit another
+warm start                         inside
+``coefs_ = ...`` before ``fit``    accepted and not used         an error: no network exists yet
 float64 rows, float32 network      float64 predictions           float32 predictions
 ``MLPRegressor.partial_fit`` with  exists                        does not exist
 ``solver="lbfgs"``
@@ -52,7 +76,7 @@ than scikit-learn's sparse products.
 """
 
 try:
-    import sklearn as _sklearn  # noqa: F401 - names the missing extra before other imports fail
+    import sklearn as _sklearn  # names the missing extra before other imports fail
 except ModuleNotFoundError as error:
     if error.name != "sklearn":
         raise
@@ -61,6 +85,13 @@ except ModuleNotFoundError as error:
         "numpymlp, run pip install -e '.[sklearn]'",
         name="sklearn",
     ) from error
+
+if tuple(map(int, _sklearn.__version__.split(".")[:2])) < (1, 7):
+    raise ImportError(
+        f"numpymlp.sklearn expected scikit-learn 1.7 or later, got {_sklearn.__version__}: run "
+        f"pip install --upgrade scikit-learn",
+        name="sklearn",
+    )
 
 from numpymlp.sklearn.classifier import MLPClassifier
 from numpymlp.sklearn.regressor import MLPRegressor

@@ -113,6 +113,8 @@ class BaseMLP(BaseEstimator):
         "progress_bar": ["boolean"],
     }
 
+    _state: FitState
+
     def _store_parameters(self, arguments: dict[str, Any]) -> None:
         """Store the arguments of `__init__` unchanged; scikit-learn checks them in `fit`.
 
@@ -229,7 +231,7 @@ class BaseMLP(BaseEstimator):
         X, y = self._check_data(X, y, incremental, reset=first)
         weight = self._sample_weight(sample_weight, X, y, incremental)
         samples = make_samples(X, self._targets(y), weight)
-        architecture = networks.architecture_of(self, X.shape[1], 1 if y.ndim == 1 else y.shape[1])
+        architecture = networks.architecture_of(self, X.shape[1], self._count_outputs(y))
         if first:
             self._initialize(architecture, X.dtype)
         elif architecture != self._state.architecture:
@@ -338,6 +340,10 @@ class BaseMLP(BaseEstimator):
         """Convert the targets to the form that the loss takes."""
         raise NotImplementedError
 
+    def _count_outputs(self, y: Any) -> int:
+        """Return how many outputs the network needs for these targets."""
+        return 1 if y.ndim == 1 else y.shape[1]
+
     def _head(self) -> tuple[Loss, str, str]:
         """Return the loss, the output of the network and its name in scikit-learn."""
         raise NotImplementedError
@@ -352,7 +358,10 @@ class BaseMLP(BaseEstimator):
         """Check the weights; a batch of `partial_fit` may be of classes without weight."""
         if sample_weight is None:
             return None
-        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weight
 
     # ---- pickles and copies ----
 

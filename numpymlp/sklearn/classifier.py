@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import scipy.sparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import StrOptions
@@ -42,7 +43,8 @@ or a list with one of these for each hidden layer, default "relu"
     alpha : float >= 0, default 0.0001
         Strength of the L2 term, ``alpha / 2 * sum(weights ** 2)``; see `l2_scaling`.
     batch_size : int or "auto", default "auto"
-        "auto" is ``min(200, n_samples)``.
+        "auto" is ``min(200, n_samples)``; with `batch_norm`, the next larger size that leaves no
+        single row in the last batch: 201 for 201 or 401 rows.
     learning_rate : {"constant", "invscaling", "adaptive"}, default "constant"
         With "sgd". "invscaling" divides by ``t ** power_t`` at update t = 1, 2, ...; "adaptive"
         divides by 5 whenever two epochs in a row improve by less than `tol`, and stops once the
@@ -70,7 +72,8 @@ or a list with one of these for each hidden layer, default "relu"
         With "sgd".
     early_stopping : bool, default False
         Whether the validation score decides when to stop, and the weights of its best epoch are
-        kept. If `fit` gets no validation data, a share of the samples is held out.
+        kept, also if training diverges later. If `fit` gets no validation data, a share of the
+        samples is held out.
     validation_fraction : float in [0, 1), default 0.1
         Share of the samples to hold out.
     beta_1, beta_2 : float in [0, 1), default 0.9 and 0.999
@@ -82,7 +85,9 @@ or a list with one of these for each hidden layer, default "relu"
     max_fun : int, default 15000
         With "lbfgs": maximum number of loss evaluations.
     class_weight : dict, list of dict, "balanced" or None, default None
-        Weight of each class, multiplied by `sample_weight`. "balanced" is for `fit` only.
+        Weight of each class, 1 where a dict has none, multiplied by `sample_weight`. If every class
+        has one, there may be more, for classes that a fold of a cross-validation lacks. "balanced"
+        is for `fit` only.
     dropout : float in [0, 1), default 0
         Share of the hidden units dropped at each step. Not with "lbfgs".
     batch_norm : bool, default False
@@ -117,11 +122,13 @@ or a list with one of these for each hidden layer, default "relu"
     loss_curve_ : list of float
         `loss_` of each epoch. Not with "lbfgs".
     best_loss_ : float or None
-        Minimum of `loss_curve_`; None with `early_stopping`.
+        Smallest `loss_` of the last `fit` and the calls of `partial_fit` since; None with
+        `early_stopping`.
     validation_scores_, validation_loss_curve_ : list of float or None
         Accuracy and loss (without L2 term) on the validation data after each epoch; None without
         validation data.
     best_validation_score_ : float or None
+        Of the last `fit`.
     n_iter_ : int
         Epochs or iterations of the last call.
     t_ : int
@@ -265,7 +272,7 @@ or a list with one of these for each hidden layer, default "relu"
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-            return X, self._label_binarizer.transform(y)
+            return X, self._encode(y)
         classes = unique_labels(y)
         if self.warm_start and not incremental:
             if set(classes) != set(self.classes_):
@@ -278,11 +285,20 @@ or a list with one of these for each hidden layer, default "relu"
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. "
                 f"'y' has {classes}."
             )
-        return X, self._label_binarizer.transform(y)
+        return X, self._encode(y)
+
+    def _encode(self, y: Any) -> np.ndarray:
+        """Return classes as integers (N,), two as a column (N, 1), multilabel rows as they are."""
+        if self._head()[1] == "softmax":
+            return np.searchsorted(self.classes_, y)
+        rows = self._label_binarizer.transform(y)
+        return rows.toarray() if scipy.sparse.issparse(rows) else rows
+
+    def _count_outputs(self, y: Any) -> int:
+        return len(self.classes_) if y.ndim == 1 else y.shape[1]
 
     def _targets(self, y: Any) -> np.ndarray:
-        rows = y.toarray() if hasattr(y, "toarray") else y
-        return rows.argmax(axis=1) if self._head()[1] == "softmax" else rows
+        return y
 
     def _sample_weight(
         self, sample_weight: Any, X: Any, y: Any, incremental: bool
@@ -290,12 +306,10 @@ or a list with one of these for each hidden layer, default "relu"
         weight = super()._sample_weight(sample_weight, X, y, incremental)
         if self.class_weight is None:
             return weight
-        labels = self._label_binarizer.inverse_transform(y)
-        multilabel = self._label_binarizer.y_type_.startswith("multilabel")
-        if isinstance(self.class_weight, dict) and not multilabel:
+        labels = y if self._label_binarizer.y_type_.startswith("multilabel") else y.ravel()
+        if isinstance(self.class_weight, dict) and labels.ndim == 1:
             # Look up all classes, because a batch of partial_fit need not contain each of them.
-            weights = weight_of_each_class(self.class_weight, self.classes_)
-            by_class = weights[np.searchsorted(self.classes_, labels)]
+            by_class = weight_of_each_class(self.class_weight, self.classes_)[labels]
         else:
             if isinstance(self.class_weight, list):
                 for mapping in self.class_weight:
@@ -339,7 +353,7 @@ def weight_of_each_class(class_weight: dict[Any, Any], classes: np.ndarray) -> n
 def check_weights(class_weight: Any) -> None:
     """Raise unless all weights of a dict are finite numbers of at least 0, and one is above 0."""
     values = [*class_weight.values()] if isinstance(class_weight, dict) else []
-    right = all(isinstance(value, Real) and 0 <= value < math.inf for value in values)
+    right = all(isinstance(value, Real) and 0 <= float(value) < math.inf for value in values)
     if not right or not any(values):
         raise ValueError(
             f"class_weight expected a dict of classes to finite weights of at least 0, and one "

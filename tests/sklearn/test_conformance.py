@@ -28,4 +28,4 @@ def test_no_check_is_skipped_but_those_that_are_for_scikit_learns_own(name) -> N
     assert {check for check, status in mine.items() if status == "skipped"} == {
         check for check, status in peer.items() if status == "skipped"
     }
-    assert set(mine.values()) == {"passed", "skipped"}
+    assert set(mine.values()) <= {"passed", "skipped"}
