@@ -99,12 +99,8 @@ def dense_layers(network: Network) -> list[Dense]:
 
 def pack(network: Network) -> dict[str, Any]:
     """Return the contents of a network for a pickle, each weight once and no gradients."""
-    return {
-        **vars(network),
-        "layers": tuple(_without_arrays(layer) for layer in network.layers),
-        "gradients": None,
-        "decay_mask": None,
-    }
+    kept = {k: v for k, v in vars(network).items() if k not in ("gradients", "decay_mask")}
+    return {**kept, "layers": tuple(_without_arrays(layer) for layer in network.layers)}
 
 
 def unpack(state: dict[str, Any]) -> Network:
@@ -112,13 +108,9 @@ def unpack(state: dict[str, Any]) -> Network:
 
     joblib reads the arrays of a pickle from files that nobody can write to.
     """
-    state = {name: value for name, value in state.items() if name != "decay_mask"}
-    parameters, buffers = np.array(state["parameters"]), np.array(state["buffers"])
-    gradients = np.zeros_like(parameters)
+    own = {name: np.array(state[name]) for name in ("parameters", "buffers")}
     network = object.__new__(Network)
-    network.__setstate__(
-        {**state, "parameters": parameters, "gradients": gradients, "buffers": buffers}
-    )
+    network.__setstate__({**state, **own, "gradients": np.zeros_like(own["parameters"])})
     return network
 
 
@@ -131,15 +123,16 @@ def _without_arrays(layer: Layer) -> Layer:
 
 
 def _activation_layer(name: Any) -> Layer:
+    cause = None
     try:
         layer = name() if callable(name) else LAYERS[name]()
-    except TypeError:  # as of a function of numbers, such as np.tanh
-        layer = None
+    except TypeError as error:  # as of a function of numbers, such as np.tanh
+        layer, cause = None, error
     if not isinstance(layer, Layer):
         raise ValueError(
             f"activation expected a layer class, which is called without arguments, got {name!r}: "
             f"choose one of {sorted(ACTIVATION_NAMES)}, or derive a class from numpymlp.Layer"
-        )
+        ) from cause
     return layer
 
 

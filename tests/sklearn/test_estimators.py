@@ -240,6 +240,35 @@ def test_with_a_random_state_instance_partial_fit_draws_scikit_learns_orders(our
     assert (mine.n_iter_, mine.t_) == (peer.n_iter_, peer.t_) == (1, 390)
 
 
+@pytest.mark.parametrize(("ours", "peers"), PAIRS)
+def test_with_a_random_state_instance_a_warm_start_draws_scikit_learns_orders(ours, peers) -> None:
+    settings = {"solver": "sgd", "momentum": 0, "batch_size": 20, "max_iter": 3, "warm_start": True}
+    mine, peer = (
+        kind(random_state=np.random.RandomState(7), **settings).fit(X, Y).fit(X, Y)
+        for kind in (ours, peers)
+    )
+    for a, b in zip(mine.coefs_, peer.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("classes", "y"),
+    [
+        (["a", "b", "c"], np.array(["a", "b", "c"], object)[Y]),
+        (np.array(["a", "b", "c"], object), np.array(["a", "b", "c"])[Y]),
+        ([0, 1, 2], Y.astype(float)),
+        ([0.0, 1.0, 2.0], Y),
+        ([0, 1, 2], pd.Series(Y)),
+        (["a", "b", "c"], pd.Series(np.array(["a", "b", "c"])[Y])),
+    ],
+)
+def test_classes_are_recognized_in_any_dtype(classes, y) -> None:
+    plain = MLPClassifier(random_state=0).partial_fit(X, Y, classes=[0, 1, 2])
+    model = MLPClassifier(random_state=0).partial_fit(X, y, classes=classes)
+    np.testing.assert_array_equal(weights(model), weights(plain))
+    assert (model.predict(X) == np.asarray(classes)[plain.predict(X)]).all()
+
+
 @pytest.mark.parametrize("settings", [{}, {"solver": "sgd"}])
 def test_a_warm_start_goes_on_with_the_optimizers_state(settings) -> None:
     settings = {"random_state": 7, "batch_size": 20, "shuffle": False, **settings}
