@@ -19,7 +19,8 @@ from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
-from numpymlp.storage.files import atomic_write, read_json, write_bytes, write_json
+from numpymlp.storage.files import atomic_write, write_bytes, write_json
+from numpymlp.storage.reading import Field, number, read_json
 from numpymlp.validation import InputError, check_positive_integer
 
 SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
@@ -116,10 +117,20 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     return True
 
 
+# What is used of an earlier run, besides its rows.
+EARLIER = {
+    "environment": Field("an object", lambda value: isinstance(value, dict)),
+    "quick": Field("true or false", lambda value: isinstance(value, bool)),
+    "load": number(0),
+    "commands": Field("a list", lambda value: isinstance(value, list)),
+}
+
+
 def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
     """Return the other rows of an earlier run in the same environment, its load and commands."""
-    file = folder / RESULTS
-    earlier = read_json(file, "benchmark") if file.exists() else {}
+    if not (folder / RESULTS).exists():
+        return {}
+    earlier = read_json(folder / RESULTS, "the results of a benchmark", EARLIER)
     kept = {row: earlier[row] for row in ROWS if row in earlier and row not in new}
     if not kept or any(earlier.get(name) != results[name] for name in ("environment", "quick")):
         return {}

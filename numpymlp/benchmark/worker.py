@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -84,12 +83,16 @@ def epoch(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _peak_memory() -> float:
-    """Return the peak memory of this process in MiB."""
+    """Return the peak memory of this process in MiB; 0 where the system does not tell."""
     status = Path("/proc/self/status")
     if status.exists():
         # Unlike `ru_maxrss`, VmHWM does not start from the memory of the parent process.
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) / 2**10
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return 0.0
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 

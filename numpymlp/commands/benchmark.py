@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from numpymlp.commands.options import whole
 from numpymlp.validation import InputError
 
 
@@ -17,9 +18,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--only", nargs="+", choices=rows, default=rows, metavar="ROWS", help=", ".join(rows)
     )
     parser.add_argument(
-        "--repeats", type=int, help="processes for each number (default: 3, or 1 with --quick)"
+        "--repeats",
+        type=whole(1000),
+        help="processes for each number (default: 3, or 1 with --quick)",
     )
-    parser.add_argument("--threads", type=int, help="number of cores (default: all)")
+    parser.add_argument("--threads", type=whole(1024), help="number of cores (default: all)")
     parser.add_argument(
         "--output",
         default="benchmark",

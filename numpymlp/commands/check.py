@@ -6,10 +6,12 @@ import argparse
 import inspect
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from numpymlp.commands.options import add_settings, settings_as_options
+from numpymlp.commands.options import SEED, add_settings, settings_as_options, whole
+from numpymlp.experiments.recipes import MOST_NUMBERS, check_memory
 from numpymlp.gradient_check import check_gradients
 from numpymlp.gradient_report import GradientReport
 from numpymlp.losses import (
@@ -81,6 +83,9 @@ def check_architecture(
         raise InputError(f"label_smoothing: expected loss=softmax, got {loss}")
     made = SoftmaxCrossEntropy(label_smoothing) if loss == "softmax" else LOSSES[loss]()
     shape = check_positive_integer(rows, "rows"), check_positive_integer(outputs, "outputs")
+    for name, size in (("inputs", inputs), *(("hidden", size) for size in hidden)):
+        check_positive_integer(size, name)
+    check_memory([inputs, *hidden, outputs], rows, "rows")
     network = mlp(
         [inputs, *hidden, outputs],
         activation,
@@ -103,18 +108,23 @@ DEFAULTS = {n: p.default for n, p in inspect.signature(check_architecture).param
 def options(parser: argparse.ArgumentParser) -> None:
     """Add one option for each argument of `check_architecture`."""
     add_settings(parser, DEFAULTS)
-    for name, choices, text in (
-        ("loss", tuple(LOSSES), "loss function"),
-        ("mode", ("entries", "direction"), "check every entry, or one random direction"),
-        ("inputs", None, "features of a sample"),
-        ("outputs", None, "units of the last layer"),
-        ("rows", None, "samples in the batch"),
-        ("seed", None, "seed of the weights and of the batch"),
+    kinds: dict[str, Any] = {
+        "loss": {"choices": tuple(LOSSES)},
+        "mode": {"choices": ("entries", "direction")},
+        **{name: {"type": whole(MOST_NUMBERS)} for name in ("inputs", "outputs", "rows")},
+        "seed": {"type": whole(SEED)},
+    }
+    for name, text in (
+        ("loss", "loss function"),
+        ("mode", "check every entry, or one random direction"),
+        ("inputs", "features of a sample"),
+        ("outputs", "units of the last layer"),
+        ("rows", "samples in the batch"),
+        ("seed", "seed of the weights and of the batch"),
     ):
         parser.add_argument(
             f"--{name}",
-            choices=choices,
-            type=type(DEFAULTS[name]),
+            **kinds[name],
             default=DEFAULTS[name],
             help=f"{text} (default: %(default)s)",
         )

@@ -16,12 +16,15 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="four IDX files like MNIST's (default: the data of the training run, MNIST for a "
         "model file alone); the report on other data is saved in a subfolder of the run",
     )
+    parser.add_argument(
+        "--output", metavar="FOLDER", help="save the report here, and nothing in the run's folder"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
     from numpymlp.experiments.runs import evaluate_run
 
-    report, folder = evaluate_run(options.run, options.data)
+    report, folder = evaluate_run(options.run, options.data, options.output)
     print(report)
     print(f"report.txt, confusion.csv and the figures are in {folder}")

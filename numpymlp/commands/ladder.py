@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, check_results, reporting
+from numpymlp.commands.options import add_data, check_results, reporting, whole
 from numpymlp.experiments.recipes import RECIPES
 from numpymlp.validation import check_positive_integer
 
@@ -20,7 +20,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="these recipes only (default: all)",
     )
     parser.add_argument(
-        "--seeds", type=int, help="runs of each recipe (default: the recipe's number)"
+        "--seeds", type=whole(1000), help="runs of each recipe (default: the recipe's number)"
     )
     add_data(parser)
     parser.add_argument(

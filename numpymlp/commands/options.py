@@ -6,12 +6,15 @@ import argparse
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from numpymlp.experiments.recipes import Recipe
+from numpymlp.storage.files import shown
 from numpymlp.validation import InputError
+
+SEED = 2**128 - 1  # the most that NumPy's generators take in
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,8 +40,30 @@ def sizes(text: str) -> tuple[int, ...]:
     return numbers
 
 
+def whole(most: int) -> Callable[[str], int]:
+    """Return the type of an option that is a whole number of at most `most`, or at least -`most`.
+
+    What else it must be is checked where it is used.
+    """
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number, got {shown(text, 60)!r}"
+            ) from None
+        if abs(value) > most:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at most {most}, got {shown(text, 60)}"
+            )
+        return value
+
+    return read
+
+
 # How the text of an option becomes a value, by the annotation of the field.
-TYPES = {"int": int, "float": float, "str": str, "tuple[int, ...]": sizes}
+TYPES = {"int": whole(2**63 - 1), "float": float, "str": str, "tuple[int, ...]": sizes}
 
 
 def option(name: str) -> str:

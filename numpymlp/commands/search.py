@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 
-from numpymlp.commands.options import add_data, settings_as_options
+from numpymlp.commands.options import add_data, settings_as_options, whole
 from numpymlp.experiments.recipes import RECIPES, find
 from numpymlp.validation import InputError
 
@@ -20,13 +19,13 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="the settings that are not drawn, and the epochs of the last round "
         "(default: %(default)s)",
     )
-    for name, default, text in (
-        ("candidates", 27, "number of settings drawn"),
-        ("jobs", 1, "number of processes, -1 for one on each core"),
-        ("seed", 0, "seed of all random numbers"),
+    for name, default, most, text in (
+        ("candidates", 27, 10_000, "number of settings drawn"),
+        ("jobs", 1, 1024, "number of processes, -1 for one on each core"),
+        ("seed", 0, 2**32 - 1, "seed of all random numbers"),
     ):
         parser.add_argument(
-            f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)"
+            f"--{name}", type=whole(most), default=default, help=f"{text} (default: %(default)s)"
         )
     add_data(parser)
     parser.add_argument(
@@ -38,7 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, save the table and the figure, and print the command that trains the best."""
-    from numpymlp.experiments.folders import called_as, fresh_folder, read_data
+    from numpymlp.experiments.folders import called_as, fresh_folder, quoted, read_data
     from numpymlp.storage.files import RunLock
 
     try:
@@ -58,6 +57,6 @@ def run(options: argparse.Namespace) -> None:
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
-    folder_option = "" if options.data is None else f"--data {shlex.quote(options.data)} "
+    folder_option = "" if options.data is None else f"--data {quoted(options.data)} "
     print(f"train with it: {called_as()} train {folder_option}{other}{as_options(best)}")
     print(f"search.csv and search.png are in {folder}")

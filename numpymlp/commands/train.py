@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from pathlib import Path
 
-from numpymlp.commands.options import add_data, add_settings, option, reporting, settings_as_options
+from numpymlp.commands.options import (
+    SEED,
+    add_data,
+    add_settings,
+    option,
+    reporting,
+    settings_as_options,
+    whole,
+)
 from numpymlp.experiments.recipes import RECIPES, Recipe, find
 from numpymlp.validation import InputError, check_seed
 
@@ -28,7 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     add_settings(parser, SETTINGS)
     group = parser.add_argument_group("run")
-    group.add_argument("--seed", type=int, help="seed of all random numbers (default: 0)")
+    group.add_argument("--seed", type=whole(SEED), help="seed of all random numbers (default: 0)")
     add_data(group)
     group.add_argument(
         "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
@@ -56,7 +63,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train or resume a run, and print its accuracy and its folder."""
     from numpymlp.experiments import runs
-    from numpymlp.experiments.folders import called_as, fresh_folder
+    from numpymlp.experiments.folders import called_as, fresh_folder, quoted
 
     given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
@@ -82,5 +89,4 @@ def run(options: argparse.Namespace) -> None:
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
         f"{metrics['seconds']:.1f} s {since}"
     )
-    place = shlex.quote(str(folder))
-    print(f"saved to {folder}; look closer with: {called_as()} evaluate {place}")
+    print(f"saved to {folder}; look closer with: {called_as()} evaluate {quoted(folder)}")

@@ -7,22 +7,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
+import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from numpymlp.data import image_shape, load_folder, load_mnist
+from numpymlp.storage.archive import open_archive
+from numpymlp.storage.files import shown
+from numpymlp.storage.reading import number, or_none, read_json, text, whole
 from numpymlp.validation import InputError
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
 CHECKPOINT = "checkpoint.npz"
+MOST_CLASSES = 4096  # a confusion matrix of so many takes 128 MiB
+# What is used of the JSON files of a run, apart from the recipe, which checks itself.
+CONFIG_FIELDS = {
+    "seed": whole(0, 2**128 - 1),
+    "data": or_none(text("a folder")),
+    "data_fingerprint": whole(0, 2**32 - 1),
+    "checkpoint_minutes": or_none(number(0)),
+}
+METRICS_FIELDS = {
+    **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
+    **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),
+    **dict.fromkeys(("epochs", "threads"), whole(1)),
+    **dict.fromkeys(("numpymlp", "numpy", "blas"), text()),
+}
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
@@ -66,12 +85,46 @@ class RunData(NamedTuple):
 
 
 def read_data(folder: str | None) -> RunData:
-    """Load MNIST (None), or the data set in a folder of four IDX files."""
+    """Load MNIST (None), or the data set in a folder of four IDX files.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, or a label is larger than these data can need.
+    """
     if folder is None:
         (x, y), (x_test, y_test) = load_mnist()
         return RunData("MNIST", x, y, x_test, y_test)
     (x, y), (x_test, y_test) = load_folder(folder)
-    return RunData(folder, x, y, x_test, y_test, image_shape(folder))
+    most = min(MOST_CLASSES, max(256, len(y)))
+    if y.max() >= most:  # a network has one output for each label up to the largest
+        raise InputError(
+            f"{shown(folder)}: expected labels below {most:,} for {len(y):,} training images, got "
+            f"{y.max():,}: number the classes from 0"
+        )
+    return RunData(shown(folder), x, y, x_test, y_test, image_shape(folder))
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Read the configuration of a run and check all of it but the recipe."""
+    return read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
+
+
+def check_room(run: Path, weights: int) -> None:
+    """Raise if the checkpoint of a run cannot hold so many weights, before memory is taken."""
+    with open_archive(run / CHECKPOINT, "checkpoint"):  # it is whole, so its size tells
+        size = os.path.getsize(run / CHECKPOINT)
+    if 4 * weights > size:
+        raise InputError(
+            f"{run / CONFIG} does not fit {CHECKPOINT}, which has no room for the weights of such "
+            f"a network: one of the files is altered or is from another training run"
+        )
+
+
+def report_folder(run: Path, data: RunData) -> Path:
+    """Return the folder of the report on other data than those of the run."""
+    name = re.sub(r"[^\w.-]", "_", Path(data.name).resolve().name)[:40]
+    return run / f"{name}-{data.fingerprint:08x}"
 
 
 def new_run_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -> Path:
@@ -122,9 +175,15 @@ def fresh_folder(path: str | os.PathLike[str] | None, overwrite: bool = False) -
     try:
         yield folder
     finally:
-        if path is None and all(inside.name == ".lock" for inside in folder.iterdir()):
-            (folder / ".lock").unlink(missing_ok=True)
-            folder.rmdir()
+        if path is None:
+            remove_if_empty(folder)
+
+
+def remove_if_empty(folder: Path) -> None:
+    """Delete a folder that holds nothing but its lock."""
+    if all(inside.name == ".lock" for inside in folder.iterdir()):
+        (folder / ".lock").unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
@@ -146,7 +205,7 @@ def find_model(run: str | os.PathLike[str]) -> Path:
         if (path / CHECKPOINT).is_file():
             advice = f"the run is not finished, resume it with: {resume_command(path)}"
         elif runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
-            advice += f", did you mean {runs[-1].parent}?"
+            advice += f", did you mean {shown(runs[-1].parent)}?"
         raise InputError(f"{path} holds no {MODEL}: {advice}")
     if path.suffix.lower() in _IMAGES:
         raise InputError(
@@ -160,12 +219,20 @@ def called_as() -> str:
     program = sys.argv[0]
     if Path(program).name != "numpymlp":
         found = shutil.which("numpymlp") is not None
-        return "numpymlp" if found else f"{shlex.quote(sys.executable)} -m numpymlp"
+        return "numpymlp" if found else f"{quoted(sys.executable)} -m numpymlp"
     if shutil.which("numpymlp") == os.path.abspath(program):
         return "numpymlp"
-    return shlex.quote(os.path.relpath(program))
+    try:
+        return quoted(os.path.relpath(program))
+    except ValueError:  # on another drive of Windows
+        return quoted(os.path.abspath(program))
+
+
+def quoted(text: str | Path) -> str:
+    """Return a path as one word of a command, for the shell of this system."""
+    return subprocess.list2cmdline([str(text)]) if os.name == "nt" else shlex.quote(str(text))
 
 
 def resume_command(folder: Path) -> str:
     """Return the command that resumes the run in a folder."""
-    return f"{called_as()} train --resume {shlex.quote(str(folder))}"
+    return f"{called_as()} train --resume {quoted(folder)}"

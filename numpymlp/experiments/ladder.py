@@ -38,7 +38,7 @@ from numpymlp.experiments.results import (
 from numpymlp.experiments.runs import Say
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
-from numpymlp.storage.files import RunLock
+from numpymlp.storage.files import RunLock, cell, remove_link
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.scoring import evaluate
 from numpymlp.validation import InputError, check_choice, check_positive_integer
@@ -134,7 +134,7 @@ def label_of(data: str | None, validation: bool = False) -> str:
     """
     name = "MNIST"
     if data is not None:
-        name = f"{Path(data).resolve().name} {folders.read_data(data).fingerprint:08x}"
+        name = cell(f"{Path(data).resolve().name} {folders.read_data(data).fingerprint:08x}")
     return name + VALIDATED if validation else name
 
 
@@ -142,7 +142,7 @@ def _train(
     recipe: Recipe, seed: int, place: Path, label: str, data: str | None, verbose: int, say: Say
 ) -> tuple[dict[str, Any], Path]:
     """Train a run, or resume it if its folder has a checkpoint; return metrics and folder."""
-    folder = run_folder(place, recipe, seed, label)
+    remove_link(folder := run_folder(place, recipe, seed, label))
     options: dict[str, Any] = {"figures": False, "verbose": verbose, "say": say}
     try:
         if (folder / folders.CHECKPOINT).is_file():

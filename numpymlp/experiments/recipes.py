@@ -8,7 +8,8 @@ line makes its options from the fields of `Recipe`, and a run folder stores a re
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,8 @@ from numpymlp.models import ACTIVATIONS, mlp
 from numpymlp.network import Network
 from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
+from numpymlp.storage.files import shown
+from numpymlp.storage.models import MOST_LAYERS
 from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.training.trainer import Trainer
@@ -34,6 +37,12 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "cosine": Cosine,
     "one-cycle": OneCycle,
 }
+# Bounds that keep memory and files small: weights and outputs of the units for a batch take 4 bytes
+# each, a dozen times over; a history of so many epochs fits into a checkpoint; a hidden layer is at
+# most four layers of a model file.
+MOST_NUMBERS = 10**8
+MOST_EPOCHS = 50_000
+MOST_HIDDEN = (MOST_LAYERS - 2) // 4
 # Groups of settings: the headings of `numpymlp train --help`.
 NETWORK, TRAINING = "network", "training"
 DISTORTION = "distortion of the training images, drawn anew in every epoch"
@@ -45,6 +54,24 @@ def setting(
     """Return a dataclass field whose metadata describes its option of the command line."""
     about = {"group": group, "help": help, "metavar": metavar, "choices": tuple(choices) or None}
     return dataclasses.field(default=default, metadata=about)
+
+
+def check_memory(sizes: Sequence[int], rows: int, name: str = "batch_size") -> None:
+    """Raise if a network of these sizes, or a batch in it, takes more memory than expected.
+
+    `name` is the setting that is the number of rows of a batch.
+    """
+    weights = sum(a * b for a, b in itertools.pairwise(sizes))
+    units = check_positive_integer(rows, name) * sum(sizes)
+    for setting, numbers, what in (
+        ("hidden", weights, "weights"),
+        (name, units, "outputs of units for a batch"),
+    ):
+        if numbers > MOST_NUMBERS:
+            raise InputError(
+                f"{setting}: expected at most {MOST_NUMBERS:,} {what}, got "
+                f"{shown(numbers, 60)}: choose smaller sizes"
+            )
 
 
 @dataclass(frozen=True)
@@ -100,6 +127,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, list | tuple):
             raise InputError(f"hidden: expected sizes such as (128,), got {self.hidden!r:.80}")
+        if len(self.hidden) > MOST_HIDDEN:
+            raise InputError(
+                f"hidden: expected at most {MOST_HIDDEN} hidden layers, which a model file can "
+                f"hold, got {len(self.hidden):,}"
+            )
         sizes = tuple(check_positive_integer(size, "hidden, each size") for size in self.hidden)
         object.__setattr__(self, "hidden", sizes)
         if not isinstance(self.batch_norm, bool):
@@ -107,7 +139,9 @@ class Recipe:
         for field in dataclasses.fields(self):
             if choices := field.metadata["choices"]:
                 check_choice(getattr(self, field.name), field.name, choices)
-        check_positive_integer(self.epochs, "epochs")
+        if check_positive_integer(self.epochs, "epochs") > MOST_EPOCHS:
+            raise InputError(f"epochs: expected at most {MOST_EPOCHS:,}, got {self.epochs}")
+        check_memory(sizes, self.batch_size)
         if self.weight_decay is not None and self.optimizer != "adamw":
             raise InputError(
                 f"weight_decay: expected optimizer='adamw', got {self.optimizer!r}: the other "
@@ -139,12 +173,18 @@ class Recipe:
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:
         """Return the recipe with these settings, as read from JSON; unknown names are an error."""
         if unknown := sorted(set(settings) - set(cls.__dataclass_fields__)):
-            raise InputError(f"recipe: unknown settings {unknown}")
+            raise InputError(f"recipe: unknown settings {unknown!r:.80}")
         return cls(**settings)
 
     def build_network(self, inputs: int, classes: int, seed: int) -> Network:
         """Return the network, with weights drawn from this seed."""
-        return self._network([inputs, *self.hidden, classes], seed)
+        sizes = [inputs, *self.hidden, classes]
+        check_memory(sizes, self.batch_size)
+        return self._network(sizes, seed)
+
+    def weights(self, inputs: int, classes: int) -> int:
+        """Return the number of weights of the network, without building it."""
+        return sum(a * b for a, b in itertools.pairwise([inputs, *self.hidden, classes]))
 
     def _network(self, sizes: list[int], seed: int) -> Network:
         return mlp(

@@ -21,7 +21,15 @@ from numpymlp.layers import Dense, Dropout
 from numpymlp.metrics.checks import as_labels_and_probabilities
 from numpymlp.network import Network
 from numpymlp.plots.style import names_of
-from numpymlp.storage.files import StorageError, atomic_write, write_bytes, write_csv
+from numpymlp.storage.files import (
+    RunLock,
+    StorageError,
+    atomic_write,
+    encoded,
+    remove_leftovers,
+    write_bytes,
+    write_csv,
+)
 from numpymlp.validation import InputError, check_positive_integer
 
 REPORT, CONFUSION = "report.txt", "confusion.csv"
@@ -71,7 +79,8 @@ def write_evaluation(
     Raises
     ------
     InputError
-        If the network is not a classifier, or does not fit the samples or the labels.
+        If the network is not a classifier, does not fit the samples or the labels, or another
+        process writes into the folder.
     StorageError
         If a file cannot be written.
     """
@@ -92,14 +101,17 @@ def write_evaluation(
         target.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(f"{target} could not be created: {error.strerror}") from error
-    write_bytes(target / REPORT, report.encode())
     names = names_of(class_names, len(matrix))
-    write_csv(
-        target / CONFUSION,
-        ["true class", *(f"predicted {name}" for name in names)],
-        [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)],
-    )
-    _write_figures(target, (*OF_SCORES, *OF_IMAGES), figures)
+    with RunLock(target):
+        for name in FILES:
+            remove_leftovers(target / name)
+        write_bytes(target / REPORT, encoded(report))
+        write_csv(
+            target / CONFUSION,
+            ["true class", *(f"predicted {name}" for name in names)],
+            [[name, *row] for name, row in zip(names, matrix.tolist(), strict=True)],
+        )
+        _write_figures(target, (*OF_SCORES, *OF_IMAGES), figures)
     return report
 
 

@@ -6,9 +6,7 @@ number in the README and in `numpymlp recipes` comes from a run that can be repe
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import os
 import statistics
 from collections.abc import Iterable, Sequence
@@ -16,12 +14,17 @@ from pathlib import Path
 
 from numpymlp.experiments.recipes import LEARNING_RATES, RECIPES, NamedRecipe, Recipe
 from numpymlp.storage.files import RunLock, write_csv
-from numpymlp.validation import InputError
+from numpymlp.storage.reading import number, read_csv, text, written
 
 COLUMNS = (
     "recipe", "seed", "data", "test_accuracy", "train_accuracy", "epochs", "seconds",
     "settings", "numpymlp", "numpy", "blas", "threads", "finished",
 )  # fmt: skip
+FIELDS = {
+    **dict.fromkeys(COLUMNS, text()),
+    **dict.fromkeys(("test_accuracy", "train_accuracy"), written(number(0, 1))),
+    "seconds": written(number(0, 1e9)),
+}
 TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
 VALIDATED = ", validation"  # ends the label of data whose accuracy is on held-out images
 
@@ -62,23 +65,9 @@ def read_results(path: str | os.PathLike[str]) -> list[Row]:
         If the file is not one that `run_ladder` wrote.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return read_csv(path, "a results file of the ladder", FIELDS)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    try:
-        rows = list(reader)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise ValueError(f"expected the columns {', '.join(COLUMNS)}")
-        for row in rows:
-            if None in row or None in row.values():
-                raise ValueError(f"expected {len(COLUMNS)} cells in each row, got {row}")
-            float(row["test_accuracy"]), float(row["seconds"])
-    except (csv.Error, ValueError) as error:
-        raise InputError(f"{path} is not a results file of the ladder: {error}") from error
-    return rows
 
 
 def append_result(path: str | os.PathLike[str], row: Row) -> None:
@@ -100,8 +89,8 @@ def key(row: Row) -> tuple[str, str, str, str]:
 
 def settings_of(named: NamedRecipe, seeds: int | None = None) -> str:
     """Describe a named recipe; for a committee, with its number of members."""
-    text = describe(named.recipe)
-    return f"members={seeds or members_of(named).seeds} {text}" if named.committee else text
+    line = describe(named.recipe)
+    return f"members={seeds or members_of(named).seeds} {line}" if named.committee else line
 
 
 def members_of(named: NamedRecipe) -> NamedRecipe:

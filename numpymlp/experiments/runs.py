@@ -7,6 +7,7 @@ bit for bit. The command line calls these functions; `folders.py` has the names 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -23,11 +24,16 @@ from numpymlp.experiments.folders import (
     CONFIG,
     HISTORY,
     METRICS,
+    METRICS_FIELDS,
     MODEL,
     RunData,
     check_free,
+    check_room,
     find_model,
+    read_config,
     read_data,
+    remove_if_empty,
+    report_folder,
     resume_command,
 )
 from numpymlp.experiments.recipes import Recipe
@@ -39,11 +45,12 @@ from numpymlp.storage.files import (
     RunLock,
     atomic_write,
     json_bytes,
-    read_json,
     remove_leftovers,
+    remove_link,
     write_json,
 )
 from numpymlp.storage.models import load, save
+from numpymlp.storage.reading import read_json
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.checks import check_run
 from numpymlp.training.divergence import TrainingDiverged
@@ -57,7 +64,6 @@ CHECK_ROWS = 128  # batch size of the gradient check before the first step
 # Ctrl-C, SIGTERM, and a closed terminal (SIGHUP, which Windows does not have).
 STOP_SIGNALS = tuple(s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM", "SIGHUP"))
 _WRITTEN = (CHECKPOINT, METRICS, MODEL, HISTORY)
-_METRICS = {"test_accuracy", "train_accuracy", "training_seconds", "seconds"}
 
 Say = Callable[[str], None]
 Split = tuple[Samples, Samples | None]  # training and validation samples
@@ -178,28 +184,29 @@ def resume(
         started = time.perf_counter()
         for name in (*_WRITTEN, CONFIG):
             remove_leftovers(run / name)
-        config = read_json(run / CONFIG, "the configuration of a run")
-        try:
-            fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
-            seed, minutes = check_seed(config.pop("seed")), config.pop("checkpoint_minutes")
-            recipe = Recipe.from_dict(config)
-        except (KeyError, TypeError) as error:
-            raise InputError(f"{run / CONFIG} is altered: {error} is missing or wrong") from error
-        if not isinstance(data, str | None):
-            raise InputError(f"{run / CONFIG} is altered: data: expected a folder, got {data!r}")
+        config = read_config(run)
+        fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
+        seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
+        recipe = Recipe.from_dict(config)
         loaded = _load(data, say)
         if loaded.fingerprint != fingerprint:
             raise InputError(
                 f"{run} was trained on other data than {loaded.name} holds now: restore those "
                 f"data, or train again"
             )
+        check_room(run, recipe.weights(loaded.x.shape[1], loaded.classes))
         checkpoint = Checkpoint(run / CHECKPOINT, minutes)
         trainer, split = _build(recipe, loaded, seed, checkpoint, verbose)
         checkpoint.load(trainer)
+        if trainer.state.last_epoch != recipe.epochs:
+            raise InputError(
+                f"{run / CHECKPOINT} is from another training run: it ends with epoch "
+                f"{trainer.state.last_epoch}, this one with epoch {recipe.epochs}"
+            )
         complete = (run / METRICS).is_file() and (run / MODEL).is_file()
         if trainer.state.stopped not in ("", "interrupted") and complete:
-            metrics = read_json(run / METRICS, "the metrics of a run")
-            if set(metrics) >= _METRICS:
+            with contextlib.suppress(InputError):  # damaged metrics are written again
+                metrics = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
                 say(f"{run} is finished: {trainer.state.epoch} epochs")
                 return metrics
         say(
@@ -256,7 +263,8 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
         from numpymlp.experiments.reports import FILES, REPORT  # imports matplotlib
 
         # Reports on other data lie in folders of their own: see `evaluate_run`.
-        others = [path.parent for path in folder.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}")]
+        reports = (path.parent for path in folder.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}"))
+        others = [place for place in reports if not place.is_symlink()]
         old += [place / name for place in (folder, *others) for name in FILES]
     text = json_bytes(config)
     remove_leftovers(folder / CONFIG)
@@ -268,8 +276,7 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
             remove_leftovers(path)
             path.unlink(missing_ok=True)
         for place in others:
-            if not any(place.iterdir()):
-                place.rmdir()
+            remove_if_empty(place)
 
 
 def _finish(
@@ -339,7 +346,11 @@ def _save(trainer: Trainer, folder: Path) -> None:
     trainer.history.save_csv(folder / HISTORY)
 
 
-def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[str, Path]:
+def evaluate_run(
+    run: str | os.PathLike[str],
+    data: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+) -> tuple[str, Path]:
     """Evaluate the network of a run on test images; write the report and the figures.
 
     Parameters
@@ -349,6 +360,8 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     data : str, optional
         Folder of four IDX files; None takes the data that the run was trained on. A report on
         other data goes into a subfolder named after them and their fingerprint.
+    output : path, optional
+        Another folder for the report, such as for a run that may not be written to.
 
     Returns
     -------
@@ -361,12 +374,14 @@ def evaluate_run(run: str | os.PathLike[str], data: str | None = None) -> tuple[
     model = find_model(run)
     network, folder, config = load_run(model), model.parent, {}
     if (folder / CONFIG).is_file():
-        config = read_json(folder / CONFIG, "the configuration of a run")
+        config = read_config(folder)
     loaded = read_data(data or config.get("data"))
     # Compare the content, not the path: the files there may have changed since training.
     same = config.get("data_fingerprint") == loaded.fingerprint if config else data is None
-    if not same:
-        folder = folder / f"{Path(loaded.name).resolve().name}-{loaded.fingerprint:08x}"
+    if output is not None:
+        folder = Path(output)
+    elif not same:
+        remove_link(folder := report_folder(folder, loaded))
     report = write_evaluation(
         folder,
         network,

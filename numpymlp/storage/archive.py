@@ -24,8 +24,8 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from numpymlp.storage.files import atomic_write, check_path
-from numpymlp.storage.npz import ArrayReader, shorten, write_arrays
+from numpymlp.storage.files import atomic_write, check_path, shown
+from numpymlp.storage.npz import ArrayReader, write_arrays
 from numpymlp.validation import InputError
 
 Kind = Literal["model", "checkpoint"]
@@ -140,7 +140,7 @@ class Archive:
         if names != sorted(f"{name}.npy" for name in expected):
             raise InputError(
                 f"{self._path} does not hold the arrays that its header describes: expected "
-                f"{', '.join(sorted(expected))}, got {shorten(', '.join(names))}"
+                f"{', '.join(sorted(expected))}, got {shown(', '.join(names))}"
             )
         return {
             name: self._arrays.read(name, dtype, shape) for name, (shape, dtype) in expected.items()
@@ -161,9 +161,9 @@ class Archive:
         if found != f"numpymlp {kind}":
             raise InputError(
                 f"{self._path} is not a numpymlp {kind}, its header says "
-                f"{shorten(repr(found))}{_ADVICE.get(str(found), '')}"
+                f"{shown(repr(found))}{_ADVICE.get(str(found), '')}"
             )
-        wanted = f"expected format version {FORMAT_VERSION}, got {shorten(repr(version))}"
+        wanted = f"expected format version {FORMAT_VERSION}, got {shown(repr(version))}"
         if type(version) is not int or version < 1:
             self._arrays.fail(wanted)
         if version != FORMAT_VERSION:
@@ -214,7 +214,7 @@ def _parse_json(path: str, text: bytes) -> dict[str, Any]:
     def finite(number: str) -> float:
         value = float(number)
         if not math.isfinite(value):
-            raise ValueError(f"{shorten(number)} is not a finite number")
+            raise ValueError(f"{shown(number)} is not a finite number")
         return value
 
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -231,7 +231,9 @@ def _parse_json(path: str, text: bytes) -> dict[str, Any]:
             object_pairs_hook=no_duplicates,
         )
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} is altered: its header is not valid JSON: {error}") from error
+        raise InputError(
+            f"{path} is altered: its header is not valid JSON: {shown(error)}"
+        ) from error
     if not isinstance(header, dict):
         raise InputError(f"{path} is altered: its header is not a JSON object")
     return header

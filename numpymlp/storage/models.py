@@ -20,7 +20,7 @@ from numpymlp.layer_protocol import Layer, shapes_between
 from numpymlp.losses import HEADS, Loss
 from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive, write_archive
-from numpymlp.storage.files import check_path
+from numpymlp.storage.files import check_path, shown
 from numpymlp.validation import InputError, check_choice
 
 DTYPES = ("float32", "float64")
@@ -49,6 +49,11 @@ def save(network: Network, path: str | os.PathLike[str], loss: Loss | None = Non
         raise InputError(f"save expected a Network, got {network!r:.80}: save(network, path)")
     if isinstance(loss, type):
         raise InputError(f"save expected a loss, got the class {loss.__name__}: add ()")
+    if len(network.layers) > MOST_LAYERS:
+        raise InputError(
+            f"{path}: expected at most {MOST_LAYERS:,} layers, got {len(network.layers):,}: they "
+            f"could not be read back"
+        )
     header = {
         "layers": [_layer_config(layer) for layer in network.layers],
         "output": network.head.name,
@@ -203,7 +208,7 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
     try:
         shapes_between(layers)
     except InputError as error:
-        raise InputError(f"{path} is altered: {error}") from error
+        raise InputError(f"{path} is altered: {shown(error)}") from error
     return layers
 
 
@@ -250,7 +255,7 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
     try:
         return known[entry["type"]](**arguments)
     except (TypeError, InputError) as error:
-        raise InputError(f"{path} is altered: {entry['type']}: {error}") from error
+        raise InputError(f"{path} is altered: {entry['type']}: {shown(error)}") from error
 
 
 def _count(layers: Sequence[Layer], kind: str) -> int:

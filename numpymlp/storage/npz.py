@@ -16,6 +16,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from numpymlp.storage.files import shown
 from numpymlp.validation import InputError
 
 _MEMBER_LIMIT = 64
@@ -71,11 +72,13 @@ class ArrayReader:
         try:
             self._zip = zipfile.ZipFile(file)
         except _ZIP_FAULTS as error:
-            self.fail(str(error), error)
+            self.fail(shown(error), error)
         members = self._zip.infolist()
         for info in members:
             self._check_member(info)
         self.sizes = {info.filename: info.file_size for info in members}
+        if sum(self.sizes.values()) > self._size:  # members that overlap could claim any size
+            self.fail(f"its members claim more bytes than its {self._size:,}")
         if len(self.sizes) < len(members):
             self.fail("it holds the same member twice")
 
@@ -96,7 +99,7 @@ class ArrayReader:
         except InputError:
             raise
         except _ZIP_FAULTS as error:
-            self.fail(f"{name}: {str(error) or 'data is missing'}", error)
+            self.fail(f"{name}: {shown(error) or 'data is missing'}", error)
         return array.astype(native, copy=False)
 
     def fail(self, fault: str, cause: BaseException | None = None) -> NoReturn:
@@ -105,12 +108,10 @@ class ArrayReader:
 
     def _check_member(self, info: zipfile.ZipInfo) -> None:
         if info.flag_bits & ~0x800 or info.compress_type != zipfile.ZIP_STORED:
-            self.fail(
-                f"expected plain members, got {shorten(info.filename)} compressed or encrypted"
-            )
+            self.fail(f"expected plain members, got {shown(info.filename)} compressed or encrypted")
         if info.compress_size != info.file_size or info.file_size > self._size:
             self.fail(
-                f"member {shorten(info.filename)} claims {info.file_size:,} bytes, "
+                f"member {shown(info.filename)} claims {info.file_size:,} bytes, "
                 f"the file has {self._size:,}"
             )
 
@@ -125,14 +126,14 @@ class ArrayReader:
         text = member.read(length).decode("latin1")
         found = _NPY_HEADER.fullmatch(text)
         if found is None:
-            self.fail(f"{name} is not an array of plain numbers: {shorten(text.strip())}")
+            self.fail(f"{name} is not an array of plain numbers: {shown(text.strip())}")
         found_shape = tuple(int(n) for n in found[3].replace(",", " ").split())
         shape = found_shape if shape is None else shape
         if (found_shape, found[1], found[2]) != (shape, dtype.str, "False"):
             order = " in Fortran order" if found[2] == "True" else ""
             raise InputError(
                 f"{self._path}: {name} does not fit the header: expected shape {shape} of "
-                f"{dtype.str}, got {shorten(str(found_shape))} of {found[1]}{order}"
+                f"{dtype.str}, got {shown(str(found_shape))} of {found[1]}{order}"
             )
         data, needed = self.sizes[f"{name}.npy"] - 10 - length, math.prod(shape) * dtype.itemsize
         if data != needed:
@@ -180,9 +181,3 @@ def _check_directory(path: str, file: IO[bytes], size: int) -> None:
             f"{path} is altered: expected at most {_MEMBER_LIMIT} members, listed in "
             f"{_DIRECTORY_LIMIT:,} bytes, got {entries:,} in {length:,}"
         )
-
-
-def shorten(text: str) -> str:
-    """Return text from a file as at most 200 printable characters, for one line of a message."""
-    line = ascii(text)[1:-1]
-    return line if len(line) <= 200 else f"{line[:200]}..."

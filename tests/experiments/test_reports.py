@@ -50,7 +50,7 @@ def samples(count=30, inputs=16, classes=3):
 
 
 def names(folder):
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir() if path.name != ".lock"}
 
 
 def test_report_confusion_matrix_and_figures_are_written(tmp_path):

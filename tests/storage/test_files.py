@@ -3,7 +3,6 @@ import errno
 import json
 import os
 import random
-import resource
 import signal
 import stat
 import subprocess
@@ -11,12 +10,23 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from numpymlp.storage import files
 from numpymlp.storage.archive import write_archive
-from numpymlp.storage.files import RunLock, StorageError, atomic_write, write_json
+from numpymlp.storage.files import (
+    RunLock,
+    StorageError,
+    atomic_write,
+    cell,
+    csv_text,
+    remove_leftovers,
+    shown,
+    write_json,
+)
 from numpymlp.validation import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -122,14 +132,151 @@ def test_a_file_that_others_may_not_read_stays_so(tmp_path):
     assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o600
 
 
-def test_a_symbolic_link_stays_one(tmp_path):
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_symbolic_link_is_replaced_and_its_target_left_alone(tmp_path, exists):
+    target = tmp_path / "elsewhere"
+    if exists:
+        target.write_bytes(b"precious")
+    (tmp_path / "link").symlink_to(target)
+    with atomic_write(tmp_path / "link") as file:
+        file.write(b"new")
+    assert not (tmp_path / "link").is_symlink()
+    assert (tmp_path / "link").read_bytes() == b"new"
+    assert target.read_bytes() == b"precious" if exists else not target.exists()
+
+
+def test_a_linked_folder_above_a_file_is_the_users_own_and_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "runs").symlink_to("disk")
+    write_json(tmp_path / "runs" / "a.json", {})
+    assert names(tmp_path / "disk") == ["a.json"]
+
+
+@pytest.mark.parametrize("without", [None, "O_NOFOLLOW"])
+def test_a_lock_that_is_a_link_creates_nothing_elsewhere(tmp_path, monkeypatch, without):
+    if without:  # as on Windows
+        monkeypatch.delattr(os, without)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "elsewhere")
+    with RunLock(tmp_path / "run"):
+        pass
+    assert names(tmp_path) == ["run"]
+    assert not (tmp_path / "run" / ".lock").is_symlink()
+
+
+def test_leftovers_are_removed_beside_a_link_not_beside_its_target(tmp_path):
     (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real/file")
-    for content in (b"new", b"again"):  # the link dangles at first
-        with atomic_write(tmp_path / "link") as file:
-            file.write(content)
-        assert (tmp_path / "link").is_symlink()
-        assert (tmp_path / "real" / "file").read_bytes() == content
+    (tmp_path / "link").symlink_to("real/a.txt")
+    token = "0" * 12
+    for place in (tmp_path, tmp_path / "real"):
+        for name in ("link", "a.txt"):
+            (place / f".{name}.{token}.tmp").touch()
+    remove_leftovers(tmp_path / "link")
+    assert names(tmp_path) == [f".a.txt.{token}.tmp", "link", "real"]
+    assert len(names(tmp_path / "real")) == 2
+
+
+def test_the_temporary_file_is_never_readable_by_more_than_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.touch(0o600)
+    with atomic_write(path):
+        (temporary,) = tmp_path.glob(".a.txt.*.tmp")
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600
+
+
+# ---- other systems, by simulation ----
+
+
+def error_of_windows(code):
+    error = PermissionError(errno.EACCES, "Access is denied")
+    error.winerror = code
+    return error
+
+
+@pytest.mark.parametrize("code", [5, 32])
+def test_a_file_that_a_scanner_holds_is_renamed_when_it_lets_go(tmp_path, monkeypatch, code):
+    faults, replace = [error_of_windows(code)] * 2, os.replace
+
+    def held(*names):
+        if faults:
+            raise faults.pop()
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    write_json(tmp_path / "a.json", {})
+    assert names(tmp_path) == ["a.json"]
+
+
+def test_a_file_that_stays_held_is_an_error_after_three_seconds(tmp_path, monkeypatch):
+    def held(*_):
+        raise error_of_windows(32)
+
+    waited = []
+    monkeypatch.setattr(os, "replace", held)
+    monkeypatch.setattr(time, "sleep", waited.append)
+    with pytest.raises(StorageError, match=r"a.json could not be written: .* no file was created"):
+        write_json(tmp_path / "a.json", {})
+    assert sum(waited) == pytest.approx(3.1)
+    assert names(tmp_path) == []
+
+
+def test_without_fcntl_a_lock_waits_as_long_as_it_is_asked_to(tmp_path, monkeypatch):
+    held = [errno.EACCES] * 300  # half a minute, where LK_LOCK gives up after ten seconds
+
+    def locking(descriptor, mode, count):
+        assert (mode, count) == (msvcrt.LK_NBLCK, 1)
+        if held:
+            raise OSError(held.pop(), "Permission denied")
+
+    msvcrt = SimpleNamespace(locking=locking, LK_NBLCK=2)
+    monkeypatch.setattr(files, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(InputError, match="is in use by another process"), RunLock(tmp_path):
+        pass
+    with RunLock(tmp_path, wait=True):
+        assert held == []
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_on_macos_the_drive_is_told_to_write_too(tmp_path, monkeypatch, refused):
+    calls = []
+
+    def fcntl_of_macos(descriptor, command):
+        calls.append(command)
+        if refused:
+            raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(files, "fcntl", SimpleNamespace(F_FULLFSYNC=51, fcntl=fcntl_of_macos))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append("fsync"))
+    write_json(tmp_path / "a.json", {})
+    assert calls == [51, "fsync"] * 2 if refused else [51] * 2
+
+
+# ---- text from files, and limits ----
+
+
+def test_text_from_a_file_is_shown_on_one_short_line_without_control_characters():
+    assert shown("Größe 日本") == "Größe 日本"
+    assert shown("a\n\x1b[2J\u202e\udcff") == "a\\n\\x1b[2J\\u202e\\udcff"
+    assert shown("x" * 50_000) == "x" * 197 + "..."
+    assert len(shown("\n" * 300)) == 200
+    for text in ("\n" * 300, "x" * 200, "x" * 201):
+        assert shown(shown(text)) == shown(text)
+
+
+def test_what_could_not_be_read_back_is_not_written(tmp_path):
+    with pytest.raises(InputError, match="expected at most 1,048,576 bytes, got 1,048,579"):
+        write_json(tmp_path / "a.json", "x" * 2**20)
+    assert names(tmp_path) == []
+
+
+def test_no_cell_is_a_formula_or_breaks_its_line():
+    text = csv_text(["a"], [["=1+1"], ["@x"], ["+x"], ["-0.5"], [-1], ["a\rb"], ["\udcff"], [None]])
+    lines = ["a", "'=1+1", "'@x", "'+x", "-0.5", "-1", "a\\rb", "\\udcff", '""', ""]
+    assert text.split("\n") == lines
+    assert all(cell(line) == line for line in lines)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
@@ -314,6 +461,7 @@ def test_a_folder_that_is_missing_cannot_be_locked(tmp_path):
 
 
 def test_writing_keeps_no_file_open_and_no_temporary_file(tmp_path):
+    resource = pytest.importorskip("resource", reason="Windows has no such limits")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(64, soft), hard))
     try:
