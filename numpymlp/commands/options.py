@@ -35,7 +35,7 @@ def sizes(text: str) -> tuple[int, ...]:
         numbers = (0,)
     if min(numbers) < 1:
         raise argparse.ArgumentTypeError(
-            f"expected sizes such as 128 or 256,128, or none, got {text!r}"
+            f"expected sizes such as 128 or 256,128, or none, got {shown(text, 60)!r}"
         )
     return numbers
 

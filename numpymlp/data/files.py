@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from numpymlp.storage.files import shown
 from numpymlp.validation import InputError
 
 
@@ -32,15 +35,25 @@ def regular_file(path: str | os.PathLike[str], expected: str) -> tuple[Path, int
         path = Path(path)
         status = path.stat()
     except FileNotFoundError:
-        raise InputError(f"{path}: expected {expected}, got no such file") from None
+        raise InputError(f"{shown(path)}: expected {expected}, got no such file") from None
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{str(path)!r}: expected {expected}, got: {error}") from None
+        raise InputError(f"{shown(path)!r}: expected {expected}, got: {error}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise InputError(f"{path}: expected {expected}, got a folder")
+        raise InputError(f"{shown(path)}: expected {expected}, got a folder")
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: expected {expected}, got a pipe, socket or device")
+        raise InputError(f"{shown(path)}: expected {expected}, got a pipe, socket or device")
     if status.st_size == 0:
         raise InputError(
-            f"{path}: expected {expected}, got an empty file: was a download or copy cut off?"
+            f"{shown(path)}: expected {expected}, got an empty file: was a download or a copy cut "
+            f"off?"
         )
     return path, status.st_size
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """Show names of files in an `InputError` without control characters."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(shown(error, longest=1000)) from None

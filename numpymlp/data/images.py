@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp.data.files import regular_file
+from numpymlp.storage.files import shown
 from numpymlp.validation import InputError, as_array
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
             content = start + file.read(size)
         return _prepared(_decoded(content, name))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"{shown(path)}: {shown(error, 600)}") from None
     except OSError as error:
-        raise InputError(f"{path}: expected a readable file, got: {error}") from None
+        raise InputError(f"{shown(path)}: expected a readable file, got: {error}") from None
 
 
 def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
@@ -133,7 +134,9 @@ def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
                 if width * height <= MAX_PIXELS and max(width, height) <= MAX_SIDE:
                     ImageOps.exif_transpose(image, in_place=True)
                     return _gray(image)
-        # Decoders raise almost any exception for damaged bytes.
+        except (AttributeError, ImportError, NameError):
+            raise  # a fault of the program or an old Pillow, not of the file
+        # Decoders raise almost any other exception for damaged bytes.
         except Exception as error:
             # Pillow's message for an unreadable header shows only a memory address.
             fault = "a bad header" if isinstance(error, UnidentifiedImageError) else error

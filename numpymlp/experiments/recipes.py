@@ -23,6 +23,7 @@ from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from numpymlp.storage.files import shown
 from numpymlp.storage.models import MOST_LAYERS
+from numpymlp.storage.reading import LARGEST
 from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.training.trainer import Trainer
@@ -61,10 +62,10 @@ def check_memory(sizes: Sequence[int], rows: int, name: str = "batch_size") -> N
 
     `name` is the setting that is the number of rows of a batch.
     """
-    weights = sum(a * b for a, b in itertools.pairwise(sizes))
+    weights = sum(a * b for a, b in itertools.pairwise(sizes)) + sum(sizes)
     units = check_positive_integer(rows, name) * sum(sizes)
     for setting, numbers, what in (
-        ("hidden", weights, "weights"),
+        ("hidden", weights, "weights and biases"),
         (name, units, "outputs of units for a batch"),
     ):
         if numbers > MOST_NUMBERS:
@@ -167,7 +168,8 @@ class Recipe:
         for field in dataclasses.fields(self):  # 10 and 10.0 are the same recipe, in files too
             value = getattr(self, field.name)
             if str(field.type).startswith("float") and value is not None:
-                object.__setattr__(self, field.name, float(value))
+                number = check_range(value, field.name, -LARGEST, LARGEST)
+                object.__setattr__(self, field.name, number)
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Recipe:

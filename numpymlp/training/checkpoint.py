@@ -28,8 +28,10 @@ from typing import Any
 import numpy as np
 
 from numpymlp.storage.archive import open_archive, write_archive
-from numpymlp.storage.files import RunLock, StorageError
+from numpymlp.storage.files import RunLock, StorageError, shown
+from numpymlp.storage.reading import Field, number, or_none, text, whole
 from numpymlp.training.callbacks import Callback
+from numpymlp.training.divergence import stop_if_diverged
 from numpymlp.training.history import COLUMNS
 from numpymlp.training.scoring import Mean, Running
 from numpymlp.training.state import Snapshot
@@ -98,6 +100,7 @@ class Checkpoint(Callback):
 
     def step(self, trainer: Any) -> None:
         if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
+            stop_if_diverged(trainer, 0.0, trainer.optimizer.learning_rate)
             self.save(trainer)
 
     def epoch_end(self, trainer: Any) -> None:
@@ -125,7 +128,7 @@ class Checkpoint(Callback):
         with open_archive(self.path, "checkpoint") as archive:
             header = archive.header
             _check_setup(self.path, header.get("setup"), setup(trainer))
-            _check_state(self.path, header)
+            _check_state(self.path, header, trainer)
             arrays = archive.read(_expected(self.path, header, trainer))
         header_before, arrays_before = state_of(trainer)
         before = copy.deepcopy(header_before), {k: a.copy() for k, a in arrays_before.items()}
@@ -134,7 +137,7 @@ class Checkpoint(Callback):
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             restore_state(trainer, *before)
             raise InputError(
-                f"{os.fspath(self.path)} is altered: the state in it does not fit: {error}"
+                f"{os.fspath(self.path)} is altered: the state in it does not fit: {shown(error)}"
             ) from error
 
 
@@ -249,41 +252,66 @@ def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, A
             )
 
 
-def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any]) -> None:
+def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any], trainer: Any) -> None:
     """Raise unless the state in a header is made of what `state_of` writes."""
-    epoch, best, stopped = header.get("epoch"), header.get("best_epoch"), header.get("stopped")
-    history, running = header.get("history"), header.get("running")
-    fits = {
-        **{name: _is_count(header.get(name)) for name in COUNTERS},
-        **{name: _is_number(header.get(name), or_none=True) for name in VALUES},
-        "stopped": isinstance(stopped, str) and stopped.isprintable(),  # a callback's own reason
-        "best_epoch": best is None or _is_count(best),
-        "learning_rate": _is_number(header.get("learning_rate")),
-        "running": isinstance(running, list)
-        and len(running) == 2
-        and all(isinstance(pair, list) and len(pair) == 2 for pair in running)
-        and all(_is_number(value) for pair in running for value in pair),
-        "history": isinstance(history, list)
-        and len(history) == epoch
-        and all(isinstance(row, dict) and tuple(row) == COLUMNS for row in history)
-        and all(_is_number(v, or_none=True) for row in history for v in row.values()),
-        "optimizer": isinstance(header.get("optimizer"), dict)
-        and all(_is_number(value, or_none=True) for value in header["optimizer"].values()),
-    }
-    wrong = [name for name, right in fits.items() if not right]
+    wrong = [name for name, field in FIELDS.items() if not field.accepts(header.get(name))]
+    if not wrong:
+        epochs = [row["epoch"] for row in header["history"]]
+        wrong += ["history"] * (epochs != list(range(1, header["epoch"] + 1)))
+        wrong += ["last_epoch"] * (header["last_epoch"] < header["epoch"])
+        own = trainer.optimizer.state()  # a number is one of its kind; a vector, or None before it
+        wrong += [
+            f"optimizer {name}"
+            for name, value in header["optimizer"].items()
+            if not _kind_of(own.get(name)).accepts(value)
+        ]
     if wrong:
         raise InputError(
-            f"{os.fspath(path)} is altered: the state in it does not fit: {', '.join(wrong)}"
+            f"{shown(os.fspath(path))} is altered: the state in it does not fit: "
+            f"{shown(', '.join(wrong))}"
         )
 
 
-def _is_number(value: Any, or_none: bool = False) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number or (or_none and value is None)
+def _kind_of(value: Any) -> Field:
+    """Expect a number of the kind of an optimizer's own; None in place of a vector."""
+    if isinstance(value, int):
+        return whole()
+    return number() if isinstance(value, float) else Field("null", lambda found: found is None)
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+def _all_of(field: Field, length: int | None = None) -> Field:
+    """Expect a list, of this length, whose entries are what `field` expects."""
+    return Field(
+        "a list",
+        lambda value: (
+            isinstance(value, list)
+            and len(value) == (len(value) if length is None else length)
+            and all(map(field.accepts, value))
+        ),
+    )
+
+
+_ROW = {name: or_none(number()) for name in COLUMNS} | {"epoch": whole(1), "seconds": number(0)}
+# The state in a header, but for what only the Trainer knows.
+FIELDS = {
+    **dict.fromkeys(COUNTERS, whole()),
+    **dict.fromkeys(VALUES, or_none(number())),
+    "stopped": Field("a reason", lambda v: text(longest=80).accepts(v) and v.isprintable()),
+    "best_epoch": or_none(whole()),
+    "learning_rate": Field("a rate", lambda v: number(0).accepts(v) and v > 0),
+    "running": _all_of(_all_of(number(), 2), 2),
+    "history": _all_of(
+        Field(
+            "a row",
+            lambda row: (
+                isinstance(row, dict)
+                and tuple(row) == COLUMNS
+                and all(field.accepts(row[name]) for name, field in _ROW.items())
+            ),
+        )
+    ),
+    "optimizer": Field("an object", lambda value: isinstance(value, dict)),
+}
 
 
 def _expected(

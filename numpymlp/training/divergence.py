@@ -62,6 +62,18 @@ def first_nonfinite(network: Network, x: np.ndarray | None, value: float) -> str
     return None
 
 
+def broken_optimizer(optimizer: Any) -> str | None:
+    """Return which vector of the optimizer's state holds infinity or NaN; None if none does.
+
+    The square of a finite gradient can be too large for its dtype; steps divided by it are 0.
+    """
+    for name in optimizer.state_names if hasattr(optimizer, "state_names") else ():
+        vector = getattr(optimizer, name)
+        if isinstance(vector, np.ndarray) and not np.isfinite(vector).all():
+            return f"the optimizer's {name} broke: gradients are too large for it"
+    return None
+
+
 def likely_cause(
     network: Network, x: np.ndarray | None, y: np.ndarray | None, rate: float, first_step: bool
 ) -> str:
@@ -115,7 +127,7 @@ def stop_if_diverged(
     TrainingDiverged
     """
     state, network = trainer.state, trainer.network
-    where = first_nonfinite(network, x, value)
+    where = first_nonfinite(network, x, value) or broken_optimizer(trainer.optimizer)
     if where is None:
         return
     cause = likely_cause(network, x, y, rate, first_step=state.step == 0)

@@ -29,6 +29,12 @@ def _subnormal_numbers_stay():
         torch.set_flush_denormal(False)
 
 
+def test_the_peak_memory_is_0_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.setattr(worker.Path, "exists", lambda path: False)
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert worker._peak_memory() == 0
+
+
 @pytest.fixture
 def measured(monkeypatch):
     """Replace new processes by made-up numbers; record the tasks."""

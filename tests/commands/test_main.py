@@ -1,5 +1,6 @@
 """The command line: what it prints, what it writes, and the one line that reports each error."""
 
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from numpymlp.commands.options import Parser
 from numpymlp.experiments.folders import find_model, new_run_folder
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.runs import load_run
+from numpymlp.validation import InputError
 
 
 def write_idx(path, array):
@@ -275,6 +277,16 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["train", "--scaling", "2"], "--scaling: expected a number in [0, 1), got 2.0"),
         (["train", "--recipe", "committee"], "--recipe: expected one that trains one network"),
         (["ladder", "--folder", "a file/runs"], "expected a folder for the runs"),
+        (
+            ["train", "--hidden", "1000000,1000000"],
+            "--hidden: expected at most 100,000,000 weights",
+        ),
+        (
+            ["train", "--hidden", ",".join("1" * 600)],
+            "--hidden: expected at most 249 hidden layers",
+        ),
+        (["train", "--epochs", "50001"], "--epochs: expected at most 50,000, got 50001"),
+        (["evaluate", "nowhere", "--output", "x"], "nowhere"),
     ],
 )
 def test_an_error_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
@@ -295,6 +307,79 @@ def test_a_wrong_image_is_one_line_and_status_2(run, tmp_path, capsys):
     (tmp_path / "text.png").write_text("no image")
     assert main(["predict", str(run), str(tmp_path / "text.png")]) == 2
     assert "text.png" in capsys.readouterr().err
+
+
+NUMBERS = [
+    (command, action.option_strings[0])
+    for command, parser in build_parser()._subparsers._group_actions[0].choices.items()
+    for action in parser._actions
+    if action.type not in (None, str) and not action.choices
+]
+
+
+@pytest.mark.parametrize("value", ["9" * 19, "9" * 23, "9" * 5000, "1e400", "nan"])
+def test_every_number_option_has_an_upper_bound_that_fits_memory(
+    value, tmp_path, monkeypatch, capsys
+):
+    """--hidden 9223372036854775807 was a traceback; --candidates of 23 digits ran until killed."""
+    monkeypatch.chdir(tmp_path)
+    assert len(NUMBERS) > 25
+    # Whatever passes the checks would have trained: that shows here as another error.
+    monkeypatch.setattr("numpymlp.experiments.folders.read_data", stop_here)
+    monkeypatch.setattr("numpymlp.experiments.runs.read_data", stop_here)
+    for command, option in NUMBERS:
+        more = {"--weight-decay": ["--optimizer", "adamw"], "--sigma": ["--elastic", "3"]}
+        more["--early-stopping"] = ["--validation", "0.1"]
+        try:
+            status = main([command, option, value, *more.get(option, [])])
+        except SystemExit as error:
+            status = error.code
+        errors = capsys.readouterr().err
+        # Any seed, and a strong penalty, are right in a gradient check.
+        assert (status, errors.count("\n")) in ((2, 1), (0, 0)), (command, option)
+        assert status == 2 or (command, option) in {("check", "--l2"), ("check", "--seed")}
+        assert len(errors) < 1500, (command, option)
+
+
+def stop_here(folder):
+    raise InputError("all options are accepted")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_output_is_no_error(closed, small, tmp_path):
+    options = f"--data {small} --output {tmp_path}/run --epochs 1 --no-check --no-figures"
+    for command, status in ((f"train {options}", 0), ("recipes", 0), ("evaluate nowhere", 2)):
+        done = subprocess.run(
+            ["sh", "-c", f"{sys.executable} -m numpymlp {command} {closed}"],
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (status, False)
+
+
+def test_a_pipe_that_windows_reports_as_an_invalid_argument_is_closed(
+    monkeypatch, capsys, tmp_path
+):
+    def fail(options):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(COMMANDS["recipes"], "run", fail)
+    assert main(["recipes"]) == 2
+    assert "Invalid argument" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "platform", "win32")
+    with (tmp_path / "out").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        assert main(["recipes"]) == 141
+
+
+def test_a_message_with_control_characters_is_shown_without_them(monkeypatch, capsys):
+    def fail(options):
+        raise InputError("\x1b[2J" + "x" * 41_000)
+
+    monkeypatch.setattr(COMMANDS["recipes"], "run", fail)
+    assert main(["recipes"]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("numpymlp: \\x1b[2Jxxx")
+    assert len(errors) < 1050
 
 
 def test_a_closed_pipe_is_no_error():

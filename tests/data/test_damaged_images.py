@@ -2,7 +2,9 @@
 
 import io
 import struct
+import tomllib
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -132,3 +134,21 @@ def test_mutated_images_are_refused_or_read(tmp_path):
 @pytest.mark.slow
 def test_a_hundred_thousand_mutated_images_are_refused_or_read(tmp_path):
     check_mutants(tmp_path, 100_000, seed=1)
+
+
+@pytest.mark.parametrize("error", [AttributeError, ImportError, NameError])
+def test_a_fault_of_the_program_is_not_called_a_damaged_file(tmp_path, monkeypatch, error):
+    """Pillow 10.0 lacks `has_transparency_data`: every image was called damaged."""
+
+    def fail(image):
+        raise error("a name that is not there")
+
+    Image.new("L", (28, 28), 255).save(tmp_path / "a.png")
+    monkeypatch.setattr("numpymlp.data.images._gray", fail)
+    with pytest.raises(error):
+        read_digit_image(tmp_path / "a.png")
+
+
+def test_the_version_of_pillow_that_is_needed_is_declared():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert "pillow>=10.1" in project["dependencies"]

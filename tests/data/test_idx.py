@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import time
 from pathlib import Path
 
 import numpy as np
@@ -386,3 +387,26 @@ def test_mutated_files_are_refused_or_read(tmp_path):
 @pytest.mark.slow
 def test_a_hundred_thousand_mutated_files_are_refused_or_read(tmp_path):
     check_mutants(tmp_path, 100_000, seed=1)
+
+
+def test_a_gzip_file_of_very_many_members_is_refused_at_once(tmp_path):
+    """300,000 empty members in 6 MB took half a minute."""
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(np.array([0, 0, 8, 1, 0, 0, 0, 1, 5], np.uint8).tobytes())
+    path.write_bytes(gzip.compress(b"") * 300_000 + whole)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="expected at most 5,000 gzip members"):
+        read_idx(path)
+    assert time.monotonic() - began < 1
+    path.write_bytes(gzip.compress(b"") * 4_000 + whole)
+    assert read_idx(path).tolist() == [5]
+
+
+def test_names_are_shown_without_control_characters(tmp_path):
+    folder = tmp_path / "a\n\x1b[2J"
+    folder.mkdir()
+    (folder / ("x" * 200 + "\r")).touch()
+    for read in (load_folder, read_idx):
+        with pytest.raises(InputError, match=r"a\\n\\x1b\[2J") as caught:
+            read(folder)
+        assert str(caught.value).isprintable()

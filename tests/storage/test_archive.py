@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from memory import peak_below
 from mutations import Bomb, mutated_archive, mutated_bytes, npy_bytes, pack, saved, unpack
 
 from numpymlp.storage.archive import FORMAT_VERSION, HEADER_LIMIT, open_archive, write_archive
@@ -519,3 +520,27 @@ def test_a_file_of_version_1_is_refused_in_one_line(tmp_path, monkeypatch, kind)
         f"{tmp_path / 'old.npz'}: expected format version 2, got 1: it was written by numpymlp "
         f"0.1; train again, or use that version"
     )
+
+
+def test_members_that_overlap_are_refused_before_memory_is_taken(tmp_path):
+    """Python before 3.11.8 reads them: a 20 MiB file could then fill a gigabyte."""
+    path, plain = tmp_path / "a.npz", tmp_path / "b.npz"
+    inner = saved(np.zeros(2**18))
+    pack(plain, {"b.npy": inner})
+    local = plain.read_bytes()[: 30 + len("b.npy") + len(inner)]
+    pack(path, {"header.npy": npy_bytes("{}"), "a.npy": local})
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\5\6")
+    start = int.from_bytes(content[end + 16 : end + 20], "little")
+    plain_bytes = plain.read_bytes()
+    entry = bytearray(plain_bytes[plain_bytes.index(b"PK\1\2") : plain_bytes.rindex(b"PK\5\6")])
+    entry[42:46] = content.index(local).to_bytes(4, "little")  # inside the member before it
+    entries = bytes(content[start:end]) + bytes(entry)
+    tail = bytearray(content[end:])
+    tail[8:12] = (3).to_bytes(2, "little") * 2
+    tail[12:16] = len(entries).to_bytes(4, "little")
+    path.write_bytes(bytes(content[:start]) + entries + bytes(tail))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.namelist() == ["header.npy", "a.npy", "b.npy"]
+    with peak_below(2**19), pytest.raises(InputError, match="its members claim more bytes than"):
+        open_archive(path, "model").__enter__()

@@ -460,7 +460,22 @@ def edit(path, change):
         (lambda h: h["random_states"][0].update(bit_generator="MT19937"), "does not fit"),
         (lambda h: h["random_states"][0]["state"].update(state=-1), "does not fit"),
         (lambda h: h["optimizer"].pop("t"), "'t'"),
-        (lambda h: h["optimizer"].update(t="x"), "optimizer"),
+        *[
+            (lambda h, value=value: h["optimizer"].update(t=value), "optimizer t")
+            for value in ("x", None, -1, -1.5, 10**400, True)
+        ],
+        (lambda h: h["optimizer"].update(x=1), "optimizer x"),
+        *[
+            (lambda h, value=value: h.update(learning_rate=value), "learning_rate")
+            for value in (0, -1, None, 10**400)
+        ],
+        (lambda h: h.update(running=[[10**400, 0], [0, 0]]), "running"),
+        (lambda h: h["history"][0].update(validation_loss=10**400), "history"),
+        (lambda h: h["history"][0].update(seconds=None), "history"),
+        (lambda h: h["history"][0].update(epoch=7), "history"),
+        (lambda h: h.update(last_epoch=0), "last_epoch"),
+        (lambda h: h.update(step=10**400), "step"),
+        (lambda h: h.update(stopped="x" * 40_000), "stopped"),
     ],
 )
 def test_an_altered_state_is_refused_and_changes_nothing(saved, change, message):
@@ -611,3 +626,27 @@ def test_another_process_with_the_same_checkpoint_is_refused(blobs, tmp_path):
 
     make(checkpoint=Checkpoint(path), callbacks=[start_another]).fit(*blobs, 1)
     assert process("again", path)[0] == 0
+
+
+def test_a_state_of_adam_that_overflows_is_a_divergence_with_the_last_good_weights(tmp_path):
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 3)).astype(np.float32), np.arange(40) % 2
+    for minutes in (None, 1e-9):
+        network = Network([Dense(3, 2)], rng=np.random.default_rng(1))
+        before = network.parameters.copy()
+        checkpoint = Checkpoint(tmp_path / "checkpoint.npz", minutes)
+        trainer = Trainer(
+            network,
+            SoftmaxCrossEntropy(),
+            Adam(),
+            penalty=L2Penalty(1e19 * 3),
+            checkpoint=checkpoint,
+        )
+        with (
+            np.errstate(over="ignore"),
+            pytest.raises(
+                TrainingDiverged, match="the optimizer's v broke: gradients are too large"
+            ),
+        ):
+            trainer.fit(x, y, 1)
+        np.testing.assert_array_equal(network.parameters, before)
