@@ -17,6 +17,33 @@ NASTY_JSON = [
     [], {}, [[]], [None] * 5, {"type": "Dense"}, {"type": "__import__('os').system"},
 ]  # fmt: skip
 
+# A value of every kind that a field of a file could hold instead of its own.
+ODD = [
+    None, True, False, 0, -0.0, 1, -1, 2, -1.5, 0.5, 1e-300, 1e300, -1e300, 2**31, 2**32, 2**53,
+    2**63, -(2**63), 2**64, 10**23, 10**400, -(10**400), float("nan"), float("inf"),
+    -float("inf"), "", "98", "nan", "x", "\0", "\n", "\x1b[2J", "\udcff", "x" * 5000, "../..", [],
+    [1], [[]], [0] * 1000, {}, {"a": 1}, {"type": "Dense"}, [None],
+]  # fmt: skip
+
+
+def places_in(value, path=()):
+    """Every path to a value inside a JSON value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, child in pairs:
+        yield (*path, key)
+        if isinstance(child, dict | list):
+            yield from places_in(child, (*path, key))
+
+
+def with_value(document, path, value):
+    changed = json.loads(json.dumps(document))
+    *above, last = path
+    holder = changed
+    for key in above:
+        holder = holder[key]
+    holder[last] = value
+    return changed
+
 
 def pack(path: Path, members: dict[str, bytes], **options) -> Path:
     """Write an archive with these members without the code under test."""

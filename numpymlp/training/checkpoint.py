@@ -257,7 +257,9 @@ def _check_state(path: str | os.PathLike[str], header: Mapping[str, Any], traine
     wrong = [name for name, field in FIELDS.items() if not field.accepts(header.get(name))]
     if not wrong:
         epochs = [row["epoch"] for row in header["history"]]
-        wrong += ["history"] * (epochs != list(range(1, header["epoch"] + 1)))
+        # Count the rows, not the epochs, which a file can make any number.
+        fits = epochs == list(range(1, len(epochs) + 1)) and len(epochs) == header["epoch"]
+        wrong += ["history"] * (not fits)
         wrong += ["last_epoch"] * (header["last_epoch"] < header["epoch"])
         own = trainer.optimizer.state()  # a number is one of its kind; a vector, or None before it
         wrong += [

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from memory import peak_below
-from mutations import mutated_bytes, mutated_json
+from mutations import ODD, mutated_bytes, mutated_json, places_in, with_value
 
 from numpymlp import Dense, Network, save
 from numpymlp.__main__ import main
@@ -27,8 +27,8 @@ from numpymlp.experiments.folders import (
 from numpymlp.experiments.ladder import label_of, run_folder
 from numpymlp.experiments.recipes import MOST_EPOCHS, MOST_HIDDEN, RECIPES, Recipe
 from numpymlp.experiments.reports import FILES
-from numpymlp.experiments.results import COLUMNS
-from numpymlp.storage.files import csv_text
+from numpymlp.experiments.results import COLUMNS, listing, read_results, table
+from numpymlp.storage.files import csv_text, write_csv
 from numpymlp.storage.models import MOST_LAYERS
 from numpymlp.storage.reading import read_json
 from numpymlp.validation import InputError
@@ -187,32 +187,6 @@ def test_every_command_reads_a_data_folder_of_any_name(place, tmp_path, capsys, 
 
 # ---- edited files ----
 
-ODD = [
-    None, True, False, 0, -0.0, 1, -1, 2, -1.5, 0.5, 1e-300, 1e300, -1e300, 2**31, 2**32, 2**53,
-    2**63, -(2**63), 2**64, 10**23, 10**400, -(10**400), float("nan"), float("inf"),
-    -float("inf"), "", "98", "nan", "x", "\0", "\n", "\x1b[2J", "\udcff", "x" * 5000, "../..", [],
-    [1], [[]], [0] * 1000, {}, {"a": 1}, {"type": "Dense"}, [None],
-]  # fmt: skip
-
-
-def places_in(value, path=()):
-    """Every path to a value inside a JSON value."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, child in pairs:
-        yield (*path, key)
-        if isinstance(child, dict | list):
-            yield from places_in(child, (*path, key))
-
-
-def with_value(document, path, value):
-    changed = json.loads(json.dumps(document))
-    *above, last = path
-    holder = changed
-    for key in above:
-        holder = holder[key]
-    holder[last] = value
-    return changed
-
 
 def read_back(run, name):
     """Read a file as the commands do, and use what it holds; None if it is refused."""
@@ -288,6 +262,35 @@ def test_the_commands_end_in_one_line_for_every_odd_value_and_write_nothing_outs
                     one_line(capsys)
                 capsys.readouterr()
     assert {path for path in snapshot(outside) if run not in path.parents} == before
+
+
+def results_mutants_are_refused_or_fit(path, count, seed):
+    cells = {**dict.fromkeys(COLUMNS, "1"), "recipe": "softmax", "data": "a b, validation"}
+    write_csv(path, COLUMNS, [[*{**cells, "seed": str(n)}.values()] for n in range(5)])
+    good, rng, fits = path.read_bytes(), np.random.default_rng(seed), 0
+    for _ in range(count):
+        path.write_bytes(mutated_bytes(rng, good))
+        began = time.perf_counter()
+        try:
+            rows = read_results(path)
+            fits += bool(listing(rows)) and bool(table(rows))
+        except InputError as refusal:
+            message = str(refusal)
+        else:
+            message = ""
+        assert message.isprintable()
+        assert len(message) < 600
+        assert time.perf_counter() - began < 1
+    assert 0 < fits < count
+
+
+def test_a_thousand_mutants_of_a_results_file_are_refused_or_fit(tmp_path):
+    results_mutants_are_refused_or_fit(tmp_path / "ladder.csv", 1_000, seed=0)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutants_of_a_results_file_are_refused_or_fit(tmp_path):
+    results_mutants_are_refused_or_fit(tmp_path / "ladder.csv", 100_000, seed=1)
 
 
 @pytest.mark.parametrize("value", ["98", None, 10**400, -1])

@@ -1,19 +1,32 @@
 """Resuming a training run in another process, bit for bit; damaged and foreign checkpoints."""
 
+import contextlib
 import copy
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from mutations import mutated_archive, mutated_bytes, npy_bytes, pack, unpack
+from mutations import (
+    ODD,
+    mutated_archive,
+    mutated_bytes,
+    npy_bytes,
+    pack,
+    places_in,
+    unpack,
+    with_value,
+)
 from trainers import bits, make, stop_request_at
 
 from numpymlp import (
@@ -489,24 +502,70 @@ def fuzz(path, count, seed):
     for _ in range(count):
         mutate = mutated_archive if rng.random() < 0.7 else mutated_bytes
         path.write_bytes(mutate(rng, good))
-        try:
-            Checkpoint(path).load(trainer)
-            valid += 1
-        except InputError as error:
-            message = str(error)
-        else:
-            continue
-        assert str(path) in message
+        valid += loads(path, trainer)
     return valid
 
 
-def test_mutated_checkpoints_are_refused_or_valid(saved):
-    assert 0 < fuzz(saved, 500, seed=0) < 250
+def loads(path, trainer):
+    """Return whether a checkpoint can be loaded; then training has to go on from it."""
+    began = time.perf_counter()
+    try:
+        Checkpoint(path).load(trainer)
+    except InputError as error:
+        message = str(error)
+    else:
+        goes_on(path)
+        return True
+    assert str(path) in message
+    assert len(message) < 1000
+    assert time.perf_counter() - began < 1
+    return False
+
+
+def goes_on(path):
+    """Train one more epoch, or end in an error that explains itself."""
+    trainer = build(callbacks=[lambda trainer: True])
+    Checkpoint(path).load(trainer)
+    with contextlib.suppress(InputError, TrainingDiverged), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        fit(trainer)
+
+
+def odd_headers(path):
+    """Yield the header with each of its fields set to each of the odd values."""
+    header = json.loads(unpack(path)["header.npy"][128:])
+    del header["setup"]  # compared as a whole
+    for place in places_in(header):
+        for value in ODD:
+            yield with_value(header, place, value)
+
+
+def fields_are_refused_or_train(saved, every):
+    original, valid, count = unpack(saved), 0, 0
+    setting_up = json.loads(original["header.npy"][128:])["setup"]
+    for header in itertools.islice(list(odd_headers(saved)), 0, None, every):
+        text = json.dumps({**header, "setup": setting_up})
+        pack(saved, {**original, "header.npy": npy_bytes(text)})
+        valid, count = valid + loads(saved, build()), count + 1
+    assert 0 < valid < count / 2
+
+
+def test_fields_of_a_checkpoint_set_to_odd_values_are_refused_or_train(saved):
+    fields_are_refused_or_train(saved, every=7)
 
 
 @pytest.mark.slow
-def test_ten_thousand_mutated_checkpoints_are_refused_or_valid(saved):
-    assert 0 < fuzz(saved, 10_000, seed=1) < 5_000
+def test_every_field_of_a_checkpoint_set_to_odd_values_is_refused_or_trains(saved):
+    fields_are_refused_or_train(saved, every=1)
+
+
+def test_mutated_checkpoints_are_refused_or_valid(saved):
+    assert 0 < fuzz(saved, 1_000, seed=0) < 500
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_checkpoints_are_refused_or_valid(saved):
+    assert 0 < fuzz(saved, 100_000, seed=1) < 50_000
 
 
 def test_adamw_and_regression_resume(tmp_path):
