@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SIDE = 28
 BOX = 20
 MIN_CONTRAST = 0.1  # of the full scale
+UNIFORM = 0.9  # of each side of a frame has its colour
 EDGE = 0.3  # of the strongest ink: weaker ink does not widen the crop
 
 # By the first bytes: the decoder and the maximum size in bytes. Other formats that Pillow reads
@@ -45,10 +46,11 @@ MAX_JPEG_SEGMENTS = 10_000
 def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
     """Prepare a picture of one digit as MNIST's digits were prepared.
 
-    The background is the median of the border, so dark on light and light on dark both work. Ink
-    is what differs from it; noise as strong as the border's, and specks of one or two pixels, are
-    ignored. The ink is cropped, its longer side scaled to 20 pixels by area averaging, its
-    strongest pixel scaled to 1, and its centre of mass placed within half a pixel of row 14,
+    A uniform frame, as round a screenshot or a box of a form, is removed, whatever its width and
+    colour. The background is the median of the border, so dark on light and light on dark both
+    work. Ink is what differs from it; noise as strong as the border's, and specks of one or two
+    pixels, are ignored. The ink is cropped, its longer side scaled to 20 pixels by area averaging,
+    its strongest pixel scaled to 1, and its centre of mass placed within half a pixel of row 14,
     column 14 of a 28 x 28 image, as in MNIST, or as near as the image's edges allow.
 
     Parameters
@@ -203,9 +205,40 @@ def _as_unit_gray(gray: ArrayLike) -> NDArray[np.float32]:
 
 def _prepared(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Prepare a digit, overwriting `gray` so that a large picture is not held twice."""
-    digit = _fit(_ink(gray), BOX)
+    digit = _fit(_ink(_without_frame(gray)), BOX)
     digit /= digit.max()
     return _centred(digit).reshape(-1)
+
+
+def _without_frame(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the picture inside its uniform frames, as a view; without a frame, all of it.
+
+    A frame encloses a border of another uniform colour, the paper. Paper encloses ink, whose
+    bounding box has no such border. If the search ends in a blank picture, the "frame" was a
+    rectangle of ink.
+    """
+    picture, inside, outer = gray, gray, np.inf  # outer: the colour around `inside`
+    while inside.size:
+        sides = inside[0], inside[-1], inside[:, 0], inside[:, -1]
+        colour = float(np.median(np.concatenate(sides)))
+        alike = (np.mean(np.abs(side - colour) < MIN_CONTRAST) for side in sides)
+        if min(alike) < UNIFORM or abs(colour - outer) < MIN_CONTRAST:
+            return picture
+        picture, outer = inside, colour
+        # Whole lines first, so that a wide frame does not outweigh what it encloses.
+        inside = _inside(_inside(inside, colour, 1.0), colour, UNIFORM)
+    return gray
+
+
+def _inside(gray: NDArray[np.float32], colour: float, share: float) -> NDArray[np.float32]:
+    """Cut off the outer rows and columns of which at least this share has the colour."""
+    other = np.abs(gray - colour) >= MIN_CONTRAST
+    rows, columns = (
+        np.flatnonzero(other.sum(axis=a) > (1 - share) * gray.shape[a]) for a in (1, 0)
+    )
+    if len(rows) == 0 or len(columns) == 0:
+        return gray[:0]
+    return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:

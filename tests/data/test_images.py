@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from numpymlp.data import load_mnist, prepare_digit, read_digit_image
+from numpymlp.data.images import _without_frame
 from numpymlp.validation import InputError
 
 
@@ -135,6 +136,59 @@ def test_a_picture_cropped_to_the_ink_is_read_where_the_border_shows_the_ground(
         tight = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         scores.append(best_correlation(digit, prepare_digit(1 - tight)))
     assert np.mean(scores) > 0.98
+
+
+@pytest.mark.parametrize(("width", "colour"), [(1, 0.0), (1, 0.5), (3, 0.8), (20, 0.0), (60, 0.5)])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_uniform_frame_of_any_width_and_colour_changes_nothing(digits, width, colour, inverted):
+    # A frame of one pixel was taken for the paper, and the paper for ink.
+    for digit in digits[::10]:
+        paper = 1 - np.pad(digit, 8)
+        framed = np.pad(paper, width, constant_values=colour)
+        if inverted:
+            paper, framed = 1 - paper, 1 - framed
+        np.testing.assert_array_equal(prepare_digit(framed), prepare_digit(paper))
+
+
+def test_frames_of_unequal_sides_in_each_other_and_resized_are_removed(digits):
+    for digit in digits[::10]:
+        paper = 1 - np.pad(digit, 8)
+        expected = prepare_digit(paper)
+        unequal = np.pad(paper, ((1, 7), (3, 2)))
+        np.testing.assert_array_equal(prepare_digit(unequal), expected)
+        box = np.pad(np.pad(paper, 2, constant_values=0.3), 5, constant_values=1)
+        np.testing.assert_array_equal(prepare_digit(np.pad(box, 1)), expected)
+        soft = resized(np.pad(paper, 1), (230, 230))
+        assert best_correlation(digit, prepare_digit(soft)) > 0.8
+
+
+def nearest_labels(pictures, x, y):
+    """Labels of the nearest training digits, by Euclidean distance."""
+    rows = np.stack([prepare_digit(picture) for picture in pictures])
+    return y[((x**2).sum(axis=1) - 2 * rows @ x.T).argmin(axis=1)]
+
+
+def test_framed_digits_are_read_as_well_as_unframed_ones(digits):
+    (x, y), _ = load_mnist()
+    x, y, truth = x[:10_000], y[:10_000], np.repeat(np.arange(10), 20)
+    paper = 1 - np.pad(digits, ((0, 0), (8, 8), (8, 8)))
+    right = np.mean(nearest_labels(paper, x, y) == truth)
+    assert right > 0.9
+    for colour in (0.0, 0.5):
+        framed = [np.pad(picture, 1, constant_values=colour) for picture in paper]
+        assert np.mean(nearest_labels(framed, x, y) == truth) == right
+
+
+def test_ink_is_never_taken_for_a_frame(digits):
+    # A bold 1 fills its box, and a square ring of ink looks like a frame round a blank page.
+    pictures = [np.pad(digit > limit, 8) for digit in digits for limit in (0.1, 0.5)]
+    pictures += [resized(picture, (132, 132)) for picture in pictures[:80]]
+    pictures += [0.5 + 0.15 * np.pad(digit, 8) for digit in digits]
+    bar, ring = np.ones((20, 4)), np.pad(np.zeros((14, 8)), 2, constant_values=1)
+    pictures += [np.pad(bar, 8), np.pad(ring, 8), 1 - np.pad(ring, 8)]
+    for picture in pictures:
+        gray = np.asarray(picture, np.float32)
+        assert _without_frame(gray).shape == gray.shape
 
 
 def test_the_scale_of_values_does_not_matter(digits):
