@@ -103,6 +103,8 @@ class ClassScores:
         Harmonic mean of the two, 2 TP / (2 TP + FP + FN); 0 if all three counts are 0.
     support : (K,) integers, or floats if weights were given
         Number of samples of this class.
+    occurs : (K,) bools
+        Whether the class occurs, in the true or in the predicted labels.
     """
 
     classes: NDArray[np.int64]
@@ -110,6 +112,7 @@ class ClassScores:
     recall: Floats
     f1: Floats
     support: NDArray[Any]
+    occurs: NDArray[np.bool_]
 
     def __getitem__(self, label: int) -> Score:
         """Return the scores of one class, by its label."""
@@ -121,8 +124,12 @@ class ClassScores:
 
     @property
     def macro(self) -> Score:
-        """The unweighted mean over classes: a rare class counts as much as a common one."""
-        return self._score(lambda column: float(column.mean()), self.support.sum())
+        """The unweighted mean over classes: a rare class counts as much as a common one.
+
+        A class that occurs neither in the true nor in the predicted labels does not count, as in
+        scikit-learn: of EMNIST's letters, which are labelled 1 to 26, there is no class 0.
+        """
+        return self._score(lambda column: float(column[self.occurs].mean()), self.support.sum())
 
     @property
     def weighted(self) -> Score:
@@ -141,7 +148,10 @@ def precision_recall_f1(
     classes: int | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> ClassScores:
-    """Compute precision, recall, F1 and support; parameters as in `confusion_matrix`."""
+    """Compute precision, recall, F1 and support; parameters as in `confusion_matrix`.
+
+    Averages are over the classes that occur in either argument, whatever `classes` is.
+    """
     labels, matrix = _count_pairs(y_true, y_pred, classes, sample_weight)
     correct = np.diag(matrix)
     predicted, support = matrix.sum(axis=0), matrix.sum(axis=1)
@@ -151,6 +161,7 @@ def precision_recall_f1(
         recall=_divide(correct, support),
         f1=_divide(2 * correct, predicted + support),
         support=support,
+        occurs=np.isin(labels, np.concatenate(_label_pair(y_true, y_pred))),
     )
 
 
@@ -158,7 +169,8 @@ def precision_recall_f1(
 class ClassificationReport:
     """The scores of every class, their averages and the accuracy.
 
-    `report.scores[3].recall` is one number; `print(report)` shows all in scikit-learn's layout.
+    `report.scores[3].recall` is one number; `print(report)` shows the classes that occur, in
+    scikit-learn's layout.
     """
 
     scores: ClassScores
@@ -167,8 +179,10 @@ class ClassificationReport:
     digits: int = 2
 
     def __str__(self) -> str:
-        """Return the table: one line for each class, then the averages."""
-        width = max(len("weighted avg"), self.digits, *map(len, self.class_names))
+        """Return the table: one line for each class that occurs, then the averages."""
+        named = zip(self.class_names, self.scores.classes.tolist(), strict=True)
+        shown = [pair for pair, occurs in zip(named, self.scores.occurs, strict=True) if occurs]
+        width = max(len("weighted avg"), self.digits, *(len(name) for name, _ in shown))
         # scikit-learn's layout: names aligned right, then two blanks, then the numbers.
         head = "".join(f" {title:>9}" for title in ("precision", "recall", "f1-score", "support"))
         lines = [" " * width + " " + head, ""]
@@ -177,8 +191,7 @@ class ClassificationReport:
             numbers = "".join(f" {number:>9.{self.digits}f}" for number in score[:3])
             return f"{name:>{width}} {numbers} {_count(score.support):>9}"
 
-        for name, label in zip(self.class_names, self.scores.classes.tolist(), strict=True):
-            lines.append(line(name, self.scores[label]))
+        lines += [line(name, self.scores[label]) for name, label in shown]
         total = self.scores.macro.support
         lines += [
             "",
@@ -208,7 +221,7 @@ def classification_report(
     Parameters
     ----------
     y_true, y_pred, classes, sample_weight
-        As in `confusion_matrix`.
+        As in `confusion_matrix`; the averages are over the classes that occur in either.
     class_names : K strings, optional
         Names to print instead of the labels.
     digits : int

@@ -92,7 +92,7 @@ def class_scores(
     """Draw bars of precision, recall and F1 for each class, hanging from 1.
 
     A bar shows the distance from the perfect score, so that small differences are visible and no
-    bar is truncated.
+    bar is truncated. A class that never occurs has no bars.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def class_scores(
     for n, (label, values, colour, hatch) in enumerate(series):
         axes.bar(
             places + 0.27 * (n - 1),
-            values - 1.0,
+            np.where(scores.occurs, values - 1.0, 0.0),
             bottom=1.0,
             width=0.24,
             color=colour,
@@ -133,7 +133,7 @@ def class_scores(
             linewidth=0,
             label=label,
         )
-    lowest = min(float(values.min()) for _, values, _, _ in series)
+    lowest = min(float(values[scores.occurs].min()) for _, values, _, _ in series)
     axes.set_ylim(max(1.0 - 1.08 * max(1.0 - lowest, 0.005), 0.0), 1.0)
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.spines["top"].set_visible(True)

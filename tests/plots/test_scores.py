@@ -49,6 +49,13 @@ def test_scores_hang_from_one():
     assert names == ["precision", "recall", "F1"]
 
 
+def test_a_class_that_never_occurs_has_no_bars_and_no_effect_on_the_scale():
+    scores = metrics.precision_recall_f1([1, 1, 1, 1, 2], [1, 1, 1, 2, 2], classes=3)
+    axes = plots.class_scores(scores).axes[0]
+    assert [bars[0].get_height() for bars in axes.containers] == [0, 0, 0]
+    assert 0.4 < axes.get_ylim()[0] < 0.5  # below the precision of class 2, 1 / 2
+
+
 def test_reliability_diagram_shows_the_numbers_of_the_table():
     _, y_true, rows = answers()
     table = metrics.reliability_table(y_true, rows, bins=8)
