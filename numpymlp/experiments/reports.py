@@ -18,9 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
 from numpymlp.layers import Dense, Dropout
-from numpymlp.metrics.checks import as_labels_and_probabilities
+from numpymlp.metrics.checks import as_labels_and_probabilities, check_names
 from numpymlp.network import Network
-from numpymlp.plots.style import names_of
 from numpymlp.storage.files import (
     RunLock,
     StorageError,
@@ -101,7 +100,7 @@ def write_evaluation(
         target.mkdir(exist_ok=True)
     except OSError as error:
         raise StorageError(f"{target} could not be created: {error.strerror}") from error
-    names = names_of(class_names, len(matrix))
+    names = check_names(class_names, len(matrix))
     with RunLock(target):
         for name in FILES:
             remove_leftovers(target / name)
@@ -162,7 +161,7 @@ def evaluation_report(
     """Return a page of text that evaluates probabilities (N, K) for labels (N,)."""
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     classes = rows.shape[1]
-    names = names_of(class_names, classes)
+    names = check_names(class_names, classes)
     pred = rows.argmax(axis=1)
     table = metrics.classification_report(true, pred, classes, class_names=names, digits=4)
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)

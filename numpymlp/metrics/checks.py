@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,3 +111,22 @@ def as_confusion_matrix(matrix: ArrayLike) -> NDArray[Any]:
             f"{counts.max()}"
         )
     return counts
+
+
+def check_names(
+    names: Sequence[str] | None,
+    count: int,
+    argument: str = "class_names",
+    default: Callable[[int], str] = str,
+    *,
+    exactly: bool = True,
+) -> list[str]:
+    """Return `count` names, `default(k)` if none are given; `exactly=False` allows more."""
+    if names is None:
+        return [default(k) for k in range(count)]
+    if len(names) < count or (exactly and len(names) > count):
+        least = "" if exactly else "at least "
+        raise InputError(
+            f"{argument}: expected length {least}{count}, one name for each, got {len(names)}"
+        )
+    return [str(name) for name in names]

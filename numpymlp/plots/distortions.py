@@ -11,13 +11,23 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from numpymlp.plots.images import as_images
-from numpymlp.plots.style import QUIET, SMALL, TRAIN, WIDTH, page, stamp, write
+from numpymlp.plots.style import (
+    QUIET,
+    SMALL,
+    TRAIN,
+    WIDTH,
+    own_style,
+    page,
+    stamp,
+    write,
+)
 from numpymlp.validation import InputError, check_positive_integer
 
 TOP = 0.85  # inches: top of the images
 SIDE = 1.79  # inches: width of the original, as high as two rows of copies
 
 
+@own_style()
 def distortions(
     image: ArrayLike,
     distorted: ArrayLike,

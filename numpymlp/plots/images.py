@@ -34,6 +34,7 @@ from numpymlp.plots.style import (
     WRONG_MARK,
     fit,
     names_of,
+    own_style,
     page,
     percent,
     stamp,
@@ -61,6 +62,7 @@ def as_images(images: ArrayLike) -> NDArray[Any]:
     return pictures
 
 
+@own_style()
 def prediction_grid(
     images: ArrayLike,
     y_true: ArrayLike,
@@ -137,6 +139,7 @@ def prediction_grid(
     return figure
 
 
+@own_style()
 def mistakes(
     images: ArrayLike,
     y_true: ArrayLike,
@@ -197,6 +200,7 @@ def mistakes(
     return figure
 
 
+@own_style()
 def confused_pairs(
     images: ArrayLike,
     y_true: ArrayLike,

@@ -34,6 +34,8 @@ from numpymlp.plots.style import (
     legend,
     names_of,
     new_figure,
+    own_style,
+    plain,
     tidy,
 )
 from numpymlp.validation import InputError, check_positive_integer
@@ -43,6 +45,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#000000", "#F0E442")
 
 
+@own_style()
 def optimizer_paths(
     w0: ArrayLike,
     w1: ArrayLike,
@@ -119,7 +122,7 @@ def optimizer_paths(
             linestyle="",
             zorder=3,
         )
-        label = f"{name}, {len(walk) - 1} steps"
+        label = f"{plain(name)}, {len(walk) - 1} steps"
         handles.append(Line2D([], [], color=colour, marker=marker, markersize=5, label=label))
     halo = [withStroke(linewidth=3, foreground="white")]
     note: dict[str, Any] = {"fontsize": TEXT, "color": INK, "path_effects": halo, "zorder": 5}
@@ -163,6 +166,7 @@ def boundary_grid(
     return x0, x1, np.stack(np.meshgrid(x0, x1), axis=-1).reshape(-1, 2)
 
 
+@own_style()
 def decision_boundary(
     x0: ArrayLike,
     x1: ArrayLike,

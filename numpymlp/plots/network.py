@@ -35,6 +35,7 @@ from numpymlp.plots.style import (
     headline,
     names_of,
     new_figure,
+    own_style,
     page,
     percent,
     stamp,
@@ -48,6 +49,7 @@ TOP = 0.75  # inches: top of the first row of a page
 MOST_BARS = 12  # most probabilities drawn; of more classes only the most probable
 
 
+@own_style()
 def first_layer_weights(
     W: ArrayLike,
     *,
@@ -92,6 +94,7 @@ def first_layer_weights(
     return figure
 
 
+@own_style()
 def weights_filmstrip(
     snapshots: Sequence[ArrayLike],
     epochs: Sequence[int],
@@ -150,6 +153,7 @@ def weights_filmstrip(
     return figure
 
 
+@own_style()
 def activations(
     image: ArrayLike,
     hidden: Sequence[ArrayLike],

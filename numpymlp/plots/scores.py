@@ -36,6 +36,7 @@ from numpymlp.plots.style import (
     legend,
     names_of,
     new_figure,
+    own_style,
     percent,
     tidy,
 )
@@ -44,6 +45,7 @@ SMALLEST = 5.5  # points
 NUMBERED = 12  # most classes for which the cells of a confusion matrix hold numbers
 
 
+@own_style()
 def confusion_matrix(
     matrix: ArrayLike,
     *,
@@ -83,6 +85,7 @@ def confusion_matrix(
     return figure
 
 
+@own_style()
 def class_scores(
     scores: ClassScores,
     *,
@@ -145,6 +148,7 @@ def class_scores(
     return figure
 
 
+@own_style()
 def reliability_diagram(table: ReliabilityTable, *, title: str = "Reliability") -> Figure:
     """Draw accuracy against confidence, and the number of samples at each confidence.
 

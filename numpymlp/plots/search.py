@@ -13,7 +13,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from numpymlp.plots.style import RUN_COLOURS, SMALL, headline, legend, new_figure, tidy
+from numpymlp.plots.style import (
+    RUN_COLOURS,
+    SMALL,
+    headline,
+    legend,
+    new_figure,
+    own_style,
+    plain,
+    tidy,
+)
 from numpymlp.validation import InputError
 
 SCORE, ROUND, EPOCHS = "validation_accuracy", "round", "epochs"
@@ -21,6 +30,7 @@ NOT_SETTINGS = (SCORE, ROUND, EPOCHS)
 COLUMNS = 3
 
 
+@own_style()
 def search_results(
     rows: Sequence[Mapping[str, Any]], *, title: str = "Validation error against each setting"
 ) -> Figure:
@@ -79,7 +89,7 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str) -> None:
             label=f"{epochs} epoch{'s' if epochs > 1 else ''}",
             zorder=2 + n,
         )
-    tidy(axes, name, grid="y")
+    tidy(axes, plain(name), grid="y")
     if not numeric:
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right", fontsize=SMALL)
     elif min(values) > 0 and np.median(values) < (min(values) + max(values)) / 3:
@@ -102,5 +112,5 @@ def _sorted_names(values: Sequence[Any]) -> list[str]:
 
 def _name(value: Any) -> str:
     if isinstance(value, tuple | list):
-        return "-".join(map(str, value)) or "none"
-    return str(value)
+        return plain("-".join(map(str, value))) or "none"
+    return plain(value)

@@ -2,15 +2,20 @@
 
 The colours are Okabe and Ito's, which colour-blind readers can tell apart; right and wrong also
 carry a mark. A picture is 8 inches wide, legible at the width of a README. No function touches
-pyplot or a global setting: each returns a new `matplotlib.figure.Figure`, which
-`figure.savefig(path)` writes and a notebook shows.
+pyplot: each returns a new `matplotlib.figure.Figure`, which `figure.savefig(path)` writes and a
+notebook shows. Of the global settings of matplotlib (`rcParams`, styles), the pictures obey only
+the font family: see `own_style`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -20,7 +25,7 @@ from matplotlib.image import AxesImage
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from numpymlp.validation import InputError
+from numpymlp.metrics.checks import check_names
 
 # Okabe and Ito's palette, by meaning.
 RIGHT, WRONG = "#009E73", "#D55E00"
@@ -37,11 +42,49 @@ WIDTH, DPI = 8.0, 150  # inches; pixels an inch when saved
 TITLE, TEXT, SMALL = 12.0, 9.5, 8.5  # points
 FONT = "DejaVu Sans"  # part of matplotlib; has the two marks
 
+# The settings by which a style could damage a picture; not the formats of files, nor the fonts.
+DRAWING = (
+    "axes.", "figure.", "font.", "grid.", "hatch.", "image.", "legend.", "lines.", "markers.",
+    "mathtext.", "patch.", "path.", "savefig.facecolor", "savefig.edgecolor",
+    "savefig.transparent", "text.", "xaxis.", "xtick.", "yaxis.", "ytick.",
+)  # fmt: skip
+FAMILIES = ("family", "serif", "sans-serif", "cursive", "fantasy", "monospace")
+OURS = {
+    name: value
+    for name, value in matplotlib.rcParamsDefault.items()
+    if name.startswith(DRAWING) and name not in [f"font.{family}" for family in FAMILIES]
+}
+_LOCK = threading.RLock()  # rcParams belong to the process: one thread at a time changes them
+
+
+@contextlib.contextmanager
+def own_style() -> Iterator[None]:
+    """Set matplotlib's defaults within a block or a function, and keep only the font family.
+
+    `FONT` supplies the characters that the user's font lacks.
+    """
+    with _LOCK:
+        families = dict.fromkeys([*matplotlib.rcParams["font.family"], FONT])
+        with matplotlib.rc_context({**OURS, "font.family": list(families)}):
+            yield
+
+
+class Picture(Figure):
+    """A Figure that is drawn and saved in the style in which it was made."""
+
+    @own_style()
+    def draw(self, renderer: Any) -> None:
+        super().draw(renderer)
+
+    @own_style()
+    def savefig(self, fname: Any, **options: Any) -> None:
+        super().savefig(fname, **options)
+
 
 def new_figure(height: float) -> Figure:
     """Return an empty figure, 8 inches wide, whose panels do not overlap."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)
-    return Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout=layout)
+    return Picture(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout=layout)
 
 
 def headline(figure: Figure, title: str, width: float = WIDTH - 0.4) -> None:
@@ -79,7 +122,7 @@ def page(height: float, title: str, note: str = "") -> tuple[Figure, Axes]:
 
     It holds many small images, since a panel for each image would take seconds to draw.
     """
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(WIDTH, height), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
     axes.set_autoscale_on(False)
@@ -92,7 +135,7 @@ def page(height: float, title: str, note: str = "") -> tuple[Figure, Axes]:
 
 def write(axes: Axes, x: float, y: float, text: str, size: float = TEXT, **style: Any) -> None:
     """Write one line on a page, vertically centred at y."""
-    style = {"color": INK, "va": "center", "fontfamily": FONT} | style
+    style = {"color": INK, "va": "center"} | style
     axes.text(x, y, text, fontsize=size, **style)
 
 
@@ -127,7 +170,14 @@ def stamp(
 
 def fit(text: str, inches: float, size: float) -> float:
     """Return the font size, at most `size`, at which a line of text fits into a width."""
-    return min(size, 72 * inches / (0.62 * max(1, len(text))))
+    # Chinese and Japanese characters are as wide as high, others 0.62 times at most on average.
+    width = sum(1.0 if unicodedata.east_asian_width(letter) in "FW" else 0.62 for letter in text)
+    return min(size, 72 * inches / max(0.62, width))
+
+
+def plain(text: Any) -> str:
+    """Return a name for a picture, in which a dollar sign does not begin mathematics."""
+    return str(text).replace("$", r"\$")
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -148,15 +198,8 @@ def names_of(
     *,
     exactly: bool = True,
 ) -> list[str]:
-    """Return `count` names, `default(k)` if none are given; `exactly=False` allows more."""
-    if names is None:
-        return [default(k) for k in range(count)]
-    if len(names) < count or (exactly and len(names) > count):
-        least = "" if exactly else "at least "
-        raise InputError(
-            f"{argument}: expected length {least}{count}, one name for each, got {len(names)}"
-        )
-    return [str(name) for name in names]
+    """Return `count` names for a picture; arguments as in `check_names`."""
+    return [plain(name) for name in check_names(names, count, argument, default, exactly=exactly)]
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:

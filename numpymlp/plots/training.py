@@ -31,6 +31,8 @@ from numpymlp.plots.style import (
     headline,
     legend,
     new_figure,
+    own_style,
+    plain,
     tidy,
 )
 from numpymlp.validation import InputError
@@ -43,9 +45,11 @@ PARTS: tuple[tuple[str, str, Any, str], ...] = (
     ("validation", "validation", "solid", VALIDATION),
 )
 QUANTITIES = (("loss", "Loss", "loss", 1.0), ("accuracy", "Accuracy", "accuracy (%)", 100.0))
+LIMITS = (1e-100, 1e100)  # of the values drawn, except 0
 DEAD, RATIO = "dead units (%)", "change / weight"  # labels of two panels with special scales
 
 
+@own_style()
 def learning_curves(
     history: Any, *, best_epoch: int | None = None, title: str = "Learning curves"
 ) -> Figure:
@@ -72,7 +76,7 @@ def learning_curves(
         and all(isinstance(_columns(run), Mapping) for run in history.values())
     )
     named = history if several else {"": history}
-    runs = {name: _history(run, name or "history") for name, run in named.items()}
+    runs = {plain(name): _history(run, name or "history") for name, run in named.items()}
     found = set().union(*runs.values())
     drawn = [q for q in QUANTITIES if any(f"{part[0]}_{q[0]}" in found for part in PARTS)]
     if not drawn:
@@ -122,6 +126,7 @@ def learning_curves(
     return figure
 
 
+@own_style()
 def training_diagnostics(
     steps: ArrayLike,
     *,
@@ -209,7 +214,7 @@ def _history(history: Any, name: str) -> Columns:
         found = sorted(given) if isinstance(given, Mapping) else type(given).__name__
         raise InputError(f"{name}: expected a dict of columns with 'epoch' among them, got {found}")
     columns = {
-        key: np.array([np.nan if v is None else v for v in column], dtype=np.float64)
+        key: _drawable([np.nan if v is None else v for v in column])
         for key, column in given.items()
         if column is not None and any(v is not None for v in column)
     }
@@ -235,7 +240,14 @@ def _layer_columns(columns: Any, steps: ArrayLike, name: str) -> Columns:
                 f"{name}[{layer!r}]: expected one number for each step, shape {shape}, got "
                 f"{np.shape(column)}"
             )
-    return {layer: np.asarray(column, dtype=np.float64) for layer, column in columns.items()}
+    return {plain(layer): _drawable(column) for layer, column in columns.items()}
+
+
+def _drawable(column: ArrayLike) -> NDArray[np.float64]:
+    """Return floats whose sizes are clipped to LIMITS, beyond which matplotlib's scales fail."""
+    values = np.asarray(column, dtype=np.float64)
+    clipped = np.sign(values) * np.clip(np.abs(values), *LIMITS)
+    return np.where(np.isfinite(values), clipped, values)
 
 
 def _run_colours(count: int) -> list[Any]:
@@ -301,7 +313,8 @@ def _mark_zeros(
 
 def _rate_scale(axes: Axes) -> None:
     """Start the axis at 0; make it logarithmic if the runs' rates differ by more than ten times."""
-    peaks = [float(np.nanmax(line.get_ydata())) for line in axes.lines]
+    columns = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
+    peaks = [float(c[np.isfinite(c)].max(initial=0)) for c in columns]
     if min(peaks) > 0 and max(peaks) > 10 * min(peaks):
         axes.set_yscale("log")
         axes.set_ylim(min(peaks) / 30, 2 * max(peaks))

@@ -78,6 +78,22 @@ def test_the_trainers_history_can_be_drawn_as_it_is():
     assert len(figure.axes[0].lines) == 2
 
 
+@pytest.mark.parametrize("values", [(1e300, 1e-300), (5e-324, 1e308), (1e308, 1.7e308)])
+def test_losses_and_gradients_of_any_size_can_be_drawn(values):
+    # Their logarithmic axis ended beyond the largest float.
+    columns = {"running_train_loss": values, "learning_rate": values}
+    plots.learning_curves({"epoch": [1, 2], **columns}).draw_without_rendering()
+    layers = {"Dense 1": values}
+    figure = plots.training_diagnostics([0, 1], gradient_rms=layers, update_ratio=layers)
+    figure.draw_without_rendering()
+
+
+def test_a_learning_rate_that_is_not_finite_leaves_the_losses_visible():
+    columns = {"epoch": [1, 2], "running_train_loss": [0.5, 0.25]}
+    for rates in ([np.nan, np.nan], [np.inf, 0.1]):
+        plots.learning_curves({**columns, "learning_rate": rates}).draw_without_rendering()
+
+
 def test_diagnostics_have_a_panel_for_what_is_given_and_the_guide_line():
     steps, layers = diagnostics()
     figure = plots.training_diagnostics(
