@@ -337,7 +337,7 @@ def check_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> 
     former = optimizer.vector if arrays or optimizer.t else None
     if not alike or not (former is None or np.may_share_memory(former, parameters)):
         raise InputError(
-            f"step expected the parameters of the network that {optimizer} began with"
+            f"{optimizer} expected the parameters of the network that it has taken steps for"
             f"{'' if alike else f', {describe(arrays[0])}'}, got those of another, "
             f"{describe(parameters)}: call optimizer.reset(), or make a new optimizer"
         )
