@@ -266,10 +266,11 @@ class MeanSquaredError(Loss):
     """
 
     heads = ("identity", "softmax")
+    check_targets = staticmethod(check_real_targets)  # softmax's head would take integers too
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         outputs = check_logits(logits)
-        difference = outputs - check_real_targets(y, outputs)
+        difference = outputs - self.check_targets(y, outputs)
         w = normalized_weight(sample_weight, outputs)
         self.cache = difference, w
         # l_i = sum_k (z_ik - y_ik)^2 / 2    (N, K) -> (N,);  L = sum_i w_i l_i

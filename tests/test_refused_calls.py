@@ -146,6 +146,7 @@ CALLS = {
     ),
     "fit NaN rate": with_attribute("optimizer", "learning_rate", np.nan, trainer_fit()),
     "fit None as callback": with_attribute("trainer", "callbacks", [None], trainer_fit()),
+    "fit integers to squares": with_attribute("trainer", "loss", MeanSquaredError(), trainer_fit()),
     "fit signal": with_attribute("trainer", "stop_signals", [-1], trainer_fit()),
     "fit without a folder": with_attribute(
         "trainer", "checkpoint", lambda made: Checkpoint(made.folder / "no" / "a"), trainer_fit()

@@ -158,12 +158,17 @@ def check_parts(trainer: Any) -> None:
         )
 
 
-def check_held_out(early_stopping: Any, held_out: Any) -> None:
-    """Raise if early stopping has no validation data."""
-    if early_stopping is not None and held_out is None:
+def check_split(trainer: Any, train: Any, held_out: Any) -> None:
+    """Raise if early stopping has no validation data, or if the loss does not take the targets."""
+    if trainer.early_stopping is not None and held_out is None:
         raise InputError(
             "early_stopping expected validation data: pass validation=0.1, or (x, y), to fit"
         )
+    outputs = trainer.network.shapes[-1]
+    check_targets = getattr(trainer.loss, "check_targets", None)
+    if check_targets is not None and outputs is not None and ... not in outputs:
+        # One row tells, before a step moves dropout's stream and the running means of batch norm.
+        check_targets(train.take(np.arange(1))[1], np.empty((1, *outputs)))
 
 
 def check_validation_pair(validation: Any) -> tuple[Any, Any]:

@@ -180,7 +180,7 @@ class Trainer:
         `how` is validation, sample_weight and class_weight, as for `fit`.
         """
         train, held_out = prepare(self.network, self._generator(SPLIT), x, y, *how)
-        checks.check_held_out(self.early_stopping, held_out)
+        checks.check_split(self, train, held_out)
         return train, held_out
 
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
