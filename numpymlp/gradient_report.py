@@ -14,7 +14,11 @@ and how far slope and gradient move if every number of the point moves by its ro
 least doubt decides, of those that shorter steps do not contradict. If backprop differs from it by
 more than the limit and DOUBTS times the doubt, it is WRONG. Otherwise it is not measurable here.
 
-FIGURES
+``python tutorials/results/gradient_check.py`` measures 100 correct networks. Relative to the
+largest gradient, the first step errs by 1e-11 in the median, 2e-10 in 99 of 100 entries and 1e-8 at
+most, an extrapolated step of 1e-3 by 3e-13, 6e-12 and 6e-9, one of 1e-6 by 3e-10, 3e-9 and 7e-9: so
+ten times that is the limit. No slope is off by more than 0.7 times its doubt; DOUBTS is 10.
+
 `gradient_check.py` makes these reports; if you come from there, go on with `optimizers.py`.
 """
 

@@ -4,6 +4,7 @@ import doctest
 from itertools import pairwise
 from types import ModuleType
 
+import mutants
 import numpy as np
 import pytest
 from checks import random
@@ -23,6 +24,7 @@ from numpymlp import (
     MeanSquaredError,
     Network,
     ReLU,
+    Sigmoid,
     SoftmaxCrossEntropy,
     Tanh,
     check_gradients,
@@ -31,7 +33,7 @@ from numpymlp import (
     mlp,
     parameter,
 )
-from numpymlp.gradient_report import Comparison, Row
+from numpymlp.gradient_report import IN_PLACE, Comparison, Row
 
 LOSS = SoftmaxCrossEntropy()
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
@@ -600,6 +602,136 @@ def test_a_point_on_a_kink_is_moved_by_a_thousandth(compared: list[dict]) -> Non
     for before, after in pairwise(compared):
         moved = np.linalg.norm(after["point"] - before["point"])
         assert moved == pytest.approx(1e-3)
+
+
+# ---- slopes that are not measurable ----
+
+
+def certain(layer: Dense, bias: float) -> tuple[Network, np.ndarray, np.ndarray]:
+    """A network that is sure of the right class: its loss is about exp(-bias)."""
+    network = Network([layer], rng=random(), dtype=np.float64)
+    network.layers[0].W = np.zeros((1, 2))
+    network.layers[0].b = [bias, 0.0]
+    return network, np.ones((1, 1)), np.array([0])
+
+
+@pytest.mark.parametrize("mode", ["entries", "direction"])
+@pytest.mark.parametrize("bias", [14.0, 30.0, 40.0, 800.0])
+def test_a_well_trained_network_is_not_wrong(bias: float, mode: str) -> None:
+    network, x, y = certain(Dense(1, 2), bias)
+    report = check_gradients(network, LOSS, x, y, mode=mode)
+    assert report.passed, str(report)
+    if bias > 14:
+        assert "not measurable here" in str(report)
+        assert IN_PLACE in report.parts
+
+
+class ScaledDense(Dense):
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        dx = super().backward(dy, input_gradient)
+        self.dW = 1.001 * self.dW
+        return dx
+
+
+class ScaledLoss(SoftmaxCrossEntropy):
+    def backward(self) -> np.ndarray:
+        return 1.001 * super().backward()
+
+
+def test_nothing_sleeps_behind_slopes_that_are_not_measurable() -> None:
+    title = "the loss alone, at random logits"
+    for mode in ("entries", "direction"):
+        for layer, loss, wrong in (
+            (ScaledDense(1, 2), LOSS, IN_PLACE),
+            (Dense(1, 2), ScaledLoss(), title),
+        ):
+            network, x, y = certain(layer, 40.0)
+            report = check_gradients(network, loss, x, y, mode=mode)
+            assert not report.passed
+            assert all(row.passed for row in report.rows)
+            assert [name for name, part in report.parts.items() if not part.passed] == [wrong]
+            assert f"{wrong}:" in str(report)
+
+
+def test_a_check_that_could_measure_nothing_fails_and_says_what_to_do() -> None:
+    report = check_layer(Sigmoid(), np.full((2, 3), 60.0))  # saturated: every slope is 0
+    assert not report.passed
+    assert (report.rows[0].compared, report.rows[0].unmeasured) == (0, 6)
+    text = str(report)
+    assert "6 not measurable here: the slope is so small" in text
+    assert "next: check another point, such as x of standard normal numbers" in text
+    assert text.endswith("FAILED: largest error inf, limit 1e-07")
+
+
+def test_weights_of_zero_are_checked_without_the_loss() -> None:
+    network = mlp([5, 4, 3], activation="tanh", rng=random())
+    report = check_gradients(network, LOSS, *batch(), sample_weight=np.zeros(6))
+    assert report.passed
+    assert [row.compared for row in report.rows] == [0] * 5
+    assert len(report.parts) == 2
+
+
+def test_the_report_of_a_trained_network_is_short() -> None:
+    network, x, y = certain(Dense(1, 2), 30.0)
+    lines = str(check_gradients(network, LOSS, x, y)).splitlines()
+    assert len(lines) == 8
+    assert max(map(len, lines)) <= 130
+    assert lines[5].startswith(f"{IN_PLACE}: passed, 5 compared")
+    assert lines[6].startswith("the loss alone, at random logits: passed, 2 compared")
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e-6, 1e-3, 1e3, 1e8])
+def test_inputs_of_any_scale_pass(scale: float) -> None:
+    network = mlp([5, 8, 2], output="identity", rng=random())
+    x, y = scale * random(1).normal(size=(9, 5)), random(2).normal(size=(9, 2))
+    report = check_gradients(network, MeanSquaredError(), x, y)
+    assert report.passed, str(report)
+
+
+# ---- both modes, memory and global random states ----
+
+
+def test_both_modes_are_checked_where_they_differ() -> None:
+    for layer, differ in ((Dropout(0.5), True), (BatchNorm(5), True), (Tanh(), False)):
+        for training, titles in ((None, ["in evaluation mode"] * differ), (True, []), (False, [])):
+            assert [*check_layer(layer, batch()[0], training=training).parts] == titles
+
+
+def test_a_layer_that_fails_in_evaluation_is_named() -> None:
+    class ForTraining(Tanh):
+        def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+            if not training:
+                raise ValueError("for training only")
+            return super().forward(x)
+
+    report = check_layer(ForTraining(), batch()[0])
+    assert not report.passed
+    assert "ValueError: for training only; training=True checks training alone" in str(report)
+    assert check_layer(ForTraining(), batch()[0], training=True).passed
+
+
+def test_a_check_leaves_the_global_random_states_alone() -> None:
+    import random as python
+
+    before = python.getstate(), str(np.random.get_state())  # noqa: NPY002
+    assert check_layer(Dropout(0.5), batch()[0]).passed
+    assert (python.getstate(), str(np.random.get_state())) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("mutant", "text"),
+    [
+        (mutants.ReLUInPlace(), "0 ReLUInPlace.forward changes the input of layer 0 in place"),
+        (
+            mutants.TanhUsesTheUpstreamGradient(),
+            "0 TanhUsesTheUpstreamGradient.backward changes its upstream gradient in place",
+        ),
+        (mutants.DropoutSeedsNumPy(0.5), "changes a global random state: draw from the layer's"),
+        (mutants.DropoutWithoutASeed(0.5), "the same point gives another loss or gradient"),
+    ],
+)
+def test_a_fault_of_behaviour_is_said_in_plain_words(mutant: Layer, text: str) -> None:
+    assert text in str(check_layer(mutant, batch()[0]))
 
 
 # ---- the report ----

@@ -515,7 +515,8 @@ print("dead:  largest disagreement", disagreement(AlwaysZero(), x - 10).round(6)
 #
 # `numpymlp.gradient_check` is your checker with these precautions built in. It copies the network
 # to float64, restarts the random numbers, recognises kinks, counts dead units, and checks every
-# parameter and the input.
+# parameter and the input. It also looks for what no difference shows: a layer that writes into
+# arrays of others, keeps something from the batch before, or draws from a global random state.
 #
 # Here it checks a network with dropout and with *batch normalization*, a layer that this course
 # does not build. Over a batch, batch normalization brings every feature (one column of its input)
@@ -541,6 +542,29 @@ assert report.passed
 # - "norm-wise" is the length of the difference of the two arrays, relative to the length of one of
 #   them. A "-" stands where that length is 0 up to rounding. (The two biases `b` before batch
 #   normalization have the gradient 0, because it subtracts every mean again.)
+#
+# Dropout and batch normalization differ between training and evaluation, so the checker checks both
+# modes; the line below the table sums up the second one. A row ends with its verdict:
+#
+# - "ok": every slope agrees. "ok, beside a kink": at your point every step crossed a kink, so the
+#   checker moved a little and compared there.
+# - "WRONG": a slope differs by more than rounding can explain. A line below the table shows both.
+# - "not measurable here": the slope is so small that rounding hides it. That is no fault, and it
+#   proves nothing.
+#
+# The third verdict is common at the end of training. This network is right and almost certain:
+
+# %%
+trained = numpymlp.Network([numpymlp.Dense(1, 2)], rng=rng)
+trained.layers[0].W, trained.layers[0].b = np.zeros((1, 2)), np.array([30.0, 0.0])
+report = check_gradients(trained, numpymlp.SoftmaxCrossEntropy(), np.ones((1, 1)), np.array([0]))
+print(report)
+assert report.passed
+
+# %% [markdown]
+# The loss is 1e-13 there, and float64 knows it to 2e-16 only. So the checker put a random upstream
+# gradient in place of the loss, as you did in section 3, and checked the loss alone at other
+# logits. Between them, every `backward` was compared after all.
 #
 # Cases 1 and 3 are layers. `check_layer` checks a single layer:
 
