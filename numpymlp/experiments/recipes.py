@@ -308,7 +308,8 @@ RECIPES = {named.name: named for named in (
                 "1.06 % (1024-1024-1024)",
                 "Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014"),
     NamedRecipe("affine", _AFFINE,
-                "one hidden layer; every image shifted, rotated and scaled a little, differently in each epoch",
+                "one hidden layer; every image shifted, rotated and scaled a little, "
+            "differently in each epoch",
                 "1.1 % (800)", _SIMARD),
     NamedRecipe("elastic", _ELASTIC,
                 "adds elastic distortion, which imitates other handwriting",

@@ -64,7 +64,7 @@ class StopBetweenSteps:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._former = {}
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._restore_handlers()
-        if self._interrupted and error is None:
+        if self._interrupted and kind is None:
             raise KeyboardInterrupt("what was learned is kept, and fit continues from here")
