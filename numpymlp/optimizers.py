@@ -256,7 +256,7 @@ class AdamW(Adam):
     def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
         a = start_step(self, parameters, gradients, factor)
         mask = np.ones_like(parameters) if self.mask is None else self.mask
-        check_same_shape("parameters", parameters, "AdamW mask", mask)
+        check_same_shape("parameters", parameters, "AdamW mask, network.decay_mask", mask)
         for p, mask_p, scratch in blocks(parameters, mask):
             # p = p - a weight_decay mask p
             np.multiply(p, mask_p, out=scratch)

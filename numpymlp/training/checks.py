@@ -195,8 +195,7 @@ def check_fit_weights(
         weight = by_class if weight is None else weight * by_class
     if weight is not None and not weight.any():
         raise InputError(
-            f"{names}: expected a weight above 0 for at least one sample, got only 0: nothing "
-            f"would be learned"
+            f"{names}: expected a weight above 0 somewhere, got only 0: nothing would be learned"
         )
     return weight
 

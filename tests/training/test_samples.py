@@ -66,7 +66,7 @@ def test_a_class_that_a_fold_lacks_may_have_a_weight_if_all_others_have_one(blob
         ({0: -1}, r"class_weight\[0\]: expected a number in \[0, inf\), got -1"),
         ({0: np.inf}, r"class_weight\[0\]: expected a number in \[0, inf\), got inf"),
         ({7: "2"}, r"class_weight\[7\]: expected a number .*without quotes"),
-        ({0: 0, 1: 0, 2: 0}, "class_weight: expected a weight above 0 for at least one sample"),
+        ({0: 0, 1: 0, 2: 0}, "class_weight: expected a weight above 0 somewhere"),
     ],
 )
 def test_a_bad_class_weight_is_one_error_that_names_it(class_weight, message, blobs):
