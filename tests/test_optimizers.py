@@ -445,7 +445,7 @@ def test_a_step_with_a_bad_rate_changes_nothing(make, rate, factor, message) -> 
 
 def test_a_mask_of_another_size_is_refused_before_a_parameter_changes() -> None:
     optimizer, parameters = AdamW(mask=np.ones(2)), np.ones(3)
-    with pytest.raises(InputError, match="parameters and AdamW mask, .*: expected the same shape"):
+    with pytest.raises(InputError, match=r"parameters and AdamW mask, .*expected the same shape"):
         optimizer.step(parameters, np.ones(3))
     np.testing.assert_array_equal(parameters, np.ones(3))
     assert optimizer.t == 0

@@ -464,7 +464,7 @@ MISTAKES = {
     # ---- optimizers, schedules, penalties ----
     "an optimizer of another network": (
         lambda: two_fits(Adam()),
-        "Adam(0.001) expected the parameters of the network...(43,)...(59,)...call optimizer.reset()",
+        "expected the parameters of the network...(43,)...(59,)...call optimizer.reset()",
     ),
     "gradients of another length": (
         lambda: SGD(0.1).step(np.zeros(3), np.zeros(4)),
@@ -514,7 +514,7 @@ MISTAKES = {
     ),
     "a decay mask of another network": (
         lambda: AdamW(mask=np.ones(3)).step(np.zeros(4), np.zeros(4)),
-        "parameters and AdamW mask, network.decay_mask: expected the same shape, got (4,) and (3,)",
+        "AdamW mask, network.decay_mask: expected the same shape, got (4,) and (3,)",
     ),
     "a decay below 0": (
         lambda: AdamW(weight_decay=-1, mask=np.ones(3)),
