@@ -24,8 +24,8 @@ import numpy as np
 from numpymlp.gradient_report import (
     DIRECTION_LIMIT,
     ENTRY_LIMIT,
-    EPS,
     IN_PLACE,
+    NEAR,
     GradientReport,
     Part,
     along_a_direction,
@@ -278,10 +278,10 @@ class _LossOfOneVector:
         return None if crossed else (above - below) / (2 * step)
 
     def rounded(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return points that differ from this one by rounding alone, and their gradients."""
+        """Return points hardly farther than rounding from this one, and their gradients."""
         if not self._rounded:
-            factors = 1 + 4 * EPS * np.random.default_rng(0).standard_normal((4, self.point.size))
-            self._rounded = [(p, self.backpropagate(p)) for p in factors * self.point]
+            draws = np.random.default_rng(0).standard_normal((4, self.point.size))
+            self._rounded = [(p, self.backpropagate(p)) for p in (1 + NEAR * draws) * self.point]
         return self._rounded
 
     def equals(self, other: _LossOfOneVector) -> bool:

@@ -10,9 +10,10 @@ cancel c h^2 (Richardson extrapolation). Steps grow with arrays whose numbers ex
 
 The doubt of a slope is measured: what extrapolation changed; the rounding of the loss, ROUNDING
 times its value here or at logits of 0, whichever is larger, because log-sum-exp rounds absolutely;
-and how far slope and gradient move if every number of the point moves by its rounding. The slope of
-least doubt decides, of those that shorter steps do not contradict. If backprop differs from it by
-more than the limit and DOUBTS times the doubt, it is WRONG. Otherwise it is not measurable here.
+and how far slope and gradient move if every number of the point moves by about its rounding, NEAR.
+The slope of least doubt decides, of those that shorter steps do not contradict. If backprop differs
+from it by more than the limit and DOUBTS times the doubt, it is WRONG. Otherwise it is not
+measurable here.
 
 ``python tutorials/results/gradient_check.py`` measures 100 correct networks. Relative to the
 largest gradient, the first step errs by 1e-11 in the median, 2e-10 in 99 of 100 entries and 1e-8 at
@@ -39,6 +40,7 @@ ROUNDING = 4 * EPS  # of a loss of 1, in the difference of two losses
 DOUBTS = 10  # a slope that differs by so many times what rounding and truncation explain is wrong
 STEPS = 1e-3, 1e-4, 1e-5, 1e-6
 SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
+NEAR = 1e-12  # how far a slope should hold: as the shortest step where a number is 1
 LONG_STEPS = 1e-1, 1e1, 1e3, 1e5  # for linear functions of huge values
 IN_PLACE = "with a random upstream gradient in place of the loss"
 
@@ -136,8 +138,9 @@ def _finest(slopes: list[_Slope]) -> _Slope | None:
 
 
 def _moved(f: Any, direction: np.ndarray, finest: _Slope, analytic: float) -> float:
-    """Return how far slope and gradient move if every number of the point moves by rounding."""
-    moved = 0.0
+    """Return how far slope and gradient move at points that are hardly different."""
+    ends = [f.backpropagate(f.point + end * direction) for end in (-NEAR, NEAR)]
+    moved = max(abs(_along(gradient, direction) - analytic) for gradient in ends)
     for point, gradient in f.rounded():
         slope = f.slope(direction, finest.step / 2, point)
         if slope is None:
@@ -357,7 +360,9 @@ def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) ->
 def _check_array(f: Any, part: Part, places: np.ndarray, beside: bool = False) -> Row:
     name, shape, start, stop = part
     floor = FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    scale = float(np.abs(f.point[start:stop]).max(initial=0.0)) or 1.0
+    scale = float(np.abs(f.point[start:stop]).max(initial=0.0))
+    # Zeros have no size of their own: what they are multiplied with bounds the steps.
+    scale = scale or 1 / max(1.0, float(np.abs(f.point).max(initial=0.0)))
     found = []
     for place in places:
         direction = np.zeros_like(f.point)
