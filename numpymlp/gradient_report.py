@@ -41,7 +41,7 @@ DOUBTS = 10  # a slope that differs by so many times what rounding and truncatio
 STEPS = 1e-3, 1e-4, 1e-5, 1e-6
 SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
 NEAR = 1e-12  # how far a slope should hold: as the shortest step where a number is 1
-LONG_STEPS = 1e-1, 1e1, 1e3, 1e5  # for linear functions of huge values
+LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16  # for linear functions of huge values
 IN_PLACE = "with a random upstream gradient in place of the loss"
 
 
