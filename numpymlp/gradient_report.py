@@ -41,7 +41,7 @@ DOUBTS = 10  # a slope that differs by so many times what rounding and truncatio
 STEPS = 1e-3, 1e-4, 1e-5, 1e-6
 SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
 NEAR = 1e-12  # how far a slope should hold: as the shortest step where a number is 1
-LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16  # for linear functions of huge values
+LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16, 1e20  # for linear functions of huge values
 IN_PLACE = "with a random upstream gradient in place of the loss"
 
 
@@ -360,13 +360,14 @@ def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) ->
 def _check_array(f: Any, part: Part, places: np.ndarray, beside: bool = False) -> Row:
     name, shape, start, stop = part
     floor = FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    scale = float(np.abs(f.point[start:stop]).max(initial=0.0))
+    size = float(np.abs(f.point[start:stop]).max(initial=0.0))
     # Zeros have no size of their own: what they are multiplied with bounds the steps.
-    scale = scale or 1 / max(1.0, float(np.abs(f.point).max(initial=0.0)))
+    of_zero = 1 / max(1.0, float(np.abs(f.point).max(initial=0.0)))
     found = []
     for place in places:
         direction = np.zeros_like(f.point)
         direction[place] = 1
+        scale = size if f.point[place] else of_zero
         index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
         found.append(judge(f, f"{name}[{index}]", direction, floor, ENTRY_LIMIT, scale))
     return Row.of(name, shape, found, floor, ENTRY_LIMIT, beside)
