@@ -15,7 +15,7 @@ import pytest
 from numpymlp.__main__ import build_parser
 from numpymlp.benchmark import report
 from numpymlp.experiments import results
-from numpymlp.storage.files import read_json
+from numpymlp.storage.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "tutorials" / "results"
@@ -137,7 +137,7 @@ def ladder():
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return read_json(RESULTS / "benchmark" / "benchmark.json", "benchmark")
+    return read_json(RESULTS / "benchmark" / "benchmark.json", "a benchmark", {})
 
 
 def test_the_tables_of_the_ladder_are_made_from_its_results(ladder):

@@ -132,7 +132,7 @@ class ArrayReader:
         if (found_shape, found[1], found[2]) != (shape, dtype.str, "False"):
             order = " in Fortran order" if found[2] == "True" else ""
             raise InputError(
-                f"{self._path}: {name} does not fit the header: expected shape {shape} of "
+                f"{self._path}: {name} does not fit the header: expected shape {shown(shape)} of "
                 f"{dtype.str}, got {shown(str(found_shape))} of {found[1]}{order}"
             )
         data, needed = self.sizes[f"{name}.npy"] - 10 - length, math.prod(shape) * dtype.itemsize

@@ -452,7 +452,7 @@ def finished(small, tmp_path_factory):
         (lambda run: (run / CHECKPOINT).unlink(), "holds no checkpoint.npz"),
         (lambda run: (run / CONFIG).write_text("{"), "is not the configuration of a run"),
         (lambda run: (run / CONFIG).write_text("[]"), "is not the configuration of a run"),
-        (lambda run: (run / CONFIG).write_text("{}"), "data_fingerprint is missing"),
+        (lambda run: (run / CONFIG).write_text("{}"), "seed is missing"),
         (lambda run: edit_config(run, epochs="six"), "epochs: expected a whole number"),
         (lambda run: edit_config(run, hidden=5), "hidden: expected sizes such as (128,), got 5"),
         (lambda run: edit_config(run, batch_norm=1), "batch_norm: expected True or False, got 1"),
