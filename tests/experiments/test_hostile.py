@@ -228,9 +228,9 @@ def mutants_are_refused_or_fit(run, name, count, seed):
         else:
             content = json.dumps(mutated_json(rng, json.loads(good))).encode()
         (run / name).write_bytes(content)
-        began = time.perf_counter()
+        began = time.process_time()
         fits += read_back(run, name) is not None
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
     assert 0 < fits < count
 
 
@@ -272,7 +272,7 @@ def results_mutants_are_refused_or_fit(path, count, seed):
     good, rng, fits = path.read_bytes(), np.random.default_rng(seed), 0
     for _ in range(count):
         path.write_bytes(mutated_bytes(rng, good))
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             rows = read_results(path)
             fits += bool(listing(rows)) and bool(table(rows))
@@ -282,7 +282,7 @@ def results_mutants_are_refused_or_fit(path, count, seed):
             message = ""
         assert message.isprintable()
         assert len(message) < 600
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
     assert 0 < fits < count
 
 
