@@ -8,18 +8,21 @@ is reported in one line on standard error, with exit status 2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
+import functools
 import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from numpymlp import __version__
 from numpymlp.commands import benchmark, check, evaluate, ladder, predict, recipes, search, train
-from numpymlp.commands.options import Parser
+from numpymlp.commands.options import Parser, settings_as_options
 from numpymlp.storage.files import StorageError, shown
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.validation import InputError
@@ -44,8 +47,29 @@ def build_parser() -> argparse.ArgumentParser:
     for name, module in COMMANDS.items():
         text = (module.__doc__ or "").splitlines()[0]
         module.options(command := commands.add_parser(name, help=text, description=text))
-        command.set_defaults(function=module.run)
+        # Not output, which in a message is what a network's last layer means.
+        names = {name: text for name, text in command.options().items() if name != "output"}
+        command.set_defaults(function=functools.partial(_run, module, names))
     return parser
+
+
+def _run(module: Any, names: Mapping[str, str], options: argparse.Namespace) -> None:
+    """Run a command; its errors name its options instead of the arguments of functions."""
+    with settings_as_options(names):
+        module.run(options)
+
+
+def _open_streams() -> None:
+    """Replace the streams that the process lacks, as under pythonw or after ``>&-``."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
+def _drop_output() -> None:
+    """Send to nowhere what Python would still write to standard output at its exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,9 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SIGTERM, 141 if the reader of the output closed the pipe. `check` and `benchmark` raise
         ``SystemExit(1)`` if the results they compare differ.
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller, as in `numpymlp recipes >&-`
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for the whole process
+    _open_streams()
     options = build_parser().parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for characters that the terminal lacks
@@ -80,11 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if isinstance(error, TrainingDiverged) else 2
     except (OSError, MemoryError) as error:
         if isinstance(error, OSError) and _pipe_closed(error):
-            # Python would report it at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             return 128 + 13
         what = "not enough memory" if isinstance(error, MemoryError) else "the system refused"
         _report(f"{what}: {error}")
+        _drop_output()  # the disk that it is written to may be full
         return 2
     except KeyboardInterrupt as error:
         _report(str(error) or "interrupted")
@@ -95,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(message: str) -> None:
     """Print an error; no name in it, from whatever file, reaches the terminal raw or fills it."""
     lines = (shown(line, longest=1000) for line in message.split("\n"))
-    print("numpymlp: " + "\n".join(lines), file=sys.stderr)
+    with contextlib.suppress(OSError, ValueError):  # standard error may be closed or full
+        print("numpymlp: " + "\n".join(lines), file=sys.stderr, flush=True)
 
 
 def _pipe_closed(error: OSError) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.commands.options import SEED, add_settings, settings_as_options, whole
+from numpymlp.commands.options import SEED, add_settings, whole
 from numpymlp.experiments.recipes import MOST_NUMBERS, check_memory
 from numpymlp.gradient_check import check_gradients
 from numpymlp.gradient_report import GradientReport
@@ -80,7 +80,12 @@ def check_architecture(
     rng = np.random.default_rng(check_seed(seed))
     check_choice(loss, "loss", tuple(LOSSES))
     if label_smoothing and loss != "softmax":
-        raise InputError(f"label_smoothing: expected loss=softmax, got {loss}")
+        raise InputError(f"label_smoothing: expected loss='softmax', got {loss!r}")
+    if outputs == 1 and loss == "softmax":
+        raise InputError(
+            "outputs: expected at least two for loss='softmax', one for each class, got one: "
+            "loss='sigmoid' takes one, for yes or no"
+        )
     made = SoftmaxCrossEntropy(label_smoothing) if loss == "softmax" else LOSSES[loss]()
     shape = check_positive_integer(rows, "rows"), check_positive_integer(outputs, "outputs")
     for name, size in (("inputs", inputs), *(("hidden", size) for size in hidden)):
@@ -133,8 +138,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the network and the report; exit with status 1 if the check fails."""
     settings = {name: value for name, value in vars(options).items() if name in DEFAULTS}
-    with settings_as_options(DEFAULTS):
-        network, loss, report = check_architecture(**settings)
+    network, loss, report = check_architecture(**settings)
     print(f"{network}, {loss}, {options.rows} random samples\n{report}")
     if not report.passed:
         sys.exit(1)

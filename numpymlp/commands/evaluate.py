@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import argparse
 
+from numpymlp.commands.options import add_data, data_of
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
         "run", metavar="RUN", help="folder of a run, or its model.npz; the report is saved there"
     )
-    parser.add_argument(
-        "--data",
-        metavar="FOLDER",
-        help="four IDX files like MNIST's (default: the data of the training run, MNIST for a "
+    add_data(
+        parser,
+        "four IDX files like MNIST's (default: the data of the training run, MNIST for a "
         "model file alone); the report on other data is saved in a subfolder of the run",
     )
     parser.add_argument(
@@ -25,6 +26,6 @@ def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
     from numpymlp.experiments.runs import evaluate_run
 
-    report, folder = evaluate_run(options.run, options.data, options.output)
+    report, folder = evaluate_run(options.run, data_of(options), options.output)
     print(report)
     print(f"report.txt, confusion.csv and the figures are in {folder}")

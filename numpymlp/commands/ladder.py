@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, check_results, reporting, whole
+from numpymlp.commands.options import add_data, check_results, data_of, reporting, whole
 from numpymlp.experiments.recipes import RECIPES
 from numpymlp.validation import check_positive_integer
 
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
 
     if options.seeds is not None:
         check_positive_integer(options.seeds, "--seeds")
+    data = data_of(options)
     name = VALIDATION if options.validate else TEST
     results = options.results or results_file(name, write=not options.table)
     if options.table:
@@ -60,11 +61,11 @@ def run(options: argparse.Namespace) -> None:
             options.only,
             folder=options.folder,
             results=results,
-            data=options.data,
+            data=data,
             seeds=options.seeds,
             validation=options.validate,
             **reporting(options.quiet),
         )
-    label = label_of(options.data, options.validate)
+    label = label_of(data, options.validate)
     names = [n for n in options.only if not (options.validate and RECIPES[n].committee)]
     print(table(read_results(results), label, names, options.seeds))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +24,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+    def options(self) -> dict[str, str]:
+        """Return the option of each setting: ``--batch-size`` for ``batch_size``."""
+        return {a.dest: a.option_strings[0] for a in self._actions if a.option_strings}
 
 
 def sizes(text: str) -> tuple[int, ...]:
@@ -102,26 +107,52 @@ def _shown(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def settings_as_options(names: Iterable[str]) -> Iterator[None]:
-    """Name settings as options in the errors of a block.
+def settings_as_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Name settings as options in the errors of a block, given the option of each setting.
 
-    ``Adam learning_rate: expected ...`` becomes ``--learning-rate: expected ...``, and
-    ``set validation=0.1`` becomes ``set --validation 0.1``.
+    ``Adam learning_rate: expected ...`` becomes ``--learning-rate: expected ...``,
+    ``validation=0.1`` becomes ``--validation 0.1``, and ``batch_norm=True`` ``--batch-norm``.
     """
     try:
         yield
     except InputError as error:
         known = "|".join(names)
-        text = re.sub(rf"^(?:\w+ )?({known})(?=[:,])", lambda m: option(m[1]), str(error))
-        text = re.sub(rf"\b({known})=", lambda m: f"{option(m[1])} ", text)
+
+        def given(match: re.Match[str]) -> str:
+            name, value, word = names[match[1]], match[2], match[3]
+            return name if value == "True" else f"{name} {word or ''}"
+
+        text = re.sub(rf"^(?:\w+ )?({known})(?=[:,])", lambda m: names[m[1]], str(error))
+        text = re.sub(rf"\b({known})=(True|'([^']*)'|)", given, text)
+        # A name with an underscore is no English word.
+        compound = "|".join(name for name in names if "_" in name) or "$^"
+        text = re.sub(rf"(?<![\w./-])({compound})(?![\w./-])", lambda m: names[m[1]], text)
         raise InputError(text) from error
 
 
-def add_data(parser: argparse._ActionsContainer) -> None:
-    """Add the option ``--data``, which is the same for several commands."""
+def add_data(
+    parser: argparse._ActionsContainer, text: str = "four IDX files like MNIST's (default: MNIST)"
+) -> None:
+    """Add the options ``--data`` and ``--variant``, which are the same for several commands."""
+    parser.add_argument("--data", metavar="FOLDER", help=text)
     parser.add_argument(
-        "--data", metavar="FOLDER", help="four IDX files like MNIST's (default: MNIST)"
+        "--variant",
+        metavar="NAME",
+        help="the data set to take, if the folder holds several, such as emnist-letters",
     )
+
+
+def data_of(options: argparse.Namespace) -> str | None:
+    """Return what ``--data`` and ``--variant`` name, as `experiments.folders.read_data` takes it.
+
+    A data set in a folder of several is written as ``FOLDER/NAME``.
+    """
+    folder, variant = getattr(options, "data", None), getattr(options, "variant", None)
+    if variant is None:
+        return folder
+    if folder is None:
+        raise InputError(f"--variant {variant}: expected --data too, the folder of the data sets")
+    return os.path.join(folder, variant)
 
 
 def reporting(quiet: bool) -> dict[str, Any]:

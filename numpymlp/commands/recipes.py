@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, check_results
+from numpymlp.commands.options import add_data, check_results, data_of
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -24,4 +24,4 @@ def run(options: argparse.Namespace) -> None:
 
     check_results(options.results)
     rows = read_results(options.results or results_file())
-    print(listing(rows, label_of(options.data)))
+    print(listing(rows, label_of(data_of(options))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, settings_as_options, whole
+from numpymlp.commands.options import add_data, data_of, whole
 from numpymlp.experiments.recipes import RECIPES, find
 from numpymlp.validation import InputError
 
@@ -37,7 +37,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, save the table and the figure, and print the command that trains the best."""
-    from numpymlp.experiments.folders import called_as, fresh_folder, quoted, read_data
+    from numpymlp.experiments.folders import called_as, fresh_folder, quoted, training_data
     from numpymlp.storage.files import RunLock
 
     try:
@@ -48,15 +48,15 @@ def run(options: argparse.Namespace) -> None:
             f"pip install -e '.[sklearn]'"
         ) from error
     recipe = find(options.recipe)
-    data = read_data(options.data)
+    place = data_of(options)
+    data = training_data(place)
     settings = {name: getattr(options, name) for name in ("candidates", "jobs", "seed")}
     with fresh_folder(options.output) as folder, RunLock(folder):
-        with settings_as_options(settings):
-            rows = search(recipe, data.x, data.y, **settings)
+        rows = search(recipe, data.x, data.y, **settings)
         write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")
     other = "" if options.recipe == "default" else f"--recipe {options.recipe} "
-    folder_option = "" if options.data is None else f"--data {quoted(options.data)} "
+    folder_option = "" if place is None else f"--data {quoted(place)} "
     print(f"train with it: {called_as()} train {folder_option}{other}{as_options(best)}")
     print(f"search.csv and search.png are in {folder}")

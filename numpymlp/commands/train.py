@@ -9,9 +9,9 @@ from numpymlp.commands.options import (
     SEED,
     add_data,
     add_settings,
+    data_of,
     option,
     reporting,
-    settings_as_options,
     whole,
 )
 from numpymlp.experiments.recipes import RECIPES, Recipe, find
@@ -77,9 +77,10 @@ def run(options: argparse.Namespace) -> None:
         metrics, since = runs.resume(folder, **show), "since it was resumed"
     else:
         settings = {name: given.pop(name) for name in SETTINGS if name in given}
-        with settings_as_options([*SETTINGS, "recipe", "seed"]):
-            check_seed(given.get("seed", 0))
-            recipe, since = find(given.pop("recipe", "default"), **settings), "in all"
+        check_seed(given.get("seed", 0))
+        recipe, since = find(given.pop("recipe", "default"), **settings), "in all"
+        given.pop("variant", None)
+        given["data"] = data_of(options)
         if "sigma" in settings and not recipe.elastic:
             raise InputError("--sigma: expected --elastic, whose smoothness it is, got none")
         output, minutes = given.pop("output", None), given.pop("checkpoint_minutes", None)

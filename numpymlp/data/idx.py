@@ -238,7 +238,7 @@ def _check_size(header: _Header, size: int, max_bytes: int) -> None:
     if math.prod(max(n, 1) for n in header.shape) * header.dtype.itemsize > max_bytes:
         raise InputError(
             f"{header.path}: expected at most {max_bytes:,} bytes of values, but the header "
-            f"promises {header}: is it damaged? If not, raise max_bytes"
+            f"promises {header}: is it damaged? If not, read_idx(path, max_bytes) reads it"
         )
     expected = header.start + header.nbytes
     found = _gzip_length(header, size, expected) if header.gzipped else size
@@ -314,6 +314,28 @@ def _faults_named(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: expected a readable file, got: {error}") from None
 
 
+def variants(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the data sets in a folder; "" if the files have no prefix.
+
+    A folder that cannot be read has none.
+    """
+    try:
+        return list(_data_sets(Path(folder), os.listdir(folder)))
+    except (OSError, ValueError):
+        return []
+
+
+def _data_sets(folder: Path, names: list[str]) -> dict[str, dict[str, Path]]:
+    """Return the file for each role, by the name of the data set."""
+    found: dict[str, dict[str, Path]] = {}
+    for name in sorted(names, key=lambda name: (name.endswith(".gz"), name)):  # plain files first
+        if (match := FILE_NAME.fullmatch(name)) and not (folder / name).is_dir():
+            part = "train" if match["part"] == "train" else "t10k"
+            files = found.setdefault(match["variant"] or "", {})
+            files.setdefault(f"{part}-{match['kind']}", folder / name)
+    return found
+
+
 def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path]:
     """Return the file for each of the four roles."""
     folder = Path(folder)
@@ -326,19 +348,14 @@ def _four(folder: str | os.PathLike[str], variant: str | None) -> dict[str, Path
     except (OSError, ValueError) as error:
         raise InputError(f"{str(folder)!r}: expected a readable folder, got: {error}") from None
 
-    variants: dict[str, dict[str, Path]] = {}
-    for name in sorted(names, key=lambda name: name.endswith(".gz")):  # plain files first
-        if (match := FILE_NAME.fullmatch(name)) and not (folder / name).is_dir():
-            part = "train" if match["part"] == "train" else "t10k"
-            found = variants.setdefault(match["variant"] or "", {})
-            found.setdefault(f"{part}-{match['kind']}", folder / name)
-
-    if variant is None and len(variants) > 1:
+    found = _data_sets(folder, names)
+    if variant is None and len(found) > 1:
+        first, *others = map(repr, found)
         raise InputError(
-            f"{folder}: expected one data set, got {len(variants)}: choose one with variant=: "
-            f"{', '.join(map(repr, variants))}"
+            f"{folder}: expected one data set, got {len(found)}: choose one with variant={first} "
+            f"or {', '.join(others)}"
         )
-    four = variants.get(variant, {}) if variant is not None else next(iter(variants.values()), {})
+    four = found.get(variant, {}) if variant is not None else next(iter(found.values()), {})
     if missing := [role for role in ROLES if role not in four]:
         seen = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise InputError(

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpymlp.data import image_shape, load_folder, load_mnist
+from numpymlp.data.idx import variants
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
 from numpymlp.storage.reading import number, or_none, read_json, text, whole
@@ -87,6 +88,8 @@ class RunData(NamedTuple):
 def read_data(folder: str | None) -> RunData:
     """Load MNIST (None), or the data set in a folder of four IDX files.
 
+    Of several data sets in a folder, ``folder/emnist-letters`` is that whose files begin so.
+
     Raises
     ------
     InputError
@@ -95,14 +98,28 @@ def read_data(folder: str | None) -> RunData:
     if folder is None:
         (x, y), (x_test, y_test) = load_mnist()
         return RunData("MNIST", x, y, x_test, y_test)
-    (x, y), (x_test, y_test) = load_folder(folder)
+    place, variant = Path(folder), None
+    if not place.exists() and place.name in variants(place.parent):
+        place, variant = place.parent, place.name
+    (x, y), (x_test, y_test) = load_folder(place, variant)
     most = min(MOST_CLASSES, max(256, len(y)))
     if y.max() >= most:  # a network has one output for each label up to the largest
         raise InputError(
             f"{shown(folder)}: expected labels below {most:,} for {len(y):,} training images, got "
             f"{y.max():,}: number the classes from 0"
         )
-    return RunData(shown(folder), x, y, x_test, y_test, image_shape(folder))
+    return RunData(shown(folder), x, y, x_test, y_test, image_shape(place, variant))
+
+
+def training_data(folder: str | None) -> RunData:
+    """Load data as `read_data` does; raise InputError if there is only one class to learn."""
+    data = read_data(folder)
+    if (data.y == data.y[0]).all():
+        raise InputError(
+            f"{data.name}: expected at least two classes in the training labels, got {data.y[0]} "
+            f"everywhere: is the file of labels the right one?"
+        )
+    return data
 
 
 def read_config(run: Path) -> dict[str, Any]:

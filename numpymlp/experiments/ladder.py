@@ -216,7 +216,7 @@ def validate(
         The values of a row of the results file, and losses. "test_accuracy" and "test_loss" are
         those on the held-out images.
     """
-    loaded = folders.read_data(data)
+    loaded = folders.training_data(data)
     x, y, first = loaded.x, loaded.y, five_sixths(loaded.y)
     network = recipe.build_network(x.shape[1], loaded.classes, seed)
     trainer = recipe.build_trainer(

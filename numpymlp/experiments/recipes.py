@@ -146,7 +146,7 @@ class Recipe:
         if self.weight_decay is not None and self.optimizer != "adamw":
             raise InputError(
                 f"weight_decay: expected optimizer='adamw', got {self.optimizer!r}: the other "
-                f"optimizers have l2"
+                f"optimizers take l2=1e-4"
             )
         if self.early_stopping is not None and self.validation is None:
             raise InputError(

@@ -35,6 +35,7 @@ from numpymlp.experiments.folders import (
     remove_if_empty,
     report_folder,
     resume_command,
+    training_data,
 )
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.gradient_check import check_gradients
@@ -217,7 +218,7 @@ def resume(
 
 
 def _load(data: str | None, say: Say) -> RunData:
-    loaded = read_data(data)
+    loaded = training_data(data)
     check_label_range(f"{loaded.name}, test labels", loaded.y_test, loaded.classes)
     say(
         f"data: {loaded.name}, {len(loaded.x):,} training and {len(loaded.x_test):,} test images, "

@@ -43,6 +43,7 @@ UNSUPPORTED = (
     "validation", "input_dropout", "label_smoothing", "max_norm", "weight_decay", "early_stopping",
     "shift", "rotation", "scaling", "shear", "elastic",
 )  # fmt: skip
+MOST_CANDIDATES = 100_000
 FACTOR = 3  # one in three settings is trained again, for three times as long
 
 Row = dict[str, Any]
@@ -132,7 +133,10 @@ def search(
         One row for each training run: round, epochs, the settings, accuracy on the last sixth.
         The best of the last round comes first.
     """
-    check_positive_integer(candidates, "candidates")
+    if check_positive_integer(candidates, "candidates") > MOST_CANDIDATES:
+        raise InputError(
+            f"candidates: expected at most {MOST_CANDIDATES:,}, got {candidates}: each is trained"
+        )
     check_seed(seed)
     if jobs == 0 or not isinstance(jobs, int):
         raise InputError(f"jobs: expected a number of processes, or -1 for all cores, got {jobs}")

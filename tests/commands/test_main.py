@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from numpymlp import load_loss, load_mnist
 from numpymlp.__main__ import COMMANDS, build_parser, main
-from numpymlp.commands.options import Parser
+from numpymlp.commands.options import Parser, settings_as_options
 from numpymlp.experiments.folders import find_model, new_run_folder
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.runs import load_run
@@ -255,7 +256,7 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["train", "--hidden", "12,x"], "256,128"),
         (["train", "--epochs", "0"], "--epochs: expected a whole number of at least 1, got 0"),
         (["train", "--dropout", "1.5"], "[0, 1)"),
-        (["train", "--weight-decay", "0.1"], "--weight-decay: expected --optimizer 'adamw'"),
+        (["train", "--weight-decay", "0.1"], "--weight-decay: expected --optimizer adamw, got"),
         (["train", "--early-stopping", "3"], "--early-stopping: expected validation data"),
         (["train", "--data", "nowhere"], "nowhere"),
         (["evaluate", "nowhere"], "nowhere"),
@@ -267,6 +268,17 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["train", "--sigma", "3"], "--sigma: expected --elastic"),
         (["train", "--hidden", "99999999999"], "--hidden: expected at most 100,000,000 weights"),
         (["check", "--hidden", "99999999999"], "--hidden: expected at most 100,000,000 weights"),
+        (["train", "--hidden", "99999999999999999999"], "--hidden: expected at most"),
+        (["train", "--hidden", "9223372036854775807"], "--hidden: expected at most"),
+        (["train", "--batch-size", "9" * 30], "--batch-size: expected a whole number of at most"),
+        (["check", "--inputs", "9" * 20], "--inputs: expected a whole number of at most"),
+        (["check", "--rows", "9" * 5000], "--rows: expected a whole number"),
+        (["check", "--outputs", "x"], "--outputs: expected a whole number"),
+        (["check", "--outputs", "1"], "--outputs: expected at least two for --loss softmax"),
+        (["check", "--label-smoothing", "0.1", "--loss", "sigmoid"], "expected --loss softmax"),
+        (["search", "--jobs", "9" * 20], "--jobs: expected a whole number of at most"),
+        (["search", "--candidates", "9" * 8], "--candidates: expected a whole number of at most"),
+        (["train", "--variant", "emnist-letters"], "--variant emnist-letters: expected --data"),
         (["check", "--seed", "-1"], "--seed: expected a whole number of at least 0, got -1"),
         (["search", "--seed", "-1"], "--seed: expected a whole number"),
         (["search", "--jobs", "0"], "--jobs: expected a number of processes"),
@@ -386,6 +398,107 @@ def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m numpymlp recipes | true"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "> /dev/full", "2> /dev/full"])
+@pytest.mark.parametrize(("arguments", "status"), [("recipes", 0), ("train --data nowhere", 2)])
+def test_a_stream_that_is_closed_or_full_is_no_traceback(arguments, status, closed):
+    # With sys.stdout or sys.stderr None, the command ended in an AttributeError.
+    command = f"{shlex.quote(sys.executable)} -m numpymlp {arguments} {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == (2 if closed == "> /dev/full" else status)
+    assert len((done.stderr + done.stdout * status).splitlines()) <= 1
+
+
+def test_training_needs_neither_output_nor_errors(small, tmp_path):
+    words = ["train", "--data", small, "--epochs", "1", "--output", str(tmp_path / "run")]
+    command = f"{shlex.quote(sys.executable)} -m numpymlp {shlex.join(words)} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command]).returncode == 0
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+# ---- several data sets in one folder ----
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """Two data sets in one folder, as EMNIST is distributed: letters count from 1."""
+    folder = tmp_path_factory.mktemp("several") / "gzip"
+    folder.mkdir()
+    for variant, first in (("emnist-digits", 0), ("emnist-letters", 1)):
+        for part, n in (("train", 60), ("test", 30)):
+            y = np.arange(n) % 2 + first
+            x = np.zeros((n, 8, 8))
+            x[y == first] = 200
+            write_idx(folder / f"{variant}-{part}-images-idx3-ubyte", x)
+            write_idx(folder / f"{variant}-{part}-labels-idx1-ubyte", y)
+    return folder
+
+
+def test_a_folder_of_several_data_sets_is_trained_on_with_variant(several, tmp_path, capsys):
+    run = str(tmp_path / "run")
+    assert main(["train", "--data", str(several), "--output", run]) == 2
+    error = capsys.readouterr().err
+    assert "choose one with --variant emnist-digits or 'emnist-letters'" in error
+    words = ["train", "--data", str(several), "--variant", "emnist-letters", "--output", run]
+    assert main([*words, "--epochs", "20", "--batch-size", "10"]) == 0
+    assert "3 classes" in capsys.readouterr().out
+    # evaluate and resume find the data set again, without options.
+    assert main(["evaluate", run]) == 0
+    report = capsys.readouterr().out
+    assert f"{several}/emnist-letters, test images: 30 samples" in report
+    assert re.search(r"macro avg +1\.0000 +1\.0000 +1\.0000 +30", report)
+    assert main(["train", "--resume", run]) == 0
+    for variant in ("emnist-letters", "emnist-digits"):
+        assert main(["evaluate", run, "--data", str(several), "--variant", variant]) == 0
+    assert len(list((tmp_path / "run").glob("emnist-digits-*/report.txt"))) == 1
+    assert main(["recipes", "--data", str(several / "emnist-digits")]) == 0
+
+
+def test_a_variant_that_the_folder_lacks_is_named(several, capsys):
+    assert main(["train", "--data", str(several), "--variant", "emnist-mnist"]) == 2
+    assert f"{several}/emnist-mnist: expected a folder" in capsys.readouterr().err
+
+
+# ---- the words of errors ----
+
+
+@pytest.mark.parametrize("command", ["train", "search", "ladder --validate --only softmax"])
+def test_data_of_one_class_are_refused_without_advice_that_does_not_exist(
+    command, several, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    for part, n in (("train", 60), ("t10k", 30)):
+        write_idx(tmp_path / f"{part}-images-idx3-ubyte", np.ones((n, 8, 8)))
+        write_idx(tmp_path / f"{part}-labels-idx1-ubyte", np.full(n, 3))
+    assert main([*command.split(), "--data", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "expected at least two classes in the training labels, got 3 everywhere" in error
+    assert "output=" not in error
+
+
+def test_errors_of_a_command_name_its_options_instead_of_arguments():
+    names = {"batch_norm": "--batch-norm", "optimizer": "--optimizer", "validation": "--validation"}
+    for text, expected in (
+        ("Adam validation: got 2", "--validation: got 2"),
+        ("take validation=0.1, or more", "take --validation 0.1, or more"),
+        ("expected optimizer='adamw'", "expected --optimizer adamw"),
+        ("set batch_norm=True: then", "set --batch-norm: then"),
+        ("choose another batch_norm", "choose another --batch-norm"),
+        ("expected validation data", "expected validation data"),
+        ("my/batch_norm/x.npz is damaged", "my/batch_norm/x.npz is damaged"),
+    ):
+        with pytest.raises(InputError) as caught, settings_as_options(names):
+            raise InputError(text)
+        assert str(caught.value) == expected
+
+
+def test_an_error_behind_the_options_names_options_too(small, tmp_path, capsys):
+    words = ["train", "--data", small, "--output", str(tmp_path / "run"), "--quiet"]
+    assert main([*words, "--batch-norm", "--batch-size", "1999"]) == 2
+    assert "choose another --batch-size" in capsys.readouterr().err
+    assert main([*words, "--checkpoint-minutes", "-1"]) == 2
+    assert "--checkpoint-minutes: expected" in capsys.readouterr().err
 
 
 # ---- the package ----
