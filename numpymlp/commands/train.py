@@ -15,7 +15,7 @@ from numpymlp.commands.options import (
     whole,
 )
 from numpymlp.experiments.recipes import RECIPES, Recipe, find
-from numpymlp.validation import InputError, check_seed
+from numpymlp.validation import InputError, check_positive, check_seed
 
 SETTINGS = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
 
@@ -84,6 +84,8 @@ def run(options: argparse.Namespace) -> None:
         if "sigma" in settings and not recipe.elastic:
             raise InputError("--sigma: expected --elastic, whose smoothness it is, got none")
         output, minutes = given.pop("output", None), given.pop("checkpoint_minutes", None)
+        if minutes is not None:
+            check_positive(minutes, "--checkpoint-minutes")
         with fresh_folder(output, given.get("overwrite", False)) as folder:
             metrics = runs.train(recipe, folder=folder, minutes=minutes, **given, **show)
     print(

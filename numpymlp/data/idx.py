@@ -238,7 +238,7 @@ def _check_size(header: _Header, size: int, max_bytes: int) -> None:
     if math.prod(max(n, 1) for n in header.shape) * header.dtype.itemsize > max_bytes:
         raise InputError(
             f"{header.path}: expected at most {max_bytes:,} bytes of values, but the header "
-            f"promises {header}: is it damaged? If not, read_idx(path, max_bytes) reads it"
+            f"promises {header}: is it damaged? If not, raise max_bytes of load_folder"
         )
     expected = header.start + header.nbytes
     found = _gzip_length(header, size, expected) if header.gzipped else size

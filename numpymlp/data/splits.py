@@ -51,8 +51,8 @@ def split_indices(
     if not 0 < held_out_size < n:
         raise InputError(
             f"expected at least one row on each side of the split, got {n - held_out_size} for "
-            f"training and {held_out_size} held out, a share of {fraction:g} of {n} rows: take "
-            "another share, or more rows"
+            f"training and {held_out_size} held out, a share of {fraction:g} of {n} rows: "
+            "there are too few rows"
         )
     order = rng.permutation(n)
     if labels is None or not stratify:
