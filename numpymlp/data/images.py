@@ -188,7 +188,7 @@ def _as_unit_gray(gray: ArrayLike) -> NDArray[np.float32]:
     if values.ndim != 2 or values.size == 0:
         fix = {
             1: ": a flat row needs reshape(28, 28)",
-            3: ": average the colour channels, as in image[..., :3].mean(axis=2)",
+            3: ": average the colours, image[..., :3].mean(axis=2).astype(image.dtype)",
         }.get(values.ndim, "")
         raise InputError(f"expected gray values of shape (rows, columns), got {values.shape}{fix}")
     if values.dtype.kind not in "fiub":

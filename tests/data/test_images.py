@@ -240,7 +240,7 @@ def test_a_speck_darker_than_a_faint_digit_changes_nothing(digits):
     ("picture", "message"),
     [
         (np.zeros(784), r"got \(784,\): a flat row needs reshape\(28, 28\)"),
-        (np.zeros((28, 28, 3)), "average the colour channels"),
+        (np.zeros((28, 28, 3)), "average the colours"),
         (np.zeros((0, 5)), r"\(0, 5\)"),
         (0.5, r"\(\)"),
         ("seven", "gray values"),
@@ -257,6 +257,17 @@ def test_a_speck_darker_than_a_faint_digit_changes_nothing(digits):
 def test_what_is_no_picture_of_a_digit_is_named(picture, message):
     with pytest.raises(InputError, match=message):
         prepare_digit(picture)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_the_advice_for_a_colour_picture_works(digits, dtype):
+    # Without astype, a mean of bytes is refused: floats count to 1.
+    gray = (digits[0] * (255 if dtype == np.uint8 else 1)).astype(dtype)
+    image = np.stack([gray] * 4, axis=2)
+    with pytest.raises(InputError, match=r"image\[\.\.\., :3\]\.mean\(axis=2\)\.astype\(image"):
+        prepare_digit(image)
+    averaged = image[..., :3].mean(axis=2).astype(image.dtype)
+    np.testing.assert_allclose(prepare_digit(averaged), prepare_digit(gray), atol=0.01)
 
 
 # ---- files ----
