@@ -1,8 +1,8 @@
-"""The layer protocol: what every layer has, how it declares what it learns, what fits behind it.
+"""The layer protocol: the base class `Layer`, its declared arrays, and the shapes between layers.
 
-The layers themselves are in `layers.py`; read that first. `Declared` is the one piece of magic in
-the package: it keeps ``layer.W`` a view into the network's vector when the layer assigns to it.
-`shapes_between` is the one walk that answers every question about shapes.
+The layers themselves are in `layers.py`; read that first. `Declared` keeps ``layer.W`` a view into
+the network's vector when the layer assigns to it, as `network.Vector` does for the vectors
+themselves. `shapes_between` computes the shape of a sample before and after every layer.
 """
 
 from __future__ import annotations
@@ -283,7 +283,8 @@ def shapes_between(layers: Sequence[Layer]) -> list[Shape]:
         If a layer cannot take what the layers before it give.
     """
     shape: Shape = None
-    for layer in layers:  # the input has the shape that the first layer expects that says so
+    # Infer the input's shape from the first layers that declare one, until one changes the shape.
+    for layer in layers:
         if layer.input_shape is not None and fits(shape, layer.input_shape):
             shape = layer.input_shape
         if (shape and ... not in shape) or type(layer).output_shape is not Layer.output_shape:

@@ -142,7 +142,7 @@ class LeakyReLU(Layer):
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
         x = self.cache
         # dL/dx = dL/dy where x > 0, else slope dL/dy
-        return dy * np.maximum((x > 0).astype(dy.dtype), self.slope)
+        return np.where(x > 0, dy, self.slope * dy)
 
     def kink_side(self) -> np.ndarray:
         """Return on which side of the kink each unit was in the last forward pass."""

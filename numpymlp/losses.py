@@ -27,7 +27,7 @@ from numpymlp.validation import (
     refuse_probabilities,
 )
 
-Weights = np.ndarray | None  # (N,): how much each sample counts; None: all alike
+Weights = np.ndarray | None  # (N,): weight of each sample; None: equal weights
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ class SigmoidHead:
 
 
 class IdentityHead:
-    """K values: a regression has no probabilities, and no answer that is right or wrong."""
+    """K real values: a regression has no probabilities and no accuracy."""
 
     name = "identity"
     check_targets = staticmethod(check_real_targets)
@@ -283,15 +283,15 @@ class MeanSquaredError(Loss):
 
 
 class L2Penalty:
-    """A price on large weights, added to the loss: ``strength / 2 * sum(mask * parameters**2)``.
+    """L2 regularization, added to the loss: ``strength / 2 * sum(mask * parameters**2)``.
 
-    It does not depend on the batch size. Weight decay apart from the gradient is
+    It does not depend on the batch size. For decoupled weight decay, use
     `optimizers.AdamW`.
 
     Parameters
     ----------
     strength : float >= 0
-        Price of one unit of squared weight.
+        Factor of half the sum of the squared weights.
 
     Notes
     -----
@@ -325,5 +325,5 @@ def normalized_weight(sample_weight: np.ndarray | None, logits: np.ndarray) -> n
     if sample_weight is None:
         return np.full(len(logits), 1 / len(logits), logits.dtype)
     weight = check_sample_weight(sample_weight, len(logits))
-    w = weight / (weight.max() or 1.0)  # first, so that the sum cannot overflow
+    w = weight / (weight.max() or 1.0)  # by the maximum first: the sum cannot overflow
     return (w / (w.sum() or 1.0)).astype(logits.dtype)

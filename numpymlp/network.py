@@ -72,13 +72,13 @@ class Network:
         Cannot be changed: another network copies them.
     head : SoftmaxHead, SigmoidHead or IdentityHead
     parameters, gradients : ndarray of shape (P,)
-        All that is learned, layer by layer, and the gradient of the last backward pass.
+        All learned arrays, layer by layer, and their gradients from the last backward pass.
     buffers : ndarray of shape (B,)
-        What is kept without being learned: batch norm's running means and variances.
+        Arrays that are not learned: batch norm's running means and variances.
     decay_mask : ndarray of shape (P,)
         1 for each weight, 0 for each bias and each parameter of batch norm.
     shapes : list of tuple or None
-        Shape of one sample on its way in, after the first layer, ..., and out; None if not known.
+        Shape of one sample before the first layer and after each layer; None if not known.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class Network:
         return logits
 
     def walk(self, x: np.ndarray, training: bool = False) -> Iterator[tuple[Layer, np.ndarray]]:
-        """Yield every layer with its output for a batch: the one walk through the network."""
+        """Yield each layer with its output for a batch; invalidate the caches first."""
         self.clear_cache()
         x = x.astype(self.dtype, copy=False)
         for layer in self.layers:
@@ -159,7 +159,7 @@ class Network:
         return gradient if input_gradient else None
 
     def clear_cache(self) -> None:
-        """Refuse `backward` until the next forward pass: the layers' caches are not of a batch."""
+        """Refuse `backward` until the next forward pass: the layer caches are invalid."""
         self._logits_shape = None
 
     # ---- predictions ----
@@ -258,15 +258,15 @@ class Network:
         inside = ", ".join(map(str, self.layers))
         return f"Network({inside}; {self.parameters.size:,} parameters, {self.dtype})"
 
-    # ---- how layers and vectors hang together ----
+    # ---- binding layers to vectors ----
 
     def _initialize(self, rng: np.random.Generator) -> None:
         """Let the layers that have no weights yet draw them; give dropout its own stream."""
-        silent = [each for each in self.layers if getattr(each, "rng", self) is None]
-        if silent:
-            # Apart from the stream of the weights: one dropout layer more changes no weight.
-            seeds = rng.spawn(1)[0].integers(2**63, size=len(silent))
-            for layer, seed in zip(silent, seeds, strict=True):
+        without_rng = [each for each in self.layers if getattr(each, "rng", self) is None]
+        if without_rng:
+            # A separate stream: adding a dropout layer changes no initial weight.
+            seeds = rng.spawn(1)[0].integers(2**63, size=len(without_rng))
+            for layer, seed in zip(without_rng, seeds, strict=True):
                 layer.rng = np.random.default_rng(seed)
         for layer in self.layers:
             names, given = layer.declared("parameter"), dict(vars(layer))
@@ -321,7 +321,7 @@ class Network:
 
     @cached_property
     def _first_trainable(self) -> int:
-        """Position of the first layer with parameters; behind the end if none has any."""
+        """Position of the first layer with parameters; `len(self.layers)` if there is none."""
         return min((slot.layer for slot in self._slots["parameter"]), default=len(self.layers))
 
     def _random_layers(self) -> list[Any]:
@@ -351,7 +351,7 @@ class Slot(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one forward and backward pass gives: loss and penalty of the batch, and its logits."""
+    """Result of one forward and backward pass: loss and penalty of the batch, and its logits."""
 
     loss: float
     penalty: float
@@ -389,5 +389,5 @@ def loss_and_gradient(
 
 
 def loss_value(loss: Any, logits: np.ndarray, y: np.ndarray, w: np.ndarray | None) -> float:
-    """Call `loss.forward`; a custom loss that knows no sample weights is only asked without."""
+    """Return the loss; without weights, call `loss.forward` with two arguments."""
     return loss.forward(logits, y) if w is None else loss.forward(logits, y, w)

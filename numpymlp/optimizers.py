@@ -27,7 +27,7 @@ from numpymlp.validation import (
 )
 
 # Blocks of this many numbers stay in the processor's cache from one pass to the next.
-BLOCK = 1 << 16
+BLOCK = 1 << 17
 # Steps between two `clear_tiny`: 1e-30 times 0.9**100 is not yet subnormal in float32.
 CLEAR = 100
 
@@ -96,13 +96,13 @@ class SGD(Optimizer):
     ----------
     learning_rate : float > 0
     momentum : float in [0, 1), default 0
-        Share of the last step that is repeated. With 0: ``p = p - a g``. Otherwise
+        Share of the previous step that is added to this one. With 0: ``p = p - a g``. Otherwise
         ``v = mu v - a g`` and ``p = p + v``.
     nesterov : bool, default False
-        Step from the point that momentum leads to: ``p = p + mu v - a g`` with the new v.
+        Nesterov momentum: ``p = p + mu v - a g`` with the new v.
         Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum
-        in deep learning" (2013), section 2, in the form in which gradient and parameters belong to
-        the same point.
+        in deep learning" (2013), section 2, rewritten so that the gradient is taken
+        at the current parameters.
 
     Notes
     -----
@@ -152,14 +152,14 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Each parameter has its own step: its mean gradient over the root of the mean square.
+    """Adam: steps of running mean gradient over root mean square gradient, for each parameter.
 
     Parameters
     ----------
     learning_rate : float > 0, default 1e-3
         About the length of a step, for every parameter.
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
-        How slowly the two running means forget.
+        Decay rates of the running means of g and of g^2.
     epsilon : float >= 1e-30, default 1e-8
         Keeps the division finite where the gradient was always 0. Below 1e-18, train in float64:
         float32 cannot hold the squares of gradients that small.
@@ -222,12 +222,13 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weights that shrink a little at every step, apart from the gradient.
+    """Adam with decoupled weight decay: the weights shrink by a fixed share at every step.
 
-    ``p -= a weight_decay mask p`` goes before Adam's own step. An L2 penalty would go through
-    Adam's division, and shrink weights with large gradients less; this decay is in proportion to
-    the weight alone. Source: Loshchilov, Hutter, "Decoupled weight decay regularization" (2017),
-    algorithm 2, whose lambda is ``learning_rate weight_decay`` here.
+    ``p -= a weight_decay mask p`` comes before Adam's own step. Adam would divide the gradient of
+    an L2 penalty by the root mean square gradient, and so shrink weights with large gradients
+    less; decoupled decay is proportional to the weight alone. Source: Loshchilov, Hutter,
+    "Decoupled weight decay regularization" (2017), algorithm 2, whose lambda is
+    ``learning_rate weight_decay`` here.
 
     Parameters
     ----------
@@ -265,7 +266,7 @@ class AdamW(Adam):
         super().step(parameters, gradients, factor)
 
 
-# ---- long vectors: short blocks, and no numbers that are too small for the processor ----
+# ---- speed: blocks that fit the cache, and no subnormal numbers ----
 
 
 def blocks(*vectors: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
@@ -290,7 +291,7 @@ def clear_tiny(vector: np.ndarray, negligible: np.ndarray | float) -> None:
     A running mean shrinks step by step where the gradient stays 0, as it does for the weights of a
     pixel that is blank in almost every image. Below 1e-38 in float32 its numbers are subnormal,
     and many processors take longer for each: on one, an epoch of 784-128-10 in batches of 32 took
-    half as long again. Multiplying by 0.9 never brings them to 0, since the smallest of them is
+    50 % longer. Multiplying by 0.9 never brings them to 0, since the smallest of them is
     rounded back to itself. `tutorials/10_against_scikit_learn.py` measures it.
 
     Parameters

@@ -1,6 +1,6 @@
 """The error for wrong input, and the checks that several modules share.
 
-Data is checked once, at the border where it enters: a loss, `Network`, `Trainer`, the metrics, the
+Data is checked once, where it enters the package: a loss, `Network`, `Trainer`, the metrics, the
 commands. A message says what was expected, what was passed, and the likely fix. A check with one
 caller is beside that caller.
 """

@@ -81,23 +81,18 @@ def load_folder(
 ) -> tuple[Split, Split]:
     """Load a folder of four IDX files: Fashion-MNIST, KMNIST, EMNIST, or custom data.
 
-    The files are ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``,
-    ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, plain or with ``.gz``; if both
-    exist, the plain one is read. Names with ``.idx3-ubyte``, with ``test`` for ``t10k``, or with
-    a variant as prefix (``emnist-letters-train-images-idx3-ubyte``) work too.
-
-    Images may have any size. EMNIST stores its images transposed, and its letters count from 1;
-    both are returned as stored.
+    The files are those of `FOUR_FILES`; if a plain and a ``.gz`` file exist, the plain one is read.
+    Names with ``.idx3-ubyte``, with ``test`` for ``t10k``, or with a variant as prefix
+    (``emnist-letters-train-images-idx3-ubyte``) work too. Images may have any size. EMNIST stores
+    its images transposed, and its letters count from 1; both are returned as stored.
 
     Parameters
     ----------
     folder : str or PathLike
-        The folder.
     variant : str, optional
         Name of the data set if the folder holds several: ``"emnist-letters"``.
     max_bytes : int
-        Maximum size of a file when decompressed. The images returned take four times their bytes
-        in the file; loading needs at most one file more.
+        Maximum decompressed size of a file. The images returned take four times as much memory.
 
     Returns
     -------
@@ -107,8 +102,8 @@ def load_folder(
     Raises
     ------
     InputError
-        If a file is missing, damaged, not what its name says, or does not match the others.
-        All four headers are checked before any values are read.
+        If a file is missing, damaged or does not match its name or the others. All headers are
+        checked before any values are read.
     """
     headers = {role: _read_header(path, max_bytes) for role, path in _four(folder, variant).items()}
     _check_headers(headers)
@@ -123,10 +118,7 @@ def load_folder(
 def image_shape(
     folder: str | os.PathLike[str], variant: str | None = None, max_bytes: int = MAX_BYTES
 ) -> tuple[int, int]:
-    """Return the (rows, columns) of a folder's images, which `load_folder` flattens.
-
-    Only the header is read; parameters and errors as in `load_folder`.
-    """
+    """Read the (rows, columns) of a folder's images from the header; see `load_folder`."""
     header = _read_header(_four(folder, variant)["train-images"], max_bytes)
     if len(header.shape) != 3:
         raise InputError(
@@ -315,10 +307,7 @@ def _faults_named(path: Path) -> Iterator[None]:
 
 
 def variants(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the data sets in a folder; "" if the files have no prefix.
-
-    A folder that cannot be read has none.
-    """
+    """Return the names of the data sets in a folder; "" without a prefix; none if unreadable."""
     try:
         return list(_data_sets(Path(folder), os.listdir(folder)))
     except (OSError, ValueError):

@@ -172,11 +172,14 @@ class Recipe:
                 object.__setattr__(self, field.name, number)
 
     @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Recipe:
-        """Return the recipe with these settings, as read from JSON; unknown names are an error."""
+    def from_dict(cls, settings: dict[str, Any], source: str = "recipe") -> Recipe:
+        """Return the recipe with these settings, as read from `source`, which errors name."""
         if unknown := sorted(set(settings) - set(cls.__dataclass_fields__)):
-            raise InputError(f"recipe: unknown settings {unknown!r:.80}")
-        return cls(**settings)
+            raise InputError(f"{source}: unknown settings {unknown!r:.80}")
+        try:
+            return cls(**settings)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from error
 
     def build_network(self, inputs: int, classes: int, seed: int) -> Network:
         """Return the network, with weights drawn from this seed."""

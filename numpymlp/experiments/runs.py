@@ -188,7 +188,7 @@ def resume(
         config = read_config(run)
         fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
         seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
-        recipe = Recipe.from_dict(config)
+        recipe = Recipe.from_dict(config, str(run / CONFIG))
         loaded = _load(data, say)
         if loaded.fingerprint != fingerprint:
             raise InputError(

@@ -1,4 +1,4 @@
-"""Callbacks: what the Trainer calls at the begin, after each step, after each epoch and at the end.
+"""Callbacks: hooks that the Trainer calls at the start, after each step and epoch, and at the end.
 
 The progress bar, early stopping and checkpoints are callbacks, with the same protocol as a custom
 one. A plain function serves as a callback after each epoch. Read `state.py` next.
@@ -32,8 +32,8 @@ class Callback:
     ...         return trainer.state.history.rows[-1]["validation_accuracy"] > 0.98
     """
 
-    reason = "callback"  # what `trainer.state.stopped` says where this callback stops training
-    argument = ""  # the argument of the Trainer that this class has for itself
+    reason = "callback"  # `trainer.state.stopped` after this callback has stopped training
+    argument = ""  # the Trainer argument that takes this callback; "" for a custom callback
 
     def begin(self, trainer: Any) -> None:
         """Run before the first step of a `fit`."""
@@ -47,7 +47,7 @@ class Callback:
     def end(self, trainer: Any) -> None:
         """Run at the end of a `fit`, also after an error (``trainer.state.stopped`` is then "").
 
-        The callbacks end in reverse order; one whose `begin` failed does not end.
+        The hooks run in reverse order, except for a callback whose `begin` raised.
         """
 
 
@@ -79,8 +79,8 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     patience : int, default 5
-        How many epochs in a row may bring no progress. The count starts anew with each `fit` that
-        is given a number of epochs.
+        Stop after this many epochs in a row without progress. The count restarts with each `fit`
+        that is given a number of epochs.
     monitor : {"validation_loss", "validation_accuracy"}, default "validation_loss"
     min_delta : float >= 0, default 0
         How much better an epoch must be to count as progress.

@@ -122,8 +122,8 @@ class Checkpoint(Callback):
         Raises
         ------
         InputError
-            If the file is no whole checkpoint, or that of a run with other settings; the Trainer
-            is then as it was.
+            If the file is incomplete, or from a run with other settings; the Trainer is then
+            unchanged.
         """
         with open_archive(self.path, "checkpoint") as archive:
             header = archive.header
@@ -212,21 +212,21 @@ def setup(trainer: Any) -> dict[str, Any]:
 
 
 def _settings(part: Any) -> Any:
-    """Name a part of a Trainer with its settings, without what changes in training.
+    """Describe a part of a Trainer by its type and settings, without what training changes.
 
     Closure variables of a function cannot be seen.
     """
     if part is None:
         return None
-    if isinstance(part, functools.partial):  # a name would not tell with which numbers
+    if isinstance(part, functools.partial):  # its name alone would hide the arguments
         given = {**{str(n): v for n, v in enumerate(part.args)}, **part.keywords}
         settings = _settings(SimpleNamespace(**given))
         return {**settings, "type": "partial", "of": _settings(part.func)}
     changing = {*getattr(part, "state_names", ()), "cache", "in_network"}
     settings = {}
     for name, value in sorted(getattr(part, "__dict__", {}).items()):
-        # As JSON gives it back: NumPy's numbers become Python's, tuples lists. A tuple is a setting
-        # in a dataclass; a layer may hold the shape of its last batch in one.
+        # As JSON returns it: NumPy's numbers become Python's, tuples lists. Tuples count only
+        # in dataclasses: a layer may store the shape of its last batch in a tuple.
         plain = value.item() if isinstance(value, np.generic) else value
         several = list(plain) if isinstance(plain, tuple) and dataclasses.is_dataclass(part) else []
         if name in changing:

@@ -1,7 +1,7 @@
 """Checks of what the Trainer is given: its parts, its data, its weights, its schedule's factors.
 
-Each runs once, at the border, before anything is changed; a message says what was expected, what
-came and the likely fix. `trainer.py`, `samples.py` and `scoring.py` call them.
+Each runs once, before anything is changed; a message says what was expected, what was passed and
+the likely fix. `trainer.py`, `samples.py` and `scoring.py` call them.
 """
 
 from __future__ import annotations

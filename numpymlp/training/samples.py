@@ -1,8 +1,7 @@
-"""Samples on their way into training: checked once, split, handed out in batches.
+"""Samples for training: checked once, split, and read in batches.
 
-`Samples` holds which rows of the data count, so that holding some out copies nothing. `prepare` is
-the border: what is wrong with the data is found there, before the first step. Read `scoring.py`
-next.
+`Samples` stores the indices of its rows, so that holding some out copies no data. `prepare` checks
+all data before the first step. Read `scoring.py` next.
 """
 
 from __future__ import annotations

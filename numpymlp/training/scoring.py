@@ -20,7 +20,7 @@ from numpymlp.validation import as_sample_weight
 
 
 class Evaluation(NamedTuple):
-    """Mean loss and accuracy of a network on data; the accuracy is None for values."""
+    """Mean loss and accuracy of a network on data; the accuracy is None for regression."""
 
     loss: float
     accuracy: float | None
@@ -52,7 +52,7 @@ class Running(NamedTuple):
         return cls(Mean(), Mean())
 
     def add(self, network: Network, batch: Pass, y: np.ndarray, w: np.ndarray | None) -> None:
-        """Add a batch: its loss, and the share of its weight that lies on right answers."""
+        """Add a batch: its loss and its weighted accuracy."""
         weight = len(y) if w is None else float(w.sum())
         self.losses.add(batch.loss, weight)
         correct = network.head.correct(batch.logits, y)
@@ -65,7 +65,7 @@ class Running(NamedTuple):
         self.accuracies.add(share, weight)
 
     def evaluation(self, network: Network) -> Evaluation:
-        """Return the means; a network that gives values has no accuracy."""
+        """Return the means; the accuracy is None for regression."""
         values = network.head.name == "identity"
         return Evaluation(self.losses.value, None if values else self.accuracies.value)
 
@@ -98,7 +98,7 @@ def evaluate(
 
 
 def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluation:
-    """Do what `evaluate` does, on samples that are checked already."""
+    """Evaluate samples that are already checked."""
     # Both keep caches of their own: an evaluation disturbs no training in another thread.
     network = network.for_evaluation()
     clean = copy.copy(loss.for_evaluation() if hasattr(loss, "for_evaluation") else loss)

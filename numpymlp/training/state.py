@@ -19,7 +19,7 @@ from numpymlp.validation import InputError, check_positive_integer
 
 
 class Snapshot(NamedTuple):
-    """Copies of what a network had learned at the end of an epoch."""
+    """Copies of a network's parameters and buffers after an epoch; epoch 0 is before training."""
 
     epoch: int
     parameters: np.ndarray
@@ -35,7 +35,7 @@ class Snapshot(NamedTuple):
 
 @dataclass
 class TrainingState:
-    """How far a training run is, and what it has recorded.
+    """Progress and records of a training run.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class TrainingState:
         The network after the best epoch of the current `fit` by validation, and after its last
         finished one.
     best_value : float or None
-        What validation gave for `best`, in the current `fit`.
+        The monitored validation value of `best`; reset by each new `fit`.
     progress_value : float or None
         The value that early stopping compares the next epoch with.
     idle_epochs : int

@@ -1,8 +1,8 @@
-"""The Trainer: the four-line loop, with everything that stands around it as callbacks.
+"""The Trainer: the four-line loop with validation, history and callbacks.
 
 The loop is `_run_epoch`: `loss_and_gradient` is forward, loss and backward, and `optimizer.step`
-moves the weights. Around it are validation, history, and the hooks of `callbacks.py`, by which
-progress bar, early stopping and checkpoints work. `tutorials/08_train_and_look_inside.py` uses it.
+moves the weights. Validation and history surround the loop; progress bar, early stopping and
+checkpoints are callbacks (`callbacks.py`). `tutorials/08_train_and_look_inside.py` uses it.
 Read `metrics` next, to evaluate what was learned.
 """
 
@@ -52,14 +52,15 @@ class Trainer:
         Added to the loss and its gradient; the reported losses are without it.
     augment : callable, optional
         ``augment(x, rng)`` returns a distorted copy of a batch (N, in), such as `data.Distortion`.
-        A second thread calls it, and `order`, to prepare the next batches; this changes no result.
+        A second thread calls it and reads the next batches ahead; this changes no result.
     constraint : callable, optional
         ``constraint(network)`` projects the weights after each step; see `constraints`.
     order : callable, optional
         ``order(epoch, rows)`` returns the positions of an epoch's samples, (rows,); by default a
         fresh random order for each epoch.
     early_stopping : EarlyStopping, optional
-        Needs validation data. The best weights are restored when training ends.
+        Needs validation data. The best weights are restored when training ends, except after an
+        interruption or an error.
     callbacks : sequence of Callback or of callables, optional
         A plain function ``f(trainer)`` runs after each epoch; returning True stops.
     checkpoint : Checkpoint, optional
@@ -144,12 +145,12 @@ class Trainer:
         y : ndarray of shape (N,) or (N, out)
             Targets as the loss takes them.
         epochs : int
-            How many epochs more. The schedule sees the sum of all epochs, done and to come. None
-            continues to the end that an interrupted `fit`, here or in the process that wrote the
-            checkpoint, was asked for.
+            Number of epochs to train. The schedule sees all epochs, earlier ones included. None
+            continues to the last epoch that an interrupted `fit` planned, in this process or in the
+            one that wrote the checkpoint.
         validation : (x, y) or float in (0, 1), optional
-            Data to evaluate after each epoch, or the share of the samples, drawn at random class by
-            class, that is held out for it. Every sample of it counts alike.
+            Data to evaluate after each epoch, or the share of the samples to hold out, drawn at
+            random from each class. Validation uses no sample or class weights.
         sample_weight : ndarray of shape (N,), optional
             How much each sample counts.
         class_weight : dict of class to weight, or "balanced", optional
@@ -175,7 +176,7 @@ class Trainer:
         return self.run(train, held_out, epochs)
 
     def prepare(self, x: np.ndarray, y: np.ndarray, *how: Any) -> tuple[Samples, Samples | None]:
-        """Check all data once, at the border, and split off what validation needs.
+        """Check all data once, before training, and split off the validation data.
 
         `how` is validation, sample_weight and class_weight, as for `fit`.
         """
@@ -184,10 +185,10 @@ class Trainer:
         return train, held_out
 
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
-        """Do what `fit` does, on data that is checked and split already.
+        """Train as `fit` does, on data that is already checked and split.
 
-        `train` may be a custom class in place of `Samples`, with `rows` (its length counts) and
-        `take(chosen)`, which reads the batches from anywhere.
+        `train` may be a custom object with `rows`, whose length is the number of samples, and
+        `take(chosen)`, which returns a batch (in a second thread, with augmentation).
         """
         state, rows = self.state, len(train.rows)
         with checks.UnchangedIfRefused(self) as start, ExitStack() as stack:
@@ -262,7 +263,7 @@ class Trainer:
         self.state.restore_best(self.network)
 
     def _all_callbacks(self) -> list[Callback]:
-        """Return all callbacks in the order of their hooks; of two that stop, the last decides."""
+        """Return all callbacks in calling order; if several stop, the last gives the reason."""
         bar = Progress(advice=self.checkpoint is None) if self.verbose else None
         every = (bar, *map(as_callback, self.callbacks), self.early_stopping, self.checkpoint)
         return [callback for callback in every if callback is not None]

@@ -270,7 +270,7 @@ def test_one_of_several_data_sets_is_chosen_by_name(tmp_path):
     write_set(tmp_path, letters | digits)
     (_, y_train), _ = load_folder(tmp_path, variant="emnist-digits")
     np.testing.assert_array_equal(y_train, digits["emnist-digits-train-labels-idx1-ubyte"])
-    with pytest.raises(InputError, match=r"got 2: .*'emnist-digits', 'emnist-letters'"):
+    with pytest.raises(InputError, match=r"got 2: .*variant='emnist-digits' or 'emnist-letters'"):
         load_folder(tmp_path)
     with pytest.raises(InputError, match="missing train-images"):
         load_folder(tmp_path, variant="emnist-balanced")

@@ -455,7 +455,7 @@ def finished(small, tmp_path_factory):
         (lambda run: (run / CONFIG).write_text("{}"), "seed is missing"),
         (lambda run: edit_config(run, epochs="six"), "epochs: expected a whole number"),
         (lambda run: edit_config(run, hidden=5), "hidden: expected sizes such as (128,), got 5"),
-        (lambda run: edit_config(run, batch_norm=1), "batch_norm: expected True or False, got 1"),
+        (lambda run: edit_config(run, batch_norm=1), "config.json: --batch-norm: expected True"),
         (lambda run: edit_config(run, hidden=[16]), "is from another training run: its network is"),
         (lambda run: edit_config(run, optimizer="sgd"), "its optimizer is"),
         (lambda run: edit_config(run, seed=1), "its seed is 0, this one's is 1"),
