@@ -317,6 +317,13 @@ def check_vector(value: Any, name: str, example: str) -> NDArray[Any]:
 
 def start_step(optimizer: Any, parameters: Any, gradients: Any, factor: Any) -> float:
     """Return the rate of a step; the optimizer keeps the vector, to tell it from another's."""
+    if optimizer.vector is parameters and optimizer.t:  # as in every step but the first
+        alike = getattr(gradients, "shape", None) == parameters.shape
+        rates = isinstance(factor, float) and isinstance(optimizer.learning_rate, float)
+        if alike and gradients.dtype == parameters.dtype and rates:
+            rate = optimizer.learning_rate * factor
+            if 0 <= rate < math.inf:
+                return rate
     rate = check_step(optimizer, parameters, gradients, factor)
     optimizer.vector = parameters
     return rate
