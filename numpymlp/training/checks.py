@@ -40,6 +40,7 @@ def check_training_data(
     warning.
     """
     samples = network.check_batch(x, f"{name} data: ")
+    samples = np.ascontiguousarray(samples)  # else every batch gathers its rows from all columns
     if not np.isfinite(network.parameters).all() or not np.isfinite(network.buffers).all():
         raise InputError(
             f"{name}: expected a network with finite parameters, got NaN or infinity in them: "

@@ -147,3 +147,13 @@ def test_run_reads_batches_from_a_custom_class_of_samples(blobs):
     plain.fit(x, y, 2)
     assert reader.taken == 600
     assert bits(custom) == bits(plain)
+
+
+def test_columns_are_brought_into_row_order_once_before_training(blobs):
+    # A data frame's values are column-ordered, and each batch took twice as long to gather.
+    x, y = blobs
+    train, held_out = make().prepare(np.asfortranarray(x), y, 0.2, None, None)
+    for samples in (train, held_out):
+        assert samples.x.flags.c_contiguous
+    ordered, _ = make().prepare(np.ascontiguousarray(x), y, None, None, None)
+    assert np.shares_memory(ordered.x, x) == x.flags.c_contiguous  # rows are not copied
