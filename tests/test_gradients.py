@@ -39,12 +39,15 @@ def test_the_slope_along_a_direction_through_random_networks_is_right(case: Case
 
 
 def check_difficult(case: Case, difficulty: Difficulty, mode: str) -> None:
+    """No slope of a right network is called wrong; one behind kinks may not be compared at all."""
     network, loss, x, y, options = difficulty.apply(case)
     report = check_gradients(network, loss, x, y, max_entries=3, mode=mode, **options)
-    assert report.passed, f"{case}\n{difficulty}\n{report}"
+    wrong = [row.name for row in report.rows if not row.passed and row.compared]
+    assert wrong == [], f"{case}\n{difficulty}\n{report}"
+    assert not report.faults, f"{case}\n{difficulty}\n{report}"
 
 
-@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(difficult_cases())
 def test_no_difficult_network_is_called_wrong(drawn: tuple[Case, Difficulty]) -> None:
     check_difficult(*drawn, "entries")
