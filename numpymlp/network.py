@@ -162,8 +162,6 @@ class Network:
         """Refuse `backward` until the next forward pass: the layer caches are invalid."""
         self._logits_shape = None
 
-    # ---- predictions ----
-
     def predict_proba(self, x: ArrayLike) -> np.ndarray:
         """Return probabilities (N, K), or (N, 1) for a single sigmoid output, in bounded memory."""
         return np.concatenate([self.head.probabilities(z) for z in self.logits_in_batches(x)])
@@ -326,8 +324,6 @@ class Network:
 
     def _random_layers(self) -> list[Any]:
         return [layer for layer in self.layers if getattr(layer, "rng", None) is not None]
-
-    # ---- checks ----
 
     def check_batch(self, x: ArrayLike, name: str = "") -> np.ndarray:
         """Return a batch as an array of numbers whose samples fit this network."""

@@ -333,7 +333,7 @@ def top_modules(package: Path) -> list[str]:
 def test_the_core_can_be_read_in_an_evening() -> None:
     counts = {module: lines_of_code_and_comments(PACKAGE / f"{module}.py") for module in CORE}
     counts["layer_protocol"] = lines_of_code_and_comments(PACKAGE / "layer_protocol.py", PROTOCOL)
-    assert sum(counts.values()) <= CORE_LIMIT, (sum(counts.values()), counts)
+    assert sum(counts.values()) < CORE_LIMIT, (sum(counts.values()), counts)
 
 
 def test_the_counter_counts_code_and_comments_alone(tmp_path: Path) -> None:
