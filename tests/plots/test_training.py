@@ -82,16 +82,21 @@ def test_the_trainers_history_can_be_drawn_as_it_is():
 def test_losses_and_gradients_of_any_size_can_be_drawn(values):
     # Their logarithmic axis ended beyond the largest float.
     columns = {"running_train_loss": values, "learning_rate": values}
-    plots.learning_curves({"epoch": [1, 2], **columns}).draw_without_rendering()
     layers = {"Dense 1": values}
-    figure = plots.training_diagnostics([0, 1], gradient_rms=layers, update_ratio=layers)
-    figure.draw_without_rendering()
+    for figure in (
+        plots.learning_curves({"epoch": [1, 2], **columns}),
+        plots.training_diagnostics([0, 1], gradient_rms=layers, update_ratio=layers),
+    ):
+        figure.draw_without_rendering()
+        assert all(np.isfinite(axes.get_ylim()).all() for axes in figure.axes)
 
 
 def test_a_learning_rate_that_is_not_finite_leaves_the_losses_visible():
     columns = {"epoch": [1, 2], "running_train_loss": [0.5, 0.25]}
     for rates in ([np.nan, np.nan], [np.inf, 0.1]):
-        plots.learning_curves({**columns, "learning_rate": rates}).draw_without_rendering()
+        figure = plots.learning_curves({**columns, "learning_rate": rates})
+        figure.draw_without_rendering()
+        assert list(figure.axes[0].lines[0].get_ydata()) == [0.5, 0.25]
 
 
 def test_diagnostics_have_a_panel_for_what_is_given_and_the_guide_line():
