@@ -6,12 +6,12 @@ import os
 import re
 import shlex
 import shutil
-import struct
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from small_mnist import small_mnist, write_idx
 
 from numpymlp import load_loss, load_mnist
 from numpymlp.__main__ import COMMANDS, build_parser, main
@@ -22,18 +22,10 @@ from numpymlp.experiments.runs import load_run
 from numpymlp.validation import InputError
 
 
-def write_idx(path, array):
-    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(header + array.astype(np.uint8).tobytes())
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The first 2,000 training and 500 test images of MNIST, as a folder of IDX files."""
-    folder = tmp_path_factory.mktemp("small-mnist")
-    for (x, y), n, prefix in zip(load_mnist(), (2000, 500), ("train", "t10k"), strict=True):
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", (x[:n] * 255).reshape(n, 28, 28).round())
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", y[:n])
+    folder = small_mnist(tmp_path_factory.mktemp("small-mnist"), 2000, 500)
     return str(folder)
 
 

@@ -6,14 +6,14 @@ import dataclasses
 import os
 import re
 import signal
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from small_mnist import small_mnist, write_idx
 
-from numpymlp import load_folder, load_mnist, plots
+from numpymlp import load_folder, plots
 from numpymlp.__main__ import main
 from numpymlp.data import Distortion
 from numpymlp.experiments.folders import RunData
@@ -52,18 +52,10 @@ LADDER = {
 }
 
 
-def write_idx(path, array):
-    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(header + array.astype(np.uint8).tobytes())
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """The first 600 training and 300 test images of MNIST, as a folder of IDX files."""
-    folder = tmp_path_factory.mktemp("tiny")
-    for (x, y), n, prefix in zip(load_mnist(), (600, 300), ("train", "t10k"), strict=True):
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", (x[:n] * 255).reshape(n, 28, 28).round())
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", y[:n])
+    folder = small_mnist(tmp_path_factory.mktemp("tiny"), 600, 300)
     return str(folder)
 
 

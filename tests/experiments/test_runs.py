@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import textwrap
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_mnist import small_mnist
 from threadpoolctl import threadpool_info
 
-from numpymlp import load_mnist
 from numpymlp.__main__ import main
 from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import blas_threads, environment
@@ -39,18 +38,10 @@ SETTINGS = [
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def write_idx(path, array):
-    header = struct.pack(">HBB", 0, 8, array.ndim) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(header + array.astype(np.uint8).tobytes())
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The first 1,000 training and 200 test images of MNIST, as a folder of IDX files."""
-    folder = tmp_path_factory.mktemp("small-mnist")
-    for (x, y), n, prefix in zip(load_mnist(), (1000, 200), ("train", "t10k"), strict=True):
-        write_idx(folder / f"{prefix}-images-idx3-ubyte", (x[:n] * 255).reshape(n, 28, 28).round())
-        write_idx(folder / f"{prefix}-labels-idx1-ubyte", y[:n])
+    folder = small_mnist(tmp_path_factory.mktemp("small-mnist"), 1000, 200)
     return folder
 
 
