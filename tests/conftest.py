@@ -1,8 +1,10 @@
-"""Shared by all tests: Hypothesis profiles, and a matplotlib that opens no window."""
+"""Shared by all tests: Hypothesis profiles, one BLAS thread, no window of matplotlib."""
 
 import os
 
 os.environ["MPLBACKEND"] = "Agg"
+# Tests run in several processes at once: one BLAS thread each, or they would fight for the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import settings
 
