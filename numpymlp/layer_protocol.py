@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from numpymlp.validation import InputError, as_array, check_list, describe, own_arrays
 
 Shape = tuple[int | EllipsisType, ...] | None  # of one sample; None: not known, or any
+MOST_LAYERS = 1_000  # of a network; a model file holds no more
 
 
 class Declared:
@@ -240,8 +241,8 @@ def with_own_caches(layers: Sequence[Layer]) -> Layers:
 def check_layers(layers: Any) -> Layers:
     """Return the layers of a new network; those that belong to another one as copies."""
     row = check_list(layers, "Network", "[Dense(784, 128), ReLU(), Dense(128, 10)]")
-    if not row:
-        raise InputError("Network expected at least one layer, got none")
+    if not 0 < len(row) <= MOST_LAYERS:
+        raise InputError(f"Network expected 1 to {MOST_LAYERS:,} layers, got {len(row):,}")
     for position, layer in enumerate(row):
         if not isinstance(layer, Layer):
             if isinstance(layer, type) and issubclass(layer, Layer):

@@ -376,7 +376,7 @@ TWICE = Dense(3, 3)
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([], "Network expected at least one layer, got none"),
+        ([], "Network expected 1 to 1,000 layers, got 0"),
         (Dense(3, 2), "Network: expected a list such as [Dense(784, 128), ReLU(), Dense(128, 10)]"),
         (
             [Dense(3, 4), Plain()],

@@ -928,3 +928,18 @@ def test_a_network_that_lies_in_read_only_memory_can_be_trained() -> None:
         each.forward(x)
         each.backward(np.ones((4, 2)))
     np.testing.assert_array_equal(twin_layer.dW, layer.dW)
+
+
+@pytest.mark.parametrize("fault", ["huge weights", "negative variances", "huge inputs", "float64"])
+@pytest.mark.parametrize("method", ["predict", "predict_proba"])
+def test_a_prediction_that_is_not_finite_is_an_error_without_warnings(fault, method):
+    network = Network([Dense(3, 4), BatchNorm(4), Dense(4, 2)], rng=np.random.default_rng(0))
+    x = np.ones((2, 3))
+    if fault == "huge weights":
+        network.parameters += np.float32(3e38)
+    elif fault == "negative variances":
+        network.buffers -= 5
+    else:
+        x *= 3e38 if fault == "huge inputs" else 1e300
+    with pytest.raises(InputError, match="expected finite outputs, got NaN or infinity"):
+        getattr(network, method)(x)

@@ -568,7 +568,7 @@ MISTAKES = {
         lambda: BatchNorm(3).forward(np.ones((1, 3)), training=True),
         "BatchNorm expected a training batch of at least 2 rows, got 1",
     ),
-    "a network of nothing": (lambda: Network([]), "expected at least one layer, got none"),
+    "a network of nothing": (lambda: Network([]), "expected 1 to 1,000 layers, got 0"),
     "a layer that is no list": (
         lambda: Network(Dense(3, 3), rng=rng()),
         "Network: expected a list such as [Dense(784, 128), ...], got Dense(3 -> 3)",

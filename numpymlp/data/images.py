@@ -114,15 +114,18 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
             if size > max_bytes:
                 raise InputError(f"expected at most {max_bytes:,} bytes of {name}, got {size:,}")
             content = start + file.read(size)
-        return _prepared(_decoded(content, name))
+        return _prepared(_gray(*_decoded(content, name)))
     except InputError as error:
         raise InputError(f"{shown(path)}: {shown(error, 600)}") from None
     except OSError as error:
         raise InputError(f"{shown(path)}: expected a readable file, got: {error}") from None
 
 
-def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
-    """Return the gray values of an image file, from 0 to 1."""
+def _decoded(content: bytes, name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the gray values of an image file, 8 or 16 bits, and its alpha channel, if any.
+
+    Only Pillow's part is here: an exception in it means a damaged file.
+    """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if name == "JPEG":
@@ -135,7 +138,7 @@ def _decoded(content: bytes, name: str) -> NDArray[np.float32]:
                 width, height = image.size
                 if width * height <= MAX_PIXELS and max(width, height) <= MAX_SIDE:
                     ImageOps.exif_transpose(image, in_place=True)
-                    return _gray(image)
+                    return _channels(image)
         except (AttributeError, ImportError, NameError):
             raise  # a fault of the program or an old Pillow, not of the file
         # Decoders raise almost any other exception for damaged bytes.
@@ -163,20 +166,23 @@ def _check_jpeg(content: bytes) -> None:
         )
 
 
-def _gray(image: Image) -> NDArray[np.float32]:
-    """Return an image of any mode as gray values (rows, columns) from 0 to 1."""
-
-    def unit(values: NDArray[Any], full: int = 255) -> NDArray[np.float32]:
-        return np.divide(values, full, dtype=np.float32)
-
-    if image.mode.startswith("I"):
-        return unit(np.asarray(image), full=65535)
+def _channels(image: Image) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the gray values of an image of any mode, and its alpha channel."""
+    if image.mode.startswith("I"):  # 16 bits
+        return np.asarray(image), None
     if not image.has_transparency_data:
-        return unit(np.asarray(image.convert("L")))
+        return np.asarray(image.convert("L")), None
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    alpha = unit(np.asarray(rgba.getchannel("A")))
-    on_black = unit(np.asarray(rgba.convert("L")))
-    on_black *= alpha
+    return np.asarray(rgba.convert("L")), np.asarray(rgba.getchannel("A"))
+
+
+def _gray(values: NDArray[Any], channel: NDArray[Any] | None) -> NDArray[np.float32]:
+    """Return gray values and an alpha channel as gray values (rows, columns) from 0 to 1."""
+    gray = np.divide(values, 255 if values.dtype == np.uint8 else 65535, dtype=np.float32)
+    if channel is None:
+        return gray
+    alpha = np.divide(channel, 255, dtype=np.float32)
+    on_black = np.multiply(gray, alpha, out=gray)
     on_white = np.subtract(1, alpha, out=alpha)
     on_white += on_black
     return on_white if np.ptp(on_white) >= MIN_CONTRAST else on_black

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from numpymlp.data import Distortion
+from numpymlp.layer_protocol import MOST_LAYERS
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
 from numpymlp.models import ACTIVATIONS, mlp
 from numpymlp.network import Network
 from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from numpymlp.storage.files import shown
-from numpymlp.storage.models import MOST_LAYERS
 from numpymlp.storage.reading import LARGEST
 from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm

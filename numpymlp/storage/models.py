@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.layer_protocol import Layer, shapes_between
+from numpymlp.layer_protocol import MOST_LAYERS, Layer, shapes_between
 from numpymlp.losses import HEADS, Loss
 from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive, write_archive
@@ -24,7 +24,6 @@ from numpymlp.storage.files import check_path, shown
 from numpymlp.validation import InputError, check_choice
 
 DTYPES = ("float32", "float64")
-MOST_LAYERS = 1_000  # in a file; each is compared with all others
 
 Classes = Mapping[str, Callable[..., Any]]
 
@@ -49,11 +48,6 @@ def save(network: Network, path: str | os.PathLike[str], loss: Loss | None = Non
         raise InputError(f"save expected a Network, got {network!r:.80}: save(network, path)")
     if isinstance(loss, type):
         raise InputError(f"save expected a loss, got the class {loss.__name__}: add ()")
-    if len(network.layers) > MOST_LAYERS:
-        raise InputError(
-            f"{path}: expected at most {MOST_LAYERS:,} layers, got {len(network.layers):,}: they "
-            f"could not be read back"
-        )
     header = {
         "layers": [_layer_config(layer) for layer in network.layers],
         "output": network.head.name,

@@ -136,15 +136,23 @@ def test_a_hundred_thousand_mutated_images_are_refused_or_read(tmp_path):
     check_mutants(tmp_path, 100_000, seed=1)
 
 
-@pytest.mark.parametrize("error", [AttributeError, ImportError, NameError])
-def test_a_fault_of_the_program_is_not_called_a_damaged_file(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        *(("_channels", error) for error in (AttributeError, ImportError, NameError)),
+        *(("_gray", error) for error in (TypeError, ValueError, IndexError, ZeroDivisionError)),
+    ],
+)
+def test_a_fault_of_the_program_is_not_called_a_damaged_file(
+    tmp_path, monkeypatch, function, error
+):
     """Pillow 10.0 lacks `has_transparency_data`: every image was called damaged."""
 
-    def fail(image):
-        raise error("a name that is not there")
+    def fail(*arguments):
+        raise error("a fault of ours")
 
     Image.new("L", (28, 28), 255).save(tmp_path / "a.png")
-    monkeypatch.setattr("numpymlp.data.images._gray", fail)
+    monkeypatch.setattr(f"numpymlp.data.images.{function}", fail)
     with pytest.raises(error):
         read_digit_image(tmp_path / "a.png")
 

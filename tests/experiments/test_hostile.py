@@ -13,7 +13,7 @@ import pytest
 from memory import peak_below
 from mutations import ODD, mutated_bytes, mutated_json, places_in, with_value
 
-from numpymlp import Dense, Network, save
+from numpymlp import Dense, Network, load, save
 from numpymlp.__main__ import main
 from numpymlp.experiments import folders
 from numpymlp.experiments.folders import (
@@ -28,8 +28,8 @@ from numpymlp.experiments.ladder import label_of, run_folder
 from numpymlp.experiments.recipes import MOST_EPOCHS, MOST_HIDDEN, RECIPES, Recipe
 from numpymlp.experiments.reports import FILES
 from numpymlp.experiments.results import COLUMNS, listing, read_results, table
+from numpymlp.layer_protocol import MOST_LAYERS
 from numpymlp.storage.files import csv_text, write_csv
-from numpymlp.storage.models import MOST_LAYERS
 from numpymlp.storage.reading import read_json
 from numpymlp.validation import InputError
 
@@ -337,10 +337,12 @@ def test_layers_that_a_model_file_cannot_hold_are_refused_before_training():
     assert len(deepest.build_network(2, 2, 0).layers) <= MOST_LAYERS
 
 
-def test_layers_that_could_not_be_read_are_not_saved(tmp_path):
-    with pytest.raises(InputError, match="at most 1,000 layers, got 1,001"):
-        save(Network([Dense(1, 1) for _ in range(1001)]), tmp_path / "model.npz")
-    assert not list(tmp_path.iterdir())
+def test_layers_that_a_model_file_cannot_hold_make_no_network(tmp_path):
+    with pytest.raises(InputError, match="expected 1 to 1,000 layers, got 1,001"):
+        Network([Dense(1, 1) for _ in range(MOST_LAYERS + 1)])
+    largest = Network([Dense(1, 1) for _ in range(MOST_LAYERS)])
+    save(largest, tmp_path / "model.npz")
+    assert len(load(tmp_path / "model.npz").layers) == MOST_LAYERS
 
 
 def test_the_longest_history_fits_into_a_checkpoint():
