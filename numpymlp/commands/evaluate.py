@@ -24,7 +24,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
-    from numpymlp.experiments.runs import evaluate_run
+    from numpymlp.experiments.reports import evaluate_run
 
     report, folder = evaluate_run(options.run, data_of(options), options.output)
     print(report)

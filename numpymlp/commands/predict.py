@@ -14,7 +14,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the three most probable digits of each image."""
     from numpymlp.data.images import read_digit_image
-    from numpymlp.experiments.runs import load_run
+    from numpymlp.experiments.folders import load_run
 
     network = load_run(options.model)
     for path in options.images:

@@ -22,8 +22,10 @@ import numpy as np
 
 from numpymlp.data import image_shape, load_folder, load_mnist
 from numpymlp.data.idx import variants
+from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
+from numpymlp.storage.models import load
 from numpymlp.storage.reading import number, or_none, read_json, text, whole
 from numpymlp.validation import InputError
 
@@ -229,6 +231,11 @@ def find_model(run: str | os.PathLike[str]) -> Path:
             f"{path} is an image: expected the folder of a run, or its {MODEL}, before the images"
         )
     return path
+
+
+def load_run(run: str | os.PathLike[str]) -> Network:
+    """Load the network of a run, given its folder or its model file."""
+    return load(find_model(run))
 
 
 def called_as() -> str:

@@ -170,7 +170,7 @@ def _committee(
 ) -> dict[str, Any]:
     """Evaluate the mean probabilities of the members; train members that have no model yet."""
     metrics, places = zip(*(train(recipe, seed) for seed in range(members)), strict=True)
-    networks = [runs.load_run(place) for place in places]
+    networks = [folders.load_run(place) for place in places]
     loaded = folders.read_data(data)
     return {
         **metrics[0],

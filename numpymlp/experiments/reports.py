@@ -17,6 +17,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
+from numpymlp.experiments.folders import (
+    CONFIG,
+    find_model,
+    load_run,
+    read_config,
+    read_data,
+    report_folder,
+)
 from numpymlp.layers import Dense, Dropout
 from numpymlp.metrics.checks import as_labels_and_probabilities, check_names
 from numpymlp.network import Network
@@ -26,6 +34,7 @@ from numpymlp.storage.files import (
     atomic_write,
     encoded,
     remove_leftovers,
+    remove_link,
     write_bytes,
     write_csv,
 )
@@ -39,6 +48,51 @@ OF_IMAGES = (
 )  # fmt: skip
 CURVES = "learning-curves.png"
 FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # every file that this module writes
+
+
+def evaluate_run(
+    run: str | os.PathLike[str],
+    data: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+) -> tuple[str, Path]:
+    """Evaluate the network of a run on test images; write the report and the figures.
+
+    Parameters
+    ----------
+    run : path
+        Folder of a run, or its model file.
+    data : str, optional
+        Folder of four IDX files; None takes the data that the run was trained on. A report on
+        other data goes into a subfolder named after them and their fingerprint.
+    output : path, optional
+        Another folder for the report, such as for a run that may not be written to.
+
+    Returns
+    -------
+    report : str
+    folder : Path
+        Where the report and the figures are.
+    """
+    model = find_model(run)
+    network, folder, config = load_run(model), model.parent, {}
+    if (folder / CONFIG).is_file():
+        config = read_config(folder)
+    loaded = read_data(data or config.get("data"))
+    # Compare the content, not the path: the files there may have changed since training.
+    same = config.get("data_fingerprint") == loaded.fingerprint if config else data is None
+    if output is not None:
+        folder = Path(output)
+    elif not same:
+        remove_link(folder := report_folder(folder, loaded))
+    report = write_evaluation(
+        folder,
+        network,
+        loaded.x_test,
+        loaded.y_test,
+        data_name=f"{loaded.name}, test images",
+        image_shape=loaded.image_shape,
+    )
+    return report, folder
 
 
 def write_evaluation(

@@ -1,8 +1,9 @@
-"""A run: train a recipe into a folder, resume it, evaluate it.
+"""A run: train a recipe into a folder, resume it.
 
 `train` writes `config.json` and `checkpoint.npz` while it trains, then `model.npz`, `history.csv`
 and `metrics.json`. `resume` continues a run that was killed or interrupted, with the same result
-bit for bit. The command line calls these functions; `folders.py` has the names of the files.
+bit for bit. The command line calls these functions; `folders.py` has the names of the files,
+`reports.py` evaluates a run.
 """
 
 from __future__ import annotations
@@ -29,11 +30,8 @@ from numpymlp.experiments.folders import (
     RunData,
     check_free,
     check_room,
-    find_model,
     read_config,
-    read_data,
     remove_if_empty,
-    report_folder,
     resume_command,
     training_data,
 )
@@ -41,16 +39,14 @@ from numpymlp.experiments.recipes import Recipe
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.metrics.checks import check_label_range
-from numpymlp.network import Network
 from numpymlp.storage.files import (
     RunLock,
     atomic_write,
     json_bytes,
     remove_leftovers,
-    remove_link,
     write_json,
 )
-from numpymlp.storage.models import load, save
+from numpymlp.storage.models import save
 from numpymlp.storage.reading import read_json
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.checks import check_run
@@ -345,55 +341,3 @@ def _finish(
 def _save(trainer: Trainer, folder: Path) -> None:
     save(trainer.network, folder / MODEL, trainer.loss)
     trainer.history.save_csv(folder / HISTORY)
-
-
-def evaluate_run(
-    run: str | os.PathLike[str],
-    data: str | None = None,
-    output: str | os.PathLike[str] | None = None,
-) -> tuple[str, Path]:
-    """Evaluate the network of a run on test images; write the report and the figures.
-
-    Parameters
-    ----------
-    run : path
-        Folder of a run, or its model file.
-    data : str, optional
-        Folder of four IDX files; None takes the data that the run was trained on. A report on
-        other data goes into a subfolder named after them and their fingerprint.
-    output : path, optional
-        Another folder for the report, such as for a run that may not be written to.
-
-    Returns
-    -------
-    report : str
-    folder : Path
-        Where the report and the figures are.
-    """
-    from numpymlp.experiments.reports import write_evaluation  # imports matplotlib
-
-    model = find_model(run)
-    network, folder, config = load_run(model), model.parent, {}
-    if (folder / CONFIG).is_file():
-        config = read_config(folder)
-    loaded = read_data(data or config.get("data"))
-    # Compare the content, not the path: the files there may have changed since training.
-    same = config.get("data_fingerprint") == loaded.fingerprint if config else data is None
-    if output is not None:
-        folder = Path(output)
-    elif not same:
-        remove_link(folder := report_folder(folder, loaded))
-    report = write_evaluation(
-        folder,
-        network,
-        loaded.x_test,
-        loaded.y_test,
-        data_name=f"{loaded.name}, test images",
-        image_shape=loaded.image_shape,
-    )
-    return report, folder
-
-
-def load_run(run: str | os.PathLike[str]) -> Network:
-    """Load the network of a run, given its folder or its model file."""
-    return load(find_model(run))

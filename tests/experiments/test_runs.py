@@ -23,7 +23,7 @@ from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import blas_threads, environment
 from numpymlp.experiments.folders import CHECKPOINT, CONFIG, METRICS, MODEL, RunData
 from numpymlp.experiments.recipes import Recipe
-from numpymlp.experiments.runs import evaluate_run
+from numpymlp.experiments.reports import evaluate_run
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
