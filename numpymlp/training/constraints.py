@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from numpymlp.network import Network
+from numpymlp.parallel import RowDense
 from numpymlp.validation import check_range
 
 
@@ -36,11 +37,15 @@ class MaxNorm:
 
     def __call__(self, network: Network) -> None:
         """Project the network's weights, in place."""
-        for W in network.named_parameters().values():
+        for name, W in network.named_parameters().items():
             if W.ndim > 1:
                 # One column for each unit, whatever shape its inputs have: (..., out) -> (in, out)
                 columns = W.reshape(-1, W.shape[-1])
-                lengths = np.sqrt(np.einsum("io,io->o", columns, columns))
+                squares = np.einsum("io,io->o", columns, columns)
+                layer = network.layers[int(name.split(".")[0])]
+                if isinstance(layer, RowDense):  # the other workers have the rest of each column
+                    squares = layer.comm.sum(squares)
+                lengths = np.sqrt(squares)
                 # Lengths that overflow stay as they are: the Trainer reports the divergence.
                 lengths[~np.isfinite(lengths)] = self.limit
                 # W_o = W_o limit / max(|W_o|, limit): exactly W_o where it is short enough
