@@ -1,8 +1,7 @@
 """The layer protocol: the base class `Layer`, its declared arrays, and the shapes between layers.
 
 The layers themselves are in `layers.py`; read that first. `Declared` keeps ``layer.W`` a view into
-the network's vector when the layer assigns to it, as `network.Vector` does for the vectors
-themselves. `shapes_between` computes the shape of a sample before and after every layer.
+the network's vector when the layer assigns to it, as `network.Vector` does for the vectors.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import EllipsisType
 from typing import Any
 
@@ -47,7 +46,9 @@ class Declared:
 
     def __set__(self, layer: Any, value: Any) -> None:
         if not layer.in_network:
-            layer.__dict__[self.name] = np.asarray(value)
+            layer.__dict__[self.name] = array = np.asarray(value)
+            if self.gradient and np.shape(vars(layer).get(self.gradient.name)) != array.shape:
+                layer.__dict__[self.gradient.name] = np.zeros(array.shape)
             return
         view = layer.__dict__[self.name]
         if np.shape(value) != view.shape:
@@ -89,8 +90,7 @@ class Layer:
     ...         self.dfactor = (dy * self.cache).sum(axis=0)
     ...         return dy * self.factor
 
-    `check_layer` proves its gradient; with `shapes` and `config`, `numpymlp.save` writes it to a
-    file.
+    `check_layer` proves its gradient; with `shapes` and `config`, `numpymlp.save` can write it.
 
     Attributes
     ----------
@@ -225,17 +225,27 @@ class FixedLayers:
             _refuse_change()
         vars(network)["layers"] = layers
 
-    def __delete__(self, network: Any) -> None:
-        _refuse_change()
+    __delete__ = _refuse_change
 
 
-def with_own_caches(layers: Sequence[Layer]) -> Layers:
-    """Return layers with the same arrays as these, of which each keeps its own cache."""
-    twins = []
-    for layer in layers:
-        twins.append(object.__new__(type(layer)))
-        vars(twins[-1]).update(vars(layer))
-    return Layers(twins)
+def with_own_caches(value: Any) -> Any:
+    """Return layers that share the arrays of these; each has its own cache, inner layers too."""
+    if type(value) in (list, tuple, Layers):
+        return type(value)(map(with_own_caches, value))
+    if not isinstance(value, Layer):
+        return value
+    twin = object.__new__(type(value))
+    vars(twin).update({name: with_own_caches(each) for name, each in vars(value).items()})
+    return twin
+
+
+def layers_inside(value: Any) -> Iterator[Layer]:
+    """Yield the layers that a layer holds, in its attributes or in lists and tuples there."""
+    for each in vars(value).values() if isinstance(value, Layer) else value:
+        if isinstance(each, Layer):
+            yield each
+        if isinstance(each, Layer | list | tuple):
+            yield from layers_inside(each)
 
 
 def check_layers(layers: Any) -> Layers:
@@ -245,10 +255,9 @@ def check_layers(layers: Any) -> Layers:
         raise InputError(f"Network expected 1 to {MOST_LAYERS:,} layers, got {len(row):,}")
     for position, layer in enumerate(row):
         if not isinstance(layer, Layer):
+            likely = "let its class derive from numpymlp.Layer"
             if isinstance(layer, type) and issubclass(layer, Layer):
                 likely = f"add (): {layer.__name__}(...)"
-            else:
-                likely = "let its class derive from numpymlp.Layer"
             raise InputError(
                 f"Network expected layers, got {layer!r:.80} at position {position}: {likely}"
             )
@@ -261,6 +270,12 @@ def check_layers(layers: Any) -> Layers:
             raise InputError(
                 f"Network expected each layer once, got the same {layer} again at position "
                 f"{position}: a layer caches its batch for backward; make a second one"
+            )
+        inside = [each for each in layers_inside(layer) if all(each is not other for other in row)]
+        if sum(len(one.declared("parameter")) for one in inside) > len(layer.declared("parameter")):
+            raise InputError(
+                f"{layer} at position {position} expected to declare its arrays with parameter(), "
+                f"got {inside} inside it, which would not be trained: put them beside it"
             )
     return Layers(copy.deepcopy(layer) if layer.in_network else layer for layer in row)
 
@@ -276,13 +291,7 @@ def check_initialized(layer: Layer) -> None:
 
 
 def shapes_between(layers: Sequence[Layer]) -> list[Shape]:
-    """Return the shape of a sample before the first layer, after it, ..., after the last.
-
-    Raises
-    ------
-    InputError
-        If a layer cannot take what the layers before it give.
-    """
+    """Return the shape of a sample before the first layer, after it, ..., after the last."""
     shape: Shape = None
     # Infer the input's shape from the first layers that declare one, until one changes the shape.
     for layer in layers:
@@ -324,10 +333,7 @@ def shape_text(shape: Shape, *before: str) -> str:
 
 
 def check_batch(x: ArrayLike, expected: Shape, who: str) -> np.ndarray:
-    """Return a batch as an array of numbers (N, ...) whose samples have the expected shape.
-
-    `who` is the layer that will read it.
-    """
+    """Return a batch as numbers (N, ...) whose samples have the shape that layer `who` expects."""
     batch = as_array(x, who)
     if batch.dtype.kind not in "fiub":
         raise InputError(
@@ -360,12 +366,12 @@ def check_upstream(dy: np.ndarray, expected: tuple[int, ...] | None) -> np.ndarr
 
 
 def _likely(batch: np.ndarray, expected: Shape) -> str:
+    single, built = "a single sample needs x[None, :]", "was the network built for other data?"
     if expected is None or ... in expected:
-        built = "was the network built for other data?"
-        return "a single sample needs x[None, :]" if batch.ndim < 2 else built
+        return single if batch.ndim < 2 else built
     features = math.prod(size for size in expected if size is not ...)
     if batch.shape == expected:
-        return "a single sample needs x[None, :]"
+        return single
     if sorted(batch.shape[1:]) == sorted(size for size in expected if size is not ...):
         return "are its axes in another order? Images are (N, height, width, channels) here"
     if batch.ndim > 2 and len(expected) == 1 and math.prod(batch.shape[1:]) == features:
@@ -376,23 +382,19 @@ def _likely(batch: np.ndarray, expected: Shape) -> str:
         return "samples are rows here; x.T turns them round"
     if batch.ndim != len(expected) + 1:
         return f"expected {len(expected) + 1} dimensions, one row for each sample"
-    return "was the network built for other data?"
+    return built
 
 
 def summary_table(
     layers: Sequence[Layer], shapes: Sequence[Shape], sizes: Sequence[tuple[int, int]]
 ) -> str:
-    """Return a table: each layer with the shape of its output and its number of parameters.
-
-    `sizes` holds a layer's position and a size for each of its parameters.
-    """
-    counts = [sum(size for owner, size in sizes if owner == i) for i in range(len(layers))]
-    outputs = [shape_text(shape, "N") for shape in shapes]
-    rows = [("layer", "output", "parameters"), ("input", outputs[0], "")]
-    for layer, output, count in zip(layers, outputs[1:], counts, strict=True):
-        rows.append((str(layer), output, f"{count:,}"))
-    rows.append(("total", "", f"{sum(counts):,}"))
-    a, b, c = (max(len(row[column]) for row in rows) for column in range(3))
+    """Return a table of layers, output shapes and parameters: a position and a size for each."""
+    sums = [sum(size for owner, size in sizes if owner == i) for i in range(len(layers))]
+    names = ["layer", "input", *map(str, layers), "total"]
+    outputs = ["output", *(shape_text(shape, "N") for shape in shapes), ""]
+    counts = ["parameters", "", *map("{:,}".format, [*sums, sum(sums)])]
+    a, b, c = (max(map(len, column)) for column in (names, outputs, counts))
+    rows = zip(names, outputs, counts, strict=True)
     lines = [f"{name:<{a}}  {output:<{b}}  {count:>{c}}" for name, output, count in rows]
     rule = "-" * len(lines[0])
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])

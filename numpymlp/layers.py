@@ -70,7 +70,6 @@ class Dense(Layer):
             self.initializer(shape, check_rng(rng)), shape, f"{self} weights"
         )
         self.b = np.zeros(self.outputs)
-        self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.cache = x
@@ -259,7 +258,6 @@ class BatchNorm(Layer):
         self.input_shape = (..., self.features)
         # Nothing here is random, so the layer can start without a generator.
         self.gamma, self.beta = np.ones(features), np.zeros(features)
-        self.dgamma, self.dbeta = np.zeros(features), np.zeros(features)
         self.running_mean, self.running_variance = np.zeros(features), np.ones(features)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:

@@ -419,9 +419,9 @@ def test_what_is_no_row_of_layers_gets_one_clear_line(layers, message: str) -> N
     assert "\n" not in str(error.value)
 
 
-def test_a_layer_that_declares_only_a_gradient_needs_no_first_gradient() -> None:
+def test_a_layer_that_assigns_only_its_parameter_has_a_gradient_of_zeros() -> None:
     scale = Scale(3)
-    assert "dfactor" not in vars(scale)
+    np.testing.assert_array_equal(scale.dfactor, np.zeros(3))
     network = Network([scale])
     np.testing.assert_array_equal(scale.dfactor, np.zeros(3))
     assert np.shares_memory(scale.dfactor, network.gradients)
@@ -433,6 +433,66 @@ def test_a_custom_layer_must_define_forward_and_backward() -> None:
         bare.forward(X)
     with pytest.raises(NotImplementedError, match="Bare must define backward"):
         bare.backward(X)
+
+
+def test_weights_that_are_assigned_to_a_layer_alone_get_their_gradients() -> None:
+    layer, whole = Dense(3, 2), Dense(3, 2, rng=random())
+    layer.W, layer.b = whole.W, np.zeros(2, int)
+    for each in (layer, whole):
+        each.forward(X)
+        each.backward(np.ones((6, 2)))
+    np.testing.assert_array_equal(layer.dW, whole.dW)
+    np.testing.assert_array_equal(layer.db, whole.db)
+    layer.W = layer.W + 1
+    np.testing.assert_array_equal(layer.dW, whole.dW)  # as long as the shape is the same
+
+
+class Composite(Layer):
+    """A custom layer that holds other layers; nobody declares what they learn."""
+
+    def __init__(self, *parts: object) -> None:
+        self.parts = parts
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        for part in self.parts:
+            x = part.forward(x, training)
+        return x
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+        for part in reversed(self.parts):
+            dy = part.backward(dy)
+        return dy
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda a: (a,), lambda a: ([Tanh(), a],), lambda a: (Composite(a),)]
+)
+def test_a_layer_whose_inner_layers_would_never_be_trained_is_refused(wrap) -> None:
+    dense = Dense(3, 3, rng=random())
+    with pytest.raises(
+        InputError, match=r"Composite at position 0 .*Dense\(3 -> 3\).*not be trained"
+    ):
+        Network([Composite(*wrap(dense)), Dense(3, 2)])
+    assert not dense.in_network
+
+
+def test_a_layer_may_refer_to_another_layer_of_its_network() -> None:
+    dense = Dense(3, 3)
+    network = Network([dense, Composite(dense), Dense(3, 2)], rng=random())
+    assert network.layers[1].parts[0] is network.layers[0]
+
+
+def test_a_prediction_does_not_disturb_the_inner_layers_of_a_layer_in_training() -> None:
+    network = Network(
+        [Dense(3, 4), Composite(Tanh(), Composite(Tanh())), Dense(4, 2)], rng=random()
+    )
+    backpropagate(network)
+    expected = network.gradients.copy()
+    loss = SoftmaxCrossEntropy()
+    loss.forward(network.forward(X, training=True), Y)
+    network.predict(2 * X[:4])
+    network.backward(loss.backward())
+    np.testing.assert_array_equal(network.gradients, expected)
 
 
 # ---- shapes ----
