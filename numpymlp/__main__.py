@@ -23,6 +23,7 @@ import numpy as np
 from numpymlp import __version__
 from numpymlp.commands import benchmark, check, evaluate, ladder, predict, recipes, search, train
 from numpymlp.commands.options import Parser, settings_as_options
+from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.storage.files import StorageError, shown
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.validation import InputError
@@ -54,8 +55,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _run(module: Any, names: Mapping[str, str], options: argparse.Namespace) -> None:
-    """Run a command; its errors name its options instead of the arguments of functions."""
-    with settings_as_options(names):
+    """Run a command; its errors name its options instead of the arguments of functions.
+
+    BLAS computes in one thread unless the command, or an environment variable, decides otherwise.
+    """
+    with settings_as_options(names), blas_limited_to(choose_threads().number):
         module.run(options)
 
 

@@ -36,6 +36,11 @@ def options(parser: argparse.ArgumentParser) -> None:
     add_settings(parser, SETTINGS)
     group = parser.add_argument_group("run")
     group.add_argument("--seed", type=whole(SEED), help="seed of all random numbers (default: 0)")
+    group.add_argument(
+        "--threads",
+        type=whole(2**16),
+        help="number of threads of the matrix products (default: by the size of the network)",
+    )
     add_data(group)
     group.add_argument(
         "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
@@ -47,7 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--resume",
         metavar="RUN",
         help="continue a run that was interrupted or killed, with its own settings; only "
-        "--no-check, --no-figures and --quiet may be added",
+        "--threads, --no-check, --no-figures and --quiet may be added",
     )
     group.add_argument(
         "--checkpoint-minutes",
@@ -67,6 +72,7 @@ def run(options: argparse.Namespace) -> None:
 
     given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
+    show["threads"] = given.pop("threads", None)
     if "resume" in given:
         if more := sorted(given.keys() - {"resume", "check"}):
             raise InputError(

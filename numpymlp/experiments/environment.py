@@ -6,8 +6,8 @@ the same number of threads and the same versions. These can change them, in the 
 - the BLAS library, its version, and the processor: BLAS picks its routines, and with them the
   order of additions, by processor. They also decide the speed. The variable ``OPENBLAS_CORETYPE``
   makes OpenBLAS use the routines of another processor;
-- the number of BLAS threads, which divide a matrix product among them: set
-  ``OPENBLAS_NUM_THREADS=1`` before Python starts for results that do not depend on it;
+- the number of BLAS threads, which divide a matrix product among them. A command chooses it by the
+  size of the network (`threads.py`), ``--threads`` or ``OPENBLAS_NUM_THREADS`` decide otherwise;
 - the version of NumPy: its sums, exponentials and random streams may change between releases.
 
 `runs.py` writes this record into `metrics.json`, so that two results that differ can be compared.
@@ -15,8 +15,6 @@ the same number of threads and the same versions. These can change them, in the 
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import platform
 from typing import Any
@@ -53,24 +51,32 @@ def _routines() -> str:
 
 
 def _pools() -> list[dict[str, Any]]:
-    """Return what threadpoolctl, if installed, says about every BLAS in this process."""
-    if importlib.util.find_spec("threadpoolctl") is None:
-        return []
-    pools = importlib.import_module("threadpoolctl").threadpool_info()
-    return [pool for pool in pools if pool["user_api"] == "blas"]
+    """Return what threadpoolctl says about every BLAS in this process that it knows."""
+    from threadpoolctl import threadpool_info
+
+    return [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
 
 
 def blas_threads() -> int:
     """Return the number of threads that BLAS uses.
 
-    It comes from threadpoolctl, if installed, which asks the library; else from the variables that
-    BLAS reads at its start; else it is the number of processors that this process may use.
+    It comes from threadpoolctl, which asks the library. Of a library that threadpoolctl does not
+    know, it comes from the variable that the library reads, else from the number of cores.
     """
     if found := [pool["num_threads"] for pool in _pools()]:
         return int(max(found))
-    for name in THREAD_VARIABLES:
-        if os.environ.get(name, "").isdecimal():
-            return int(os.environ[name])
+    name = threads_variable()
+    return int(os.environ[name]) if name else cores()
+
+
+def threads_variable() -> str | None:
+    """Return the name of the environment variable that sets the number of BLAS threads, or None."""
+    values = {name: os.environ.get(name, "") for name in THREAD_VARIABLES}
+    return next((n for n, text in values.items() if text.isdecimal() and int(text) > 0), None)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -26,7 +26,7 @@ from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
 from numpymlp.storage.models import load
-from numpymlp.storage.reading import number, or_none, read_json, text, whole
+from numpymlp.storage.reading import check_fields, number, or_none, read_json, text, whole
 from numpymlp.validation import InputError
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
@@ -39,6 +39,8 @@ CONFIG_FIELDS = {
     "data_fingerprint": whole(0, 2**32 - 1),
     "checkpoint_minutes": or_none(number(0)),
 }
+# Fields that runs of earlier versions lack; they are read as None.
+LATER_FIELDS = {"threads": or_none(whole(1, 2**16))}
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
     **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),
@@ -126,7 +128,10 @@ def training_data(folder: str | None) -> RunData:
 
 def read_config(run: Path) -> dict[str, Any]:
     """Read the configuration of a run and check all of it but the recipe."""
-    return read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
+    found = read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
+    config = {**dict.fromkeys(LATER_FIELDS), **found}
+    check_fields(f"{shown(run / CONFIG)} is altered", config, LATER_FIELDS)
+    return config
 
 
 def check_room(run: Path, weights: int) -> None:

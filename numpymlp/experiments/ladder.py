@@ -36,6 +36,7 @@ from numpymlp.experiments.results import (
     settings_of,
 )
 from numpymlp.experiments.runs import Say
+from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
 from numpymlp.storage.files import RunLock, cell, remove_link
@@ -222,18 +223,20 @@ def validate(
     trainer = recipe.build_trainer(
         network, seed, loaded.image_shape, verbose=verbose, stop_signals=runs.STOP_SIGNALS
     )
-    history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=(x[first:], y[first:]))
-    if trainer.state.stopped == "interrupted":
-        number = trainer.stop_signal or signal.SIGINT
-        raise TrainingInterrupted("interrupted; this run was not finished", number)
-    # Not the last row of the history: early stopping restores the best weights.
-    held_out = evaluate(network, SoftmaxCrossEntropy(), x[first:], y[first:])
-    return {
-        "test_accuracy": held_out.accuracy,
-        "test_loss": held_out.loss,
-        "running_train_loss": history["running_train_loss"][-1],
-        "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
-        "epochs": trainer.state.epoch,
-        "training_seconds": sum(history["seconds"]),
-        **environment(),
-    }
+    with blas_limited_to(recipe.choose_threads(x.shape[1], loaded.classes).number):
+        validation = x[first:], y[first:]
+        history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=validation)
+        if trainer.state.stopped == "interrupted":
+            number = trainer.stop_signal or signal.SIGINT
+            raise TrainingInterrupted("interrupted; this run was not finished", number)
+        # Not the last row of the history: early stopping restores the best weights.
+        held_out = evaluate(network, SoftmaxCrossEntropy(), *validation)
+        return {
+            "test_accuracy": held_out.accuracy,
+            "test_loss": held_out.loss,
+            "running_train_loss": history["running_train_loss"][-1],
+            "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
+            "epochs": trainer.state.epoch,
+            "training_seconds": sum(history["seconds"]),
+            **environment(),
+        }

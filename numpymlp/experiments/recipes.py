@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.data import Distortion
+from numpymlp.experiments.threads import Threads, choose_threads
 from numpymlp.layer_protocol import MOST_LAYERS
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
 from numpymlp.models import ACTIVATIONS, mlp
@@ -190,6 +191,11 @@ class Recipe:
     def weights(self, inputs: int, classes: int) -> int:
         """Return the number of weights of the network, without building it."""
         return sum(a * b for a, b in itertools.pairwise([inputs, *self.hidden, classes]))
+
+    def choose_threads(self, inputs: int, classes: int, given: int | None = None) -> Threads:
+        """Return the number of BLAS threads to train with; see `threads.choose_threads`."""
+        multiply_adds = self.weights(inputs, classes) * self.batch_size
+        return choose_threads(given, multiply_adds, prefetch=self.build_distortion() is not None)
 
     def _network(self, sizes: list[int], seed: int) -> Network:
         return mlp(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.experiments.environment import environment
+from numpymlp.experiments.environment import cores, environment
 from numpymlp.experiments.folders import (
     CHECKPOINT,
     CONFIG,
@@ -36,6 +36,7 @@ from numpymlp.experiments.folders import (
     training_data,
 )
 from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.metrics.checks import check_label_range
@@ -72,6 +73,7 @@ def train(
     folder: Path,
     seed: int = 0,
     data: str | None = None,
+    threads: int | None = None,
     check: bool = True,
     figures: bool = True,
     overwrite: bool = False,
@@ -89,6 +91,8 @@ def train(
     seed : int, default 0
     data : str, optional
         Folder of four IDX files; MNIST if None.
+    threads : int, optional
+        Number of BLAS threads; None chooses it by the size of the network (`choose_threads`).
     check : bool, default True
         Compare backprop with finite differences before the first step.
     figures : bool, default True
@@ -120,6 +124,7 @@ def train(
         After Ctrl-C or SIGTERM, once the checkpoint is written.
     """
     seed = check_seed(seed)
+    choose_threads(threads)  # raises before the data are loaded
     with RunLock(folder):
         check_free(folder, overwrite)
         started = time.perf_counter()
@@ -131,22 +136,27 @@ def train(
             f"training: {recipe.epochs} epochs in batches of {recipe.batch_size}, {trainer.loss}, "
             f"{trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
         )
-        if check:
-            say(_check(trainer, loaded, seed))
-        config = {
-            **dataclasses.asdict(recipe),
-            "seed": seed,
-            "data": None if data is None else str(Path(data).resolve()),
-            "data_fingerprint": loaded.fingerprint,
-            "checkpoint_minutes": minutes,
-        }
-        _begin(folder, config, overwrite)
-        return _finish(trainer, folder, split, loaded, started, recipe.epochs, figures)
+        chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, threads)
+        say(str(chosen))
+        with blas_limited_to(chosen.number):
+            if check:
+                say(_check(trainer, loaded, seed))
+            config = {
+                **dataclasses.asdict(recipe),
+                "seed": seed,
+                "data": None if data is None else str(Path(data).resolve()),
+                "data_fingerprint": loaded.fingerprint,
+                "checkpoint_minutes": minutes,
+                "threads": chosen.number,
+            }
+            _begin(folder, config, overwrite)
+            return _finish(trainer, folder, split, loaded, started, recipe.epochs, figures)
 
 
 def resume(
     folder: str | os.PathLike[str],
     *,
+    threads: int | None = None,
     figures: bool = True,
     verbose: int = 1,
     say: Say = print,
@@ -157,6 +167,9 @@ def resume(
     ----------
     folder : path
         The run's folder. Recipe, seed and data are read from its `config.json`.
+    threads : int, optional
+        Number of BLAS threads; None takes that with which the run was begun. Another number can
+        change the last digits of the result.
     figures, verbose, say
         As for `train`.
 
@@ -171,6 +184,7 @@ def resume(
         If the folder is in use or holds no run, or the data have changed.
     """
     run = Path(folder)
+    choose_threads(threads)
     for name in (CONFIG, CHECKPOINT):
         if not (run / name).is_file():
             raise InputError(
@@ -184,6 +198,7 @@ def resume(
         config = read_config(run)
         fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
         seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
+        begun = config.pop("threads")
         recipe = Recipe.from_dict(config, str(run / CONFIG))
         loaded = _load(data, say)
         if loaded.fingerprint != fingerprint:
@@ -210,7 +225,13 @@ def resume(
             f"resuming {run}: {trainer.state.epoch} of {trainer.state.last_epoch} epochs are done"
             + (f", and {trainer.state.batch} batches" if trainer.state.batch else "")
         )
-        return _finish(trainer, run, split, loaded, started, None, figures)
+        kept = begun if threads is None and begun is not None and begun <= cores() else threads
+        chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, kept)
+        say(str(chosen))
+        if begun not in (None, chosen.number):
+            say(f"the run was begun with {begun}: the last digits of its result may differ")
+        with blas_limited_to(chosen.number):
+            return _finish(trainer, run, split, loaded, started, None, figures)
 
 
 def _load(data: str | None, say: Say) -> RunData:

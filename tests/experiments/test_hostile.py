@@ -19,6 +19,7 @@ from numpymlp.experiments import folders
 from numpymlp.experiments.folders import (
     CONFIG,
     CONFIG_FIELDS,
+    LATER_FIELDS,
     METRICS,
     METRICS_FIELDS,
     MODEL,
@@ -193,7 +194,7 @@ def read_back(run, name):
     try:
         if name == CONFIG:
             config = read_config(run)
-            for field in CONFIG_FIELDS:
+            for field in (*CONFIG_FIELDS, *LATER_FIELDS):
                 config.pop(field)
             return Recipe.from_dict(config).build_network(9, 3, seed=0)
         metrics = read_json(run / name, "the metrics of a run", METRICS_FIELDS)
@@ -258,7 +259,9 @@ def test_the_commands_end_in_one_line_for_every_odd_value_and_write_nothing_outs
         for value in ODD:
             (run / name).write_text(json.dumps(with_value(document, path, value)))
             # evaluate does not read the recipe, nor metrics.json.
-            commands = [resume, ["evaluate", str(run)]][: 1 + (path[0] in CONFIG_FIELDS)]
+            commands = [resume, ["evaluate", str(run)]][
+                : 1 + (path[0] in {*CONFIG_FIELDS, *LATER_FIELDS})
+            ]
             for arguments in commands:
                 if main(arguments) != 0:
                     one_line(capsys)

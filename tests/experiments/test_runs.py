@@ -455,6 +455,7 @@ def finished(small, tmp_path_factory):
         (lambda run: edit_config(run, surprise=1), "unknown settings"),
         (lambda run: edit_config(run, data=None), "was trained on other data than MNIST"),
         (lambda run: edit_config(run, data=5), "data: expected a folder, or null, got 5"),
+        (lambda run: edit_config(run, threads=0), "threads: expected a whole number from 1"),
         (lambda run: (run / CHECKPOINT).write_bytes(b"PK\3\4"), "is truncated"),
         (lambda run: os.replace(run / MODEL, run / CHECKPOINT), "is not a numpymlp checkpoint"),
     ],
@@ -479,6 +480,36 @@ def test_metrics_that_were_damaged_are_written_again(finished, tmp_path):
 def edit_config(run, **changes):
     config = json.loads((run / CONFIG).read_text())
     (run / CONFIG).write_text(json.dumps({**config, **changes}))
+
+
+def test_a_resumed_run_keeps_its_number_of_threads_and_says_if_another_is_given(
+    finished, tmp_path, capsys
+):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    (folder / METRICS).unlink()
+    assert json.loads((folder / CONFIG).read_text())["threads"] == 1
+    edit_config(folder, threads=2)
+    resume = ["train", "--resume", str(folder), "--no-figures"]
+    assert main(resume) == 0
+    assert "BLAS threads: 2 of" in capsys.readouterr().out
+    assert json.loads((folder / METRICS).read_text())["threads"] == 2
+    (folder / METRICS).unlink()
+    assert main([*resume, "--threads", "1"]) == 0
+    output = capsys.readouterr().out
+    assert "BLAS threads: 1 of" in output
+    assert "the run was begun with 2: the last digits of its result may differ" in output
+
+
+def test_a_run_of_an_earlier_version_which_recorded_no_threads_is_resumed(
+    finished, tmp_path, capsys
+):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    (folder / METRICS).unlink()
+    config = json.loads((folder / CONFIG).read_text())
+    del config["threads"]
+    (folder / CONFIG).write_text(json.dumps(config))
+    assert main(["train", "--resume", str(folder), "--no-figures"]) == 0
+    assert "begun with" not in capsys.readouterr().out
 
 
 def test_resume_keeps_its_own_settings(tmp_path, capsys):
@@ -588,13 +619,13 @@ def test_the_routines_of_blas_are_recorded():
     assert environment()["blas"].endswith(f" ({', '.join(names)})")
 
 
-def test_without_threadpoolctl_the_routines_are_left_out(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_the_routines_of_an_unknown_blas_are_left_out(monkeypatch):
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
     assert "(" not in environment()["blas"]
 
 
-def test_without_threadpoolctl_the_threads_come_from_the_variables(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+def test_the_threads_of_an_unknown_blas_come_from_the_variables(monkeypatch):
+    monkeypatch.setattr("threadpoolctl.threadpool_info", list)
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     assert blas_threads() >= 1
