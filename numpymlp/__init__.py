@@ -1,10 +1,11 @@
 """A multi-layer perceptron in pure NumPy, to read, run and trust.
 
 Read the modules of the textbook in this order: `layers`, `initializers`, `losses`, `network`,
-`models`, `gradient_check`, `optimizers`, `schedules`. Then `training`, whose `trainer` has the
-loop. The other sub-packages are the machinery around them.
+`models`, `gradient_check`, `optimizers`, `schedules`; `convolution` adds layers for images. Then
+`training`, whose `trainer` has the loop. The other sub-packages are the machinery around them.
 """
 
+from numpymlp.convolution import AveragePool2D, Conv2D, Flatten, MaxPool2D, Reshape
 from numpymlp.data import load_folder, load_mnist, read_idx, split_indices, train_validation_split
 from numpymlp.gradient_check import check_gradients, check_layer, check_loss
 from numpymlp.gradient_report import GradientReport
@@ -19,7 +20,7 @@ from numpymlp.losses import (
     log_softmax,
     softmax,
 )
-from numpymlp.models import mlp
+from numpymlp.models import lenet, mlp
 from numpymlp.network import Network, loss_and_gradient
 from numpymlp.optimizers import SGD, Adam, AdamW
 from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
@@ -41,14 +42,17 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "AveragePool2D",
     "BatchNorm",
     "Callback",
     "Checkpoint",
     "Constant",
+    "Conv2D",
     "Cosine",
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Flatten",
     "GradientReport",
     "History",
     "InputError",
@@ -57,11 +61,13 @@ __all__ = [
     "LeakyReLU",
     "Loss",
     "MaxNorm",
+    "MaxPool2D",
     "MeanSquaredError",
     "Network",
     "OneCycle",
     "PoissonDeviance",
     "ReLU",
+    "Reshape",
     "Sigmoid",
     "SigmoidCrossEntropy",
     "SoftmaxCrossEntropy",
@@ -74,6 +80,7 @@ __all__ = [
     "check_layer",
     "check_loss",
     "evaluate",
+    "lenet",
     "load",
     "load_folder",
     "load_loss",

@@ -1,7 +1,6 @@
 """The layer protocol: the base class `Layer`, its declared arrays, and the shapes between layers.
 
-The layers themselves are in `layers.py`; read that first. `Declared` keeps ``layer.W`` a view into
-the network's vector when the layer assigns to it, as `network.Vector` does for the vectors.
+The layers themselves are in `layers.py`; read that first.
 """
 
 from __future__ import annotations
@@ -27,8 +26,7 @@ class Declared:
 
     ``layer.W`` reads the array. ``layer.W = a`` keeps ``a``, as with any attribute, until the layer
     belongs to a network; from then on it copies ``a`` into the network's vector, of which
-    ``layer.W`` is a view. So a layer may say ``self.dW = x.T @ dy`` and fills the network's
-    gradient.
+    ``layer.W`` is a view. So a layer may say ``self.dW = x.T @ dy``.
     """
 
     def __init__(self, kind: str, gradient: Declared | None = None) -> None:
@@ -290,11 +288,10 @@ def check_initialized(layer: Layer) -> None:
         )
 
 
-def shapes_between(layers: Sequence[Layer]) -> list[Shape]:
+def shapes_between(layers: Sequence[Layer], shape: Shape = None) -> list[Shape]:
     """Return the shape of a sample before the first layer, after it, ..., after the last."""
-    shape: Shape = None
     # Infer the input's shape from the first layers that declare one, until one changes the shape.
-    for layer in layers:
+    for layer in () if shape else layers:
         if layer.input_shape is not None and fits(shape, layer.input_shape):
             shape = layer.input_shape
         if (shape and ... not in shape) or type(layer).output_shape is not Layer.output_shape:
@@ -302,10 +299,12 @@ def shapes_between(layers: Sequence[Layer]) -> list[Shape]:
     shapes = [shape]
     for position, layer in enumerate(layers):
         expected = layer.input_shape
-        if not fits(shape, expected):
+        if shape is not None and expected is not None and not fits(shape, expected):
+            flat = len(shape) > len(expected) == 1
+            likely = "put Flatten() before it" if flat else "neighbouring sizes must match"
             raise InputError(
                 f"{layer} at position {position} expected samples of shape {shape_text(expected)}, "
-                f"got {shape_text(shape)} from the layers before it: neighbouring sizes must match"
+                f"got {shape_text(shape)} from the layers before it: {likely}"
             )
         if expected is not None and (shape is None or ... in shape):
             shape = expected
@@ -326,14 +325,13 @@ def fits(shape: Shape, expected: Shape) -> bool:
 
 def shape_text(shape: Shape, *before: str) -> str:
     """Write a shape: "(N, ..., 8)" for ``shape_text((..., 8), "N")``; "?" if it is not known."""
-    if shape is None:
-        return "?"
-    sizes = [*before, *("..." if size is ... else str(size) for size in shape)]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+    sizes = [*before, *("..." if size is ... else str(size) for size in shape or ())]
+    text = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
+    return "?" if shape is None else text
 
 
-def check_batch(x: ArrayLike, expected: Shape, who: str) -> np.ndarray:
-    """Return a batch as numbers (N, ...) whose samples have the shape that layer `who` expects."""
+def check_batch(x: ArrayLike, expected: Shape, who: str, layers: Sequence[Layer]) -> np.ndarray:
+    """Return a batch as numbers (N, ...) whose samples fit the layers, of which `who` is first."""
     batch = as_array(x, who)
     if batch.dtype.kind not in "fiub":
         raise InputError(
@@ -345,6 +343,8 @@ def check_batch(x: ArrayLike, expected: Shape, who: str) -> np.ndarray:
         raise InputError(
             f"{who} expected x of shape {shape}, got {batch.shape}: {_likely(batch, expected)}"
         )
+    if expected is None or ... in expected:
+        shapes_between(layers, batch.shape[1:])
     if len(batch) == 0:
         raise InputError(f"{who} expected at least one sample, got x of shape {batch.shape}")
     return batch
@@ -366,15 +366,15 @@ def check_upstream(dy: np.ndarray, expected: tuple[int, ...] | None) -> np.ndarr
 
 
 def _likely(batch: np.ndarray, expected: Shape) -> str:
-    single, built = "a single sample needs x[None, :]", "was the network built for other data?"
-    if expected is None or ... in expected:
-        return single if batch.ndim < 2 else built
-    features = math.prod(size for size in expected if size is not ...)
-    if batch.shape == expected:
-        return single
-    if sorted(batch.shape[1:]) == sorted(size for size in expected if size is not ...):
+    sizes, sample = [size for size in expected or () if size is not ...], batch.shape[1:]
+    features, built = math.prod(sizes), "was the network built for other data?"
+    if batch.ndim < 2 or batch.shape == expected:
+        return "a single sample needs x[None, :]"
+    if sorted(sample) == sorted(sizes) or (batch.ndim == 4 and expected == (..., sample[0])):
         return "are its axes in another order? Images are (N, height, width, channels) here"
-    if batch.ndim > 2 and len(expected) == 1 and math.prod(batch.shape[1:]) == features:
+    if expected is None or ... in expected:
+        return "put Reshape(height, width, 1) first, or use x[..., None]" if sizes == [1] else built
+    if batch.ndim > 2 and len(expected) == 1 and math.prod(sample) == features:
         return "images need x.reshape(len(x), -1)"
     if batch.ndim == 2 and batch.shape[1] == features:
         return f"rows of pixels need x.reshape(len(x), {', '.join(map(str, expected))})"

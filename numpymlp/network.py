@@ -330,7 +330,7 @@ class Network:
         """Return a batch as an array of numbers whose samples fit this network."""
         named = (layer for layer in self.layers if layer.input_shape is not None)
         reader = self.layers[0] if self.shapes[0] is None else next(named)
-        return protocol.check_batch(x, self.shapes[0], f"{name}{reader}")
+        return protocol.check_batch(x, self.shapes[0], f"{name}{reader}", self.layers)
 
 
 class Slot(NamedTuple):

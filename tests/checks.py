@@ -13,6 +13,7 @@ from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOpti
 
 from numpymlp import (
     Dense,
+    Flatten,
     Network,
     SoftmaxCrossEntropy,
     Tanh,
@@ -60,6 +61,77 @@ def gradient_inside_a_network(make: Callable[[], Any], mode: str = "entries") ->
 def slope_inside_a_network(make: Callable[[], Any]) -> None:
     """The same along one direction, as before a training run."""
     gradient_inside_a_network(make, "direction")
+
+
+def image_gradient(make: Callable[[], Any]) -> None:
+    """Backward of a layer of images agrees with finite differences."""
+    layer, rng = make(), random(1)
+    for name in layer.declared("parameter"):
+        setattr(layer, name, rng.normal(size=np.shape(getattr(layer, name))))
+    report = check_layer(layer, rng.normal(size=(2, 7, 6, 3)), max_entries=30)
+    assert report.passed, str(report)
+
+
+def image_gradient_at_the_bottom(make: Callable[[], Any]) -> None:
+    """The layer's gradients are right as the first layer of a network, in training's pass."""
+    network = Network([make(), Tanh(), Flatten()], rng=random(1))
+    x, y, loss = random(2).normal(size=(2, 7, 6, 3)), np.array([0, 2]), SoftmaxCrossEntropy()
+    report = check_gradients(network, loss, x, y, input_gradient=False, max_entries=30)
+    assert report.passed, str(report)
+
+
+def correlates_with_its_filters(make: Callable[..., Any]) -> None:
+    """Every output number is the sum over its window times a filter, zeros around the image."""
+    for size, stride in [(1, 1), (3, 1), (2, 1), (4, 3), (3, 2)]:
+        for padding in ("valid", "same"):
+            layer = make(3, 2, size, padding, stride, rng=random(1))
+            layer.b = np.array([0.5, -0.25])
+            x = random(2).normal(size=(2, 7, 6, 3))
+            expected = correlation_by_loop(x, layer.W, layer.b, padding, stride)
+            np.testing.assert_allclose(layer.forward(x), expected, rtol=1e-12, atol=1e-14)
+
+
+def correlation_by_loop(x: Any, W: Any, b: Any, padding: str, stride: int) -> np.ndarray:
+    """The definition of a convolutional layer, number by number."""
+    k, (H, W_) = len(W), x.shape[1:3]
+    h, w = ((n - k) // stride + 1 if padding == "valid" else -(-n // stride) for n in (H, W_))
+    framed = np.zeros((len(x), H + 2 * k, W_ + 2 * k, x.shape[3]))
+    framed[:, k : k + H, k : k + W_] = x
+    # TensorFlow's rule for "same": of an odd number of zeros, the last goes below or to the right.
+    top, left = (
+        k - (max(0, (m - 1) * stride + k - n) // 2 if padding == "same" else 0)
+        for m, n in ((h, H), (w, W_))
+    )
+    y = np.empty((len(x), h, w, W.shape[3]))
+    for n, r, c, f in np.ndindex(y.shape):
+        i, j = top + stride * r, left + stride * c
+        y[n, r, c, f] = (framed[n, i : i + k, j : j + k] * W[..., f]).sum() + b[f]
+    return y
+
+
+def max_pool_by_loop(make: Callable[..., Any]) -> None:
+    """Every output number is the largest of its window, and gets there alone what comes back."""
+    rng = random(1)
+    for size, stride in [(2, None), (3, 1), (2, 3), (3, 2)]:
+        layer, s = make(size, stride), stride or size
+        x = rng.integers(0, 3, (2, 7, 6, 2)).astype(float)  # many ties
+        y = layer.forward(x)
+        dy = rng.normal(size=y.shape)
+        dx = np.zeros_like(x)
+        for n, r, c, f in np.ndindex(y.shape):
+            window = np.s_[n, s * r : s * r + size, s * c : s * c + size, f]
+            assert y[n, r, c, f] == x[window].max()
+            winner = np.unravel_index(x[window].argmax(), (size, size))
+            dx[window][winner] += dy[n, r, c, f]
+        np.testing.assert_allclose(layer.backward(dy), dx, rtol=1e-12, atol=1e-14)
+
+
+def images_keep_their_pixels(make: Callable[..., Any]) -> None:
+    """Reshape reads rows of pixels as C order does: all channels of a pixel, pixel by pixel."""
+    x = random(1).normal(size=(2, 24))
+    images = make(4, 3, 2).forward(x)
+    for n, r, c, f in np.ndindex(2, 4, 3, 2):
+        assert images[n, r, c, f] == x[n, 6 * r + 2 * c + f]
 
 
 def dropout_drops_in_training_only(make: Callable[..., Any]) -> None:

@@ -15,14 +15,19 @@ from numpymlp import (
     SGD,
     Adam,
     AdamW,
+    AveragePool2D,
     BatchNorm,
+    Conv2D,
     Dense,
     Dropout,
+    Flatten,
     L2Penalty,
     Layer,
     LeakyReLU,
+    MaxPool2D,
     MeanSquaredError,
     ReLU,
+    Reshape,
     Sigmoid,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
@@ -176,6 +181,159 @@ class SoftmaxWithoutFactor(Softmax):
     def backward(self, dy, input_gradient=True):
         y = self.cache
         return dy - (dy * y).sum(axis=1, keepdims=True)  # correct for a gradient of ones: 0
+
+
+# ---- layers of images ----
+
+
+class ConvFlipsItsFilters(Conv2D):
+    """A convolution in the mathematical sense, with a backward that fits it."""
+
+    def forward(self, x, training=False):
+        kept, self.W = self.W.copy(), self.W[::-1, ::-1].copy()
+        y = super().forward(x, training)
+        self.W = kept
+        return y
+
+
+class ConvFlipsItsFiltersBackward(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        kept, self.W = self.W.copy(), self.W[::-1, ::-1].copy()
+        dx = super().backward(dy, input_gradient)
+        self.W = kept
+        return dx
+
+
+class ConvWithoutPadding(Conv2D):
+    """The first rows and columns of the padded dx are kept, not those inside the frame."""
+
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        if dx is None:
+            return None
+        (top, _), (left, _) = self.zeros(dx.shape[1]), self.zeros(dx.shape[2])
+        return np.roll(dx, (top, left), axis=(1, 2))
+
+
+class ConvPadsTheFirstSide(Conv2D):
+    def zeros(self, length):
+        return super().zeros(length)[::-1]  # of an odd number of zeros, the last goes in front
+
+
+class ConvPadsWithTheEdge(Conv2D):
+    def forward(self, x, training=False):
+        sides = [self.zeros(length) for length in x.shape[1:3]]
+        padded = np.pad(x, [(0, 0), *sides, (0, 0)], mode="edge")
+        inner = Conv2D(self.channels, self.filters, self.size, "valid", self.stride)
+        inner.W, inner.b = self.W, self.b
+        return inner.forward(padded)
+
+
+class ConvStrideOfOneBackward(Conv2D):
+    def places(self, h, w):
+        for i, j in np.ndindex(self.size, self.size):
+            yield i, j, np.s_[:, i : i + h, j : j + w]
+
+
+class ConvOverwritesOverlaps(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy)
+        for i, j, pixels in self.places(*dy.shape[1:3]):
+            dx[pixels] = dy @ self.W[i, j].T
+        return dx
+
+
+class ConvChannelsFirst(Conv2D):
+    """The rows hold channel by channel, the filters pixel by pixel."""
+
+    def forward(self, x, training=False):
+        kept, k = self.W.copy(), self.size
+        self.W = kept.reshape(self.channels, k, k, -1).transpose(1, 2, 0, 3).copy()
+        y = super().forward(x, training)
+        self.W = kept
+        return y
+
+
+class ConvRowsForColumns(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.dW = self.dW.transpose(1, 0, 2, 3).copy()
+        return dx
+
+
+class ConvBiasMeanOverPixels(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.db = dy.mean(axis=(1, 2)).sum(axis=0)
+        return dx
+
+
+class ConvBiasOfTheFirstPixel(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.db = dy.sum(axis=0)[0, 0]
+        return dx
+
+
+class ConvWrongAtTheBottom(Conv2D):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        if not input_gradient:
+            self.dW = self.dW / 2
+        return dx
+
+
+class MaxPoolSharesTies(MaxPool2D):
+    def backward(self, dy, input_gradient=True):
+        x, y = self.cache
+        dx = np.zeros(x.shape, dy.dtype)
+        for _, _, pixels in self.places(*dy.shape[1:3]):
+            dx[pixels] += dy * (x[pixels] == y)
+        return dx
+
+
+class MaxPoolOverwritesOverlaps(MaxPool2D):
+    def backward(self, dy, input_gradient=True):
+        x, y = self.cache
+        dx = np.zeros(x.shape, dy.dtype)
+        for _, _, pixels in self.places(*dy.shape[1:3]):
+            dx[pixels] = np.where(x[pixels] == y, dy, dx[pixels])
+        return dx
+
+
+class MaxPoolOfTheFirstBatch(MaxPool2D):
+    def forward(self, x, training=False):
+        y = super().forward(x, training)
+        self.cache = self.first = vars(self).get("first", self.cache)
+        return y
+
+
+class AveragePoolSumsBackward(AveragePool2D):
+    def backward(self, dy, input_gradient=True):
+        return super().backward(dy) * self.size**2
+
+
+class ReshapeColumnsFirst(Reshape):
+    """Consistent, but rows and columns of the image change places."""
+
+    def forward(self, x, training=False):
+        shape = len(x), self.width, self.height, self.channels
+        return x.reshape(shape).transpose(0, 2, 1, 3)
+
+    def backward(self, dy, input_gradient=True):
+        return dy.transpose(0, 2, 1, 3).reshape(len(dy), -1)
+
+
+class ReshapeChannelsFirst(Reshape):
+    def forward(self, x, training=False):
+        shape = len(x), self.channels, self.height, self.width
+        return x.reshape(shape).transpose(0, 2, 3, 1)
+
+
+class FlattenMixesAxes(Flatten):
+    def backward(self, dy, input_gradient=True):
+        n, h, w, c = self.cache
+        return dy.reshape(n, c, h, w).transpose(0, 2, 3, 1)
 
 
 # ---- layers with a memory, layers that damage, layers that are wrong in evaluation ----
@@ -589,6 +747,18 @@ def square(make: Callable[..., Any]) -> Callable[[], Any]:
     return lambda: make(3, 3, rng=checks.random())
 
 
+def sliding(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(3, 2, 3, "same", 2, rng=checks.random())
+
+
+def inside(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(3, 2, 3, rng=checks.random())
+
+
+def overlapping(make: Callable[..., Any]) -> Callable[[], Any]:
+    return lambda: make(3, 2)
+
+
 def half(make: Callable[..., Any]) -> Callable[[], Any]:
     return lambda: make(0.5, rng=checks.random())
 
@@ -834,4 +1004,69 @@ LOOP = [
         True,
     ),
 ]
-MUTANTS = [*LAYERS, *LOSSES, *OPTIMIZERS, *LOOP]
+IMAGES = [
+    Mutant(name, check, right, wrong)
+    for check, right, mutants in (
+        (
+            checks.image_gradient,
+            sliding(Conv2D),
+            [
+                ("filters flipped backward", sliding(ConvFlipsItsFiltersBackward)),
+                ("dx without its crop", sliding(ConvWithoutPadding)),
+                ("stride ignored backward", sliding(ConvStrideOfOneBackward)),
+                ("rows and columns of dW swapped", sliding(ConvRowsForColumns)),
+                ("bias gradient as a mean over pixels", sliding(ConvBiasMeanOverPixels)),
+                ("bias gradient of the first pixel", sliding(ConvBiasOfTheFirstPixel)),
+            ],
+        ),
+        (
+            checks.image_gradient,
+            inside(Conv2D),
+            [("overlaps of windows overwritten", inside(ConvOverwritesOverlaps))],
+        ),
+        (
+            checks.image_gradient_at_the_bottom,
+            sliding(Conv2D),
+            [("a convolution wrong at the bottom only", sliding(ConvWrongAtTheBottom))],
+        ),
+        (
+            checks.correlates_with_its_filters,
+            Conv2D,
+            [
+                ("filters flipped", ConvFlipsItsFilters),
+                ("channels of the filters swapped", ConvChannelsFirst),
+                ("odd zeros in front", ConvPadsTheFirstSide),
+                ("padding with the edge", ConvPadsWithTheEdge),
+            ],
+        ),
+        (
+            checks.max_pool_by_loop,
+            MaxPool2D,
+            [
+                ("winner shared among ties", MaxPoolSharesTies),
+                ("overlaps of pools overwritten", MaxPoolOverwritesOverlaps),
+            ],
+        ),
+        (
+            checks.image_gradient,
+            overlapping(MaxPool2D),
+            [("winners of the first batch", overlapping(MaxPoolOfTheFirstBatch))],
+        ),
+        (
+            checks.image_gradient,
+            overlapping(AveragePool2D),
+            [("mean only forward", overlapping(AveragePoolSumsBackward))],
+        ),
+        (
+            checks.images_keep_their_pixels,
+            Reshape,
+            [
+                ("rows and columns of pixels swapped", ReshapeColumnsFirst),
+                ("channels before pixels", ReshapeChannelsFirst),
+            ],
+        ),
+        (checks.image_gradient, Flatten, [("axes mixed backward", FlattenMixesAxes)]),
+    )
+    for name, wrong in mutants
+]
+MUTANTS = [*LAYERS, *IMAGES, *LOSSES, *OPTIMIZERS, *LOOP]

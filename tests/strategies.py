@@ -5,26 +5,34 @@ A drawn `Case` is plain data, so that a failing one shrinks to a network that is
 """
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from numpymlp import (
+    AveragePool2D,
     BatchNorm,
+    Conv2D,
     Dense,
     Dropout,
+    Flatten,
     L2Penalty,
     LeakyReLU,
+    MaxPool2D,
     MeanSquaredError,
     Network,
     ReLU,
+    Reshape,
     Sigmoid,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     Tanh,
     initializers,
 )
+from numpymlp.initializers import he_normal
+from numpymlp.layer_protocol import shapes_between
 
 ACTIVATIONS = {
     "none": (),
@@ -68,6 +76,38 @@ class Hidden:
         ]
 
 
+POOLS = {"max": MaxPool2D, "average": AveragePool2D}
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """One block of images: Conv2D or a pool, then batch norm, activation and dropout."""
+
+    kind: str  # "conv", "max" or "average"
+    size: int
+    stride: int
+    activation: str
+    filters: int = 1
+    padding: str = "valid"
+    batch_norm: bool = False
+    dropout: float = 0.0
+
+    def layers(self, channels: int, initializer: Any) -> list[Any]:
+        if self.kind == "conv":
+            first = Conv2D(
+                channels, self.filters, self.size, self.padding, self.stride, initializer
+            )
+            channels = self.filters
+        else:
+            first = POOLS[self.kind](self.size, self.stride)
+        return [
+            first,
+            *([BatchNorm(channels)] if self.batch_norm else []),
+            *(make() for make in ACTIVATIONS[self.activation]),
+            *([Dropout(self.dropout)] if self.dropout else []),
+        ]
+
+
 @dataclass(frozen=True)
 class Case:
     """A network, a loss and a batch; everything random in it comes from the seed."""
@@ -85,11 +125,15 @@ class Case:
     training: bool = True
     dtype: str = "float64"
     seed: int = 0
+    image: tuple[int, int, int] | None = None  # height, width, channels of the inputs
+    filtered: tuple[Filtered, ...] = ()
 
     def build(self) -> tuple[Network, Any, np.ndarray, np.ndarray, dict[str, Any]]:
         """Make (network, loss, x, y, what else `check_gradients` takes)."""
         rng = np.random.default_rng(self.seed)
-        layers, size = [], self.inputs
+        layers, size = self.layers_of_images(), self.inputs
+        if layers:
+            (size,) = shapes_between(layers)[-1]
         for block in self.hidden:
             layers += block.layers(size, INITIALIZERS[self.initializer])
             size = block.units
@@ -105,6 +149,15 @@ class Case:
             "training": self.training,
         }
         return network, self.make_loss(), x, self.targets(rng), options
+
+    def layers_of_images(self) -> list[Any]:
+        if self.image is None:
+            return []
+        layers, channels = [Reshape(*self.image)], self.image[2]
+        for block in self.filtered:
+            layers += block.layers(channels, INITIALIZERS[self.initializer])
+            channels = shapes_between(layers)[-1][2]
+        return [*layers, Flatten()]
 
     def make_loss(self) -> Any:
         if self.loss == "softmax":
@@ -161,6 +214,32 @@ def cases(draw: st.DrawFn, batch_norm: bool = True) -> Case:
         training=draw(st.booleans()),
         dtype=draw(st.sampled_from(["float64", "float32"])),
         seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+@st.composite
+def image_cases(draw: st.DrawFn) -> Case:
+    """Networks with one to three blocks of images in front of a network of `cases`."""
+    case = draw(cases())
+    shape = image = draw(st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 3)))
+    blocks = []
+    for _ in range(draw(st.integers(1, 3))):
+        kind = draw(st.sampled_from(["conv", "conv", "max", "average"]))
+        padding = draw(st.sampled_from(["valid", "same"])) if kind == "conv" else "valid"
+        block = Filtered(
+            kind=kind,
+            size=draw(st.integers(1, 4 if padding == "same" else min(4, *shape[:2]))),
+            stride=draw(st.integers(1, 3)),
+            activation=draw(st.sampled_from(sorted(ACTIVATIONS))),
+            filters=draw(st.integers(1, 3)),
+            padding=padding,
+            batch_norm=case.rows >= 4 and draw(st.booleans()),
+            dropout=draw(st.sampled_from([0.0, 0.2, 0.5])),
+        )
+        blocks.append(block)
+        shape = shapes_between([Reshape(*shape), *block.layers(shape[2], he_normal)])[-1]
+    return replace(
+        case, inputs=prod(image), hidden=case.hidden[:1], image=image, filtered=tuple(blocks)
     )
 
 

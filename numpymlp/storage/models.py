@@ -238,8 +238,11 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
         raise InputError(
             f"classes: expected a class for {entry['type']!r:.80}, got {known[entry['type']]!r:.80}"
         )
-    # Our own layers are stopped before they take memory; a custom one may mean other things by it.
-    ours = known[entry["type"]].__module__.startswith("numpymlp.")
+    # Our own layers are stopped before they take memory, unless they have no arrays; a custom one
+    # may mean other things by its numbers.
+    kind: Any = known[entry["type"]]
+    plain = getattr(kind, "shapes", None) is Layer.shapes
+    ours = kind.__module__.startswith("numpymlp.") and not plain
     sizes = [value for value in arguments.values() if ours and isinstance(value, int)]
     if any(size > limit for size in sizes):
         raise InputError(
