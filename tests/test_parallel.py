@@ -1,8 +1,6 @@
 """A split network computes what the whole network does; the workers are threads here."""
 
 import copy
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import cases
+from together import run
 
 from numpymlp import SGD, Adam, BatchNorm, Dense, Dropout, Layer, Network, ReLU, mlp
 from numpymlp.network import loss_and_gradient
@@ -17,36 +16,6 @@ from numpymlp.optimizers import AdamW
 from numpymlp.parallel import ColumnDense, Communicator, RowDense, Share, split
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.validation import InputError
-
-
-class Threads(Communicator):
-    """Workers that are threads of this process: each lays its array down, and all add them up."""
-
-    def __init__(self, rank, table, barrier):
-        super().__init__(rank, len(table))
-        self.table, self.barrier = table, barrier
-
-    def sum(self, a):
-        self.table[self.rank] = a
-        self.barrier.wait()
-        total = sum(self.table[1:], self.table[0].copy())
-        self.barrier.wait()  # nobody lays the next array down before all have read this one
-        return total
-
-
-def run(workers, program):
-    """Return what ``program(comm)`` returns on each of the workers."""
-    table, barrier = [None] * workers, threading.Barrier(workers, timeout=60)
-
-    def seat(rank):
-        try:
-            return program(Threads(rank, table, barrier))
-        except BaseException:
-            barrier.abort()
-            raise
-
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(seat, range(workers)))
 
 
 @st.composite

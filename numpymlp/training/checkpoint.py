@@ -98,8 +98,12 @@ class Checkpoint(Callback):
             self.save(trainer)
             self._lock = stack.pop_all()
 
+    def due(self) -> bool:
+        """Return whether the interval has passed since the last checkpoint."""
+        return self.seconds is not None and time.monotonic() - self._written >= self.seconds
+
     def step(self, trainer: Any) -> None:
-        if self.seconds is not None and time.monotonic() - self._written >= self.seconds:
+        if self.due():
             stop_if_diverged(trainer, 0.0, trainer.optimizer.learning_rate)
             self.save(trainer)
 

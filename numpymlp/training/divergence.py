@@ -19,6 +19,14 @@ class TrainingDiverged(ArithmeticError):
     """A number became infinite or NaN; the network has its last good weights back."""
 
 
+def all_finite(trainer: Any, value: float) -> bool:
+    """Return whether the loss and every number of the gradient are finite."""
+    gradients = trainer.network.gradients
+    # The sum of squares is the cheapest look at every number of the gradient.
+    finite = math.isfinite(value + gradients @ gradients)
+    return finite if trainer.split is None else trainer.split.agree(finite)
+
+
 def first_nonfinite(network: Network, x: np.ndarray | None, value: float) -> str | None:
     """Return where the numbers first became infinite or NaN: forward first, then backward.
 
@@ -126,6 +134,8 @@ def stop_if_diverged(
     ------
     TrainingDiverged
     """
+    if trainer.split is not None:
+        trainer = trainer.split.gather()
     state, network = trainer.state, trainer.network
     where = first_nonfinite(network, x, value) or broken_optimizer(trainer.optimizer)
     if where is None:

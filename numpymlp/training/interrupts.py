@@ -23,6 +23,10 @@ class TrainingInterrupted(KeyboardInterrupt):
         self.number = number
 
 
+class WorkerLost(RuntimeError):
+    """A process that shares the network was killed or failed."""
+
+
 class StopBetweenSteps:
     """In a ``with`` block, turn the first signal into a call of `request`.
 

@@ -8,7 +8,6 @@ Read `metrics` next, to evaluate what was learned.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -23,7 +22,7 @@ from numpymlp.schedules import Schedule
 from numpymlp.training import checks
 from numpymlp.training.callbacks import Callback, EarlyStopping, as_callback
 from numpymlp.training.checkpoint import Checkpoint
-from numpymlp.training.divergence import stop_if_diverged
+from numpymlp.training.divergence import all_finite, stop_if_diverged
 from numpymlp.training.history import History
 from numpymlp.training.interrupts import StopBetweenSteps
 from numpymlp.training.prefetch import Prefetch
@@ -85,6 +84,8 @@ class Trainer:
     total_steps, steps_per_epoch : int
         Of the last `fit`; the schedule sees the first.
     """
+
+    split: Any = None  # the `SplitTrainer` that this is, if several workers share the network
 
     def __init__(
         self,
@@ -245,8 +246,7 @@ class Trainer:
             factor = self._factor(state.step)
 
             batch = loss_and_gradient(network, self.loss, x, y, w, self.penalty)
-            # The sum of squares is the cheapest look at every number of the gradient.
-            if not math.isfinite(batch.loss + network.gradients @ network.gradients):
+            if not all_finite(self, batch.loss):
                 stop_if_diverged(self, batch.loss, optimizer.learning_rate * factor, x, y)
             optimizer.step(network.parameters, network.gradients, factor)
             if self.constraint is not None:

@@ -1,0 +1,294 @@
+"""The Trainer of a worker: the same loop on its part of the network.
+
+`train_split` starts the workers for a Trainer. On each, a `SplitTrainer` runs the Trainer's own
+loop on its part; losses, validation and early stopping come out alike everywhere, because the
+logits do. The Trainer that was given, with the whole network, is what callbacks see, on worker 0
+alone: it keeps clocks, prints, locks and writes. Read `parallel.py` first.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+
+from numpymlp.parallel import Communicator, Share, split
+from numpymlp.training.callbacks import Callback
+from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.history import History
+from numpymlp.training.progress import Progress
+from numpymlp.training.ring import Ring
+from numpymlp.training.samples import Batch, Samples
+from numpymlp.training.state import Snapshot, TrainingState
+from numpymlp.training.trainer import Trainer
+from numpymlp.training.workers import Shared, run
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+class SplitTrainer(Trainer):
+    """A Trainer for one worker's part of the network of another Trainer.
+
+    Parameters
+    ----------
+    whole : Trainer
+        The same on every worker, but for its callbacks. It has the state of the training run
+        whenever a callback is called, and at the end.
+    comm : Communicator
+    ring : Ring, optional
+        Where the workers leave augmented batches for each other; without it, each augments all.
+
+    Notes
+    -----
+    A callback may read the network and request a stop, which takes effect after the next step, and
+    change the learning rate after an epoch; what it changes in the network is not seen by workers.
+    """
+
+    def __init__(self, whole: Trainer, comm: Communicator, ring: Ring | None = None) -> None:
+        vars(self).update(vars(whole))
+        self.whole, self.comm, self.ring, self.split = whole, comm, ring, self
+        self.network = split(whole.network, comm)
+        self.parameters = Share(whole.network, comm)
+        self.buffers = Share(whole.network, comm, "buffers")
+        self.optimizer = copy.deepcopy(whole.optimizer)
+        for name, value in vars(self.optimizer).items():
+            if isinstance(value, np.ndarray) and value.shape == whole.network.parameters.shape:
+                setattr(self.optimizer, name, self.parameters.scatter(value))
+        self.state = self._state(whole.state, self.parameters.scatter, self.buffers.scatter)
+        self.stop_signals = whole.stop_signals if comm.rank == 0 else []
+        self.wanted = False  # whether callbacks of worker 0 want the whole network at this step
+
+    def _state(self, state: TrainingState, parameters: Change, buffers: Change) -> TrainingState:
+        """Return a state whose snapshots are scattered or gathered."""
+        snapshots: Any = {
+            name: old and Snapshot(old.epoch, parameters(old.parameters), buffers(old.buffers))
+            for name, old in (("best", state.best), ("last", state.last))
+        }
+        return dataclasses.replace(state, **snapshots)
+
+    def gather(self) -> Trainer:
+        """Bring the Trainer of the whole network up to date; all workers must call it."""
+        whole, network = self.whole, self.network
+        whole.network.parameters = self.parameters.gather(network.parameters)
+        whole.network.gradients = self.parameters.gather(network.gradients)
+        whole.network.buffers = self.buffers.gather(network.buffers)
+        whole.network.random_states = network.random_states
+        whole.optimizer.restore(
+            {
+                name: self.parameters.gather(value) if isinstance(value, np.ndarray) else value
+                for name, value in self.optimizer.state().items()
+            }
+        )
+        state = self._state(self.state, self.parameters.gather, self.buffers.gather)
+        vars(whole.state).update(vars(state))
+        whole.total_steps, whole.steps_per_epoch = self.total_steps, self.steps_per_epoch
+        return whole
+
+    def agree(self, finite: bool) -> bool:
+        """Return whether the gradients of all workers are finite; also agree on what comes next."""
+        first = self.comm.rank == 0
+        stop, wanted = first and self.whole.stop_requested, first and self._wants_whole()
+        bad, stops, wants = self.comm.sum(np.array([not finite, stop, wanted], float))
+        self.stop_requested, self.wanted = self.stop_requested or bool(stops), bool(wants)
+        return not bad
+
+    def _wants_whole(self) -> bool:
+        """Return whether a callback wants the whole network after this step."""
+        return any(
+            each.due() if isinstance(each, Checkpoint) else type(each).step is not Callback.step
+            for each in self.whole._hooks
+            if not isinstance(each, Progress)
+        )
+
+    def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
+        self.whole.stop_requested, self.whole.stop_signal = False, None
+        if self.ring is None:
+            return super().run(train, held_out, epochs)
+        self.train, self.order = train, self._order_and_start
+        try:
+            return super().run(TargetsAlone(*train), held_out, epochs)
+        finally:
+            self.ring.close()
+
+    def _request_stop(self, number: int) -> None:
+        self.whole.stop_requested, self.whole.stop_signal = True, number
+
+    def _all_callbacks(self) -> list[Callback]:
+        self.whole._hooks = self.whole._all_callbacks() if self.comm.rank == 0 else []
+        return [Relay(self)]
+
+    def _order_and_start(self, epoch: int, rows: int) -> np.ndarray:
+        """Return the order of an epoch, and begin to make this worker's batches."""
+        order: Any = self.whole.order(epoch, rows)
+        number, ring = self._number(self.state.batch), self.ring
+        assert ring is not None
+        ring.start(number, self._own_batches(order, self.state.batch))
+        return order
+
+    def _own_batches(self, order: np.ndarray, first: int) -> Iterator[tuple[int, np.ndarray]]:
+        for batch in range(first, self.steps_per_epoch):
+            number = self._number(batch)
+            if number % self.comm.size == self.comm.rank:
+                x, _, _ = self.train.take(order[batch * self.batch_size :][: self.batch_size])
+                yield number, super()._augment(x, batch)
+
+    def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
+        if self.ring is None:
+            return super()._augment(x, batch)
+        return self.ring.take(self._number(batch))
+
+    def _number(self, batch: int) -> int:
+        return self.state.epoch * self.steps_per_epoch + batch
+
+
+class TargetsAlone(Samples):
+    """Samples whose x another thread reads."""
+
+    def take(self, chosen: np.ndarray) -> Batch:
+        rows = self.rows[chosen]
+        return self.x[:0], self.y[rows], None if self.weight is None else self.weight[rows]
+
+
+class Relay(Callback):
+    """Call the callbacks of the whole network's Trainer, on worker 0."""
+
+    def __init__(self, split: SplitTrainer) -> None:
+        self.whole, self.comm = split.whole, split.comm
+        self._ends = ExitStack()
+
+    def begin(self, trainer: Any) -> None:
+        trainer.gather()
+        with ExitStack() as ends:
+            for callback in self.whole._hooks:
+                callback.begin(self.whole)
+                ends.callback(callback.end, self.whole)
+            reason = self._agree(trainer, self.whole.state.stopped)
+            self._ends = ends.pop_all()
+        trainer.state.stopped = trainer.state.stopped or reason
+
+    def step(self, trainer: Any) -> None:
+        if trainer.wanted:
+            trainer.gather()
+        else:
+            for name in ("epoch", "batch", "step", "running"):
+                setattr(self.whole.state, name, getattr(trainer.state, name))
+        for callback in self.whole._hooks:
+            if trainer.wanted or isinstance(callback, Progress):
+                callback.step(self.whole)
+
+    def epoch_end(self, trainer: Any) -> bool:
+        trainer.gather()
+        reason = ""
+        for callback in self.whole._hooks:
+            answer = callback.epoch_end(self.whole)
+            if isinstance(answer, bool | np.bool_) and answer:
+                self.whole.state.stopped = reason = callback.reason
+        self.reason = self._agree(trainer, reason)
+        return bool(self.reason)
+
+    def _agree(self, trainer: Any, reason: str) -> str:
+        """Let all workers do what the callbacks of worker 0 want; return why to stop, if so."""
+        news = np.array(
+            [bool(reason), self.whole.stop_requested, self.whole.optimizer.learning_rate], float
+        )
+        stops, requests, rate = self.comm.sum(news * (self.comm.rank == 0))
+        trainer.optimizer.learning_rate = float(rate)
+        trainer.stop_requested = trainer.stop_requested or bool(requests)
+        return reason or ("callback" if stops else "")
+
+    def end(self, trainer: Any) -> None:
+        with self._ends:
+            self.whole.state.stopped = ""
+            if trainer.state.stopped:  # after an error, the workers no longer meet
+                trainer.gather()
+
+
+# ---- start ----
+
+
+class Job:
+    """What all workers train; the others get it without callbacks, its samples in shared memory."""
+
+    def __init__(
+        self, trainer: Trainer, train: Samples, held_out: Samples | None, epochs: int | None
+    ) -> None:
+        self.trainer, self.epochs = trainer, epochs
+        self.samples: Any = train, held_out
+        self.ring: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        trainer = copy.copy(self.trainer)
+        vars(trainer).update(callbacks=[], checkpoint=None, verbose=0, _hooks=[], stop_signals=[])
+        if getattr(trainer.order, "__self__", None) is self.trainer:
+            trainer.order = trainer._random_order
+        return {**vars(self), "trainer": trainer, "samples": self.shared}
+
+    def share(self) -> None:
+        """Bring the samples into memory that all workers see, unless they are there."""
+        arrays: dict[int, Shared] = {}
+
+        def shared(value: Any) -> Any:
+            if not isinstance(value, np.ndarray):
+                return value
+            if id(value) not in arrays:  # training and validation samples often share theirs
+                arrays[id(value)] = Shared.of(value)
+            return arrays[id(value)]
+
+        self.shared = [each and (type(each), *map(shared, each)) for each in self.samples]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.samples = tuple(
+            each and each[0](*(a.view() if isinstance(a, Shared) else a for a in each[1:]))
+            for each in self.samples
+        )
+
+
+def train_split(
+    workers: int, trainer: Trainer, train: Samples, held_out: Samples | None, epochs: int | None
+) -> History:
+    """Train as ``trainer.run(train, held_out, epochs)`` does, with several processes.
+
+    Parameters
+    ----------
+    workers : int
+        Number of processes, this one included.
+    trainer : Trainer
+    train, held_out : Samples
+        From ``trainer.prepare``.
+    epochs : int or None
+
+    Returns
+    -------
+    History
+        The same object as ``trainer.history``; the Trainer has the trained network.
+
+    Raises
+    ------
+    WorkerLost
+        If a worker was killed or failed. The Trainer is then to be built anew; a checkpoint
+        continues from where it was written.
+    InputError
+        If the network cannot be split among so many.
+    """
+    if workers == 1:
+        return trainer.run(train, held_out, epochs)
+    for rank in range(workers):
+        split(trainer.network, Communicator(rank, workers))
+    job = Job(trainer, train, held_out, epochs)
+    job.share()
+    if trainer.augment is not None:
+        shape, dtype = (trainer.batch_size, *train.x.shape[1:]), trainer.network.dtype
+        job.ring = Ring.memory(workers, shape, dtype), shape, dtype
+    return run(workers, train_part, job)
+
+
+def train_part(comm: Any, job: Job) -> History:
+    """Train one worker's part: the program that all workers run."""
+    ring = None if job.ring is None else Ring(comm, *job.ring)
+    train, held_out = job.samples
+    return SplitTrainer(job.trainer, comm, ring).run(train, held_out, job.epochs)

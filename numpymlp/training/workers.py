@@ -1,0 +1,286 @@
+"""The processes of one machine that share a network: start them, and add up their arrays.
+
+``run(workers, program, *args)`` calls ``program(comm, *args)`` on every worker. This process is
+worker 0; the others are started afresh and end with it. `SharedMemory` is their communicator: each
+lays its array down in memory that all see, and adds up what it finds. Read `split_trainer.py` next,
+which trains in such a program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.sharedctypes import RawArray
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numpymlp.parallel import Communicator
+from numpymlp.training.interrupts import WorkerLost
+from numpymlp.validation import InputError, check_positive_integer
+
+CAPACITY = 1 << 20  # bytes of an array that are added up at a time
+LINE = 8  # numbers of 8 bytes in a line of the processor's cache: each worker writes its own
+# A worker that waits longer than this sleeps; a step of a small network takes less.
+SPIN = 2e-3
+DOZE = 0.05  # seconds after which a sleeping worker looks by itself
+WAKE = b"\0"
+THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+IGNORED = ("SIGINT", "SIGTERM", "SIGHUP")  # worker 0 decides what they mean
+
+_lock = threading.Lock()
+
+
+def fence() -> None:
+    """Keep what was written before it before what is written after it, on any processor."""
+    for _ in range(2):
+        with _lock:
+            pass
+
+
+class SharedMemory(Communicator):
+    """The communicator of processes that see the same memory.
+
+    A sum takes one meeting. A worker writes its array into its slot, says that it has arrived,
+    waits until all have, and adds up the slots in the order of the workers, so all get the same
+    bits. The slots alternate between two halves: who is already at the next sum writes into the
+    other half, and nobody gets two sums ahead.
+
+    Who waits looks again and again for `SPIN` seconds, and then sleeps on a pipe from the worker
+    that is late. Its end-of-file tells that this worker is dead.
+    """
+
+    def __init__(self, rank: int, size: int, memory: Any, pipes: dict[int, Any]) -> None:
+        super().__init__(rank, size)
+        self.pipes, self.turn = pipes, 0
+        self.processes: list[Any] = []  # of the other workers, on worker 0
+        counters = memoryview(memory).cast("B")[: 8 * 2 * size * LINE].cast("q")
+        self.arrived, self.asleep = counters[: size * LINE], counters[size * LINE :]
+        slots = np.frombuffer(memory, np.uint8, offset=8 * 2 * size * LINE)
+        self.halves = slots.reshape(2, size, CAPACITY)
+
+    @staticmethod
+    def bytes(size: int) -> int:
+        """Return how much memory so many workers share."""
+        return 8 * 2 * size * LINE + 2 * size * CAPACITY
+
+    def __deepcopy__(self, memo: Any) -> SharedMemory:
+        return self
+
+    def sum(self, a: np.ndarray) -> np.ndarray:
+        total = np.empty(a.shape, a.dtype)
+        source, target, step = a.reshape(-1), total.reshape(-1), CAPACITY // a.itemsize
+        for start in range(0, a.size, step):
+            self._add_up(source[start : start + step], target[start : start + step])
+        return total
+
+    def _add_up(self, part: np.ndarray, total: np.ndarray) -> None:
+        slots = self.halves[self.turn % 2, :, : part.nbytes].view(part.dtype)  # (size, n)
+        slots[self.rank] = part
+        self.turn += 1
+        fence()
+        self.arrived[self.rank * LINE] = self.turn
+        fence()
+        for rank, pipe in self.pipes.items():
+            if self.asleep[rank * LINE]:
+                with contextlib.suppress(OSError):  # who is dead is found by waiting for it
+                    pipe.send_bytes(WAKE)
+        for rank in self.pipes:
+            self._wait(rank)
+        fence()
+        np.add(slots[0], slots[1], out=total)
+        for other in slots[2:]:
+            total += other
+
+    def _wait(self, rank: int) -> None:
+        """Return when another worker has arrived at this turn."""
+        place, turn = rank * LINE, self.turn
+        if self.arrived[place] >= turn:
+            return
+        end = time.perf_counter() + SPIN
+        while self.arrived[place] < turn:
+            if time.perf_counter() < end:
+                time.sleep(0)  # another thread may work
+                if hasattr(os, "sched_yield"):
+                    os.sched_yield()  # and another process
+            else:
+                self._sleep(rank)
+
+    def _sleep(self, rank: int) -> None:
+        """Sleep until the pipe from another worker has news, or a moment has passed."""
+        self.asleep[self.rank * LINE] = 1
+        fence()
+        try:
+            pipe = self.pipes[rank]
+            if self.arrived[rank * LINE] < self.turn and pipe.poll(DOZE):
+                news = pipe.recv_bytes()
+                if news != WAKE:
+                    raise WorkerLost(f"worker {rank + 1} of {self.size} failed: {news.decode()}")
+        except (EOFError, OSError) as error:
+            raise WorkerLost(f"worker {rank + 1} of {self.size} is gone") from error
+        finally:
+            self.asleep[self.rank * LINE] = 0
+
+    def check_alive(self) -> None:
+        """Raise WorkerLost if another worker has ended: for threads that wait in another way."""
+        parent = multiprocessing.parent_process()
+        others = self.processes or ([parent] if parent is not None else [])
+        for process in others:
+            if not process.is_alive():
+                raise WorkerLost("a worker is gone")
+
+
+# ---- arrays that all workers see ----
+
+
+class Shared(NamedTuple):
+    """An array in shared memory, as it is sent to a process that is being started."""
+
+    memory: Any
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Shared:
+        """Return a whole array as shared memory: its own if it lies there, else a copy."""
+        owner: Any = array
+        while isinstance(owner, np.ndarray):
+            owner = owner.base
+        owner = owner.obj if isinstance(owner, memoryview) else owner
+        if getattr(owner, "_wrapper", None) is None or np.shape(owner) != (array.nbytes,):
+            owner = RawArray("b", max(array.nbytes, 1))
+            cls(owner, array.shape, array.dtype).view()[...] = array
+        return cls(owner, array.shape, array.dtype)
+
+    def view(self) -> np.ndarray:
+        """Return the array; it keeps the memory alive."""
+        count = int(np.prod(self.shape))
+        return np.frombuffer(self.memory, self.dtype, count).reshape(self.shape)
+
+
+# ---- processes ----
+
+
+def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
+    """Run a program on several workers, of which this process is the first.
+
+    Parameters
+    ----------
+    workers : int
+        1 calls the program here, without any other process.
+    program : callable
+        ``program(comm, *args)``, a function at the top of a module. All workers must make the same
+        calls of ``comm.sum``.
+    *args
+        Sent to the other workers by pickle.
+
+    Returns
+    -------
+    What the program returns here.
+
+    Raises
+    ------
+    WorkerLost
+        If another worker was killed or failed; all are ended.
+
+    Notes
+    -----
+    Each worker has one BLAS thread. A module that is run as a script needs
+    ``if __name__ == "__main__":``, as for `multiprocessing`.
+    """
+    if check_positive_integer(workers, "workers") == 1:
+        return program(Communicator(), *args)
+    context = multiprocessing.get_context("spawn")
+    memory = RawArray("b", SharedMemory.bytes(workers))
+    pipes: list[dict[int, Any]] = [{} for _ in range(workers)]
+    for a in range(workers):
+        for b in range(a):
+            pipes[a][b], pipes[b][a] = context.Pipe()
+    comm = SharedMemory(0, workers, memory, pipes[0])
+    try:
+        with _one_thread():
+            for rank in range(1, workers):
+                start = (rank, workers, memory, pipes[rank], program, args)
+                process = context.Process(target=_work, args=start, daemon=True)
+                _start(process)
+                comm.processes.append(process)
+                for pipe in pipes[rank].values():
+                    pipe.close()  # so that the death of the worker is the end of the pipe
+            result = program(comm, *args)
+        for process in comm.processes:
+            process.join(5)
+        return result
+    except WorkerLost as error:
+        raise WorkerLost(_what_happened(comm.processes, str(error))) from error
+    finally:
+        for pipe in pipes[0].values():
+            pipe.close()
+        for process in comm.processes:
+            process.kill()
+            process.join()
+
+
+def _start(process: Any) -> None:
+    try:
+        process.start()
+    except (AttributeError, TypeError, ValueError) as error:  # as pickle says it
+        raise InputError(
+            f"workers: expected parts that can be sent to another process, got one that cannot be "
+            f"pickled: {error}: define functions and classes at the top of a module"
+        ) from error
+
+
+def _work(
+    rank: int, size: int, memory: Any, pipes: dict[int, Any], program: Any, args: Any
+) -> None:
+    """Run the program on another worker than the first."""
+    for name in IGNORED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    try:
+        program(SharedMemory(rank, size, memory, pipes), *args)
+    except WorkerLost:  # the first worker reports it
+        os._exit(1)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            pipes[0].send_bytes(f"{type(error).__name__}: {error}".encode())
+        os._exit(1)
+
+
+def _what_happened(processes: list[Any], message: str) -> str:
+    """Say which worker ended, and how: those that were killed ended first."""
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline and all(p.exitcode is None for p in processes):
+        time.sleep(0.01)
+    for rank, process in enumerate(processes, start=2):
+        if process.exitcode is not None and process.exitcode < 0:
+            name = signal.Signals(-process.exitcode).name
+            return f"worker {rank} of {len(processes) + 1} was killed ({name})"
+    return message
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let BLAS use one thread, here and in the processes that are started meanwhile.
+
+    Threads of BLAS spin while they wait, so more of them than cores slow each other down.
+    """
+    from threadpoolctl import threadpool_limits
+
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
