@@ -228,12 +228,12 @@ class FixedLayers:
 
 def with_own_caches(value: Any) -> Any:
     """Return layers that share the arrays of these; each has its own cache, inner layers too."""
-    if type(value) in (list, tuple, Layers):
-        return type(value)(map(with_own_caches, value))
     if not isinstance(value, Layer):
-        return value
+        several = type(value) in (list, tuple, Layers)
+        return type(value)(map(with_own_caches, value)) if several else value
     twin = object.__new__(type(value))
-    vars(twin).update({name: with_own_caches(each) for name, each in vars(value).items()})
+    # vars() is copied, since another thread may be training.
+    vars(twin).update({k: with_own_caches(v) for k, v in vars(value).copy().items()})
     return twin
 
 

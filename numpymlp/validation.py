@@ -167,7 +167,7 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
     y, (rows, classes) = as_array(targets, "targets"), logits.shape
     if classes == 1:
         raise InputError(
-            "SoftmaxCrossEntropy expected at least 2 outputs, got 1, whose softmax is always 1: "
+            "a softmax expected at least 2 outputs, got 1, whose probability is always 1: "
             "for yes or no use SigmoidCrossEntropy with output='sigmoid'"
         )
     if y.shape == (rows,) and y.dtype.kind in "iub":
@@ -237,7 +237,7 @@ def check_binary_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[An
     y = check_real_targets(targets, logits)
     if not (y.min() >= 0 and y.max() <= 1):
         raise InputError(
-            f"SigmoidCrossEntropy expected targets in [0, 1], got {y.min():g} to {y.max():g}: "
+            f"sigmoid outputs expected targets in [0, 1], got {y.min():g} to {y.max():g}: "
             f"labels are 0 and 1, not -1 and 1; other values need MeanSquaredError"
         )
     return y

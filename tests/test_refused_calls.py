@@ -21,6 +21,7 @@ from numpymlp import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     Trainer,
+    evaluate,
     load,
     mlp,
     save,
@@ -30,6 +31,13 @@ from numpymlp.training.checkpoint import state_of
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(40, 3)).astype(np.float32), RNG.integers(0, 2, 40)
 WEIGHT = np.ones(40)
+
+
+class Unweighted(SoftmaxCrossEntropy):
+    """A custom loss without weights."""
+
+    def forward(self, logits: np.ndarray, y: np.ndarray) -> float:
+        return super().forward(logits, y)
 
 
 def network() -> Network:
@@ -147,6 +155,21 @@ CALLS = {
     "fit NaN rate": with_attribute("optimizer", "learning_rate", np.nan, trainer_fit()),
     "fit None as callback": with_attribute("trainer", "callbacks", [None], trainer_fit()),
     "fit integers to squares": with_attribute("trainer", "loss", MeanSquaredError(), trainer_fit()),
+    "fit weights to a loss without": with_attribute(
+        "trainer", "loss", Unweighted(), trainer_fit(sample_weight=WEIGHT)
+    ),
+    "fit class weights to a loss without": with_attribute(
+        "trainer", "loss", Unweighted(), trainer_fit(class_weight="balanced")
+    ),
+    "evaluate weights with a loss without": lambda made: evaluate(
+        made.network, Unweighted(), X, Y, WEIGHT
+    ),
+    "fit order": with_attribute(
+        "trainer", "order", lambda made: lambda epoch, rows: np.zeros(3, int), trainer_fit()
+    ),
+    "fit schedule": with_attribute(
+        "trainer", "schedule", lambda made: lambda step, steps: np.nan, trainer_fit()
+    ),
     "fit signal": with_attribute("trainer", "stop_signals", [-1], trainer_fit()),
     "fit without a folder": with_attribute(
         "trainer", "checkpoint", lambda made: Checkpoint(made.folder / "no" / "a"), trainer_fit()

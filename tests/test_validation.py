@@ -231,12 +231,12 @@ MISTAKES = {
     ),
     "a softmax of one output": (
         lambda: CE().forward(np.zeros((3, 1)), np.zeros(3, int)),
-        "SoftmaxCrossEntropy expected at least 2 outputs, got 1, whose softmax is always 1: for "
+        "a softmax expected at least 2 outputs, got 1, whose probability is always 1: for "
         "yes or no use SigmoidCrossEntropy",
     ),
     "labels -1 and 1": (
         lambda: BCE().forward(np.zeros((3, 1)), np.array([-1, 1, 1])),
-        "SigmoidCrossEntropy expected targets in [0, 1], got -1 to 1: labels are 0 and 1, not -1",
+        "sigmoid outputs expected targets in [0, 1], got -1 to 1: labels are 0 and 1, not -1",
     ),
     "classes for sigmoids": (
         lambda: BCE().forward(LOGITS, np.array([0, 1, 2])),

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
                 f"{', '.join(map(option, more))} too: leave them out"
             )
         folder = Path(given["resume"])
-        metrics, since = runs.resume(folder, **show), "since it was resumed"
+        metrics, since = runs.resume(folder, **show), "since it was last started"
     else:
         settings = {name: given.pop(name) for name in SETTINGS if name in given}
         check_seed(given.get("seed", 0))

@@ -6,6 +6,7 @@ one. A plain function serves as a callback after each epoch. Read `state.py` nex
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,20 @@ def as_callback(callback: Any) -> Callback:
             )
         return callback
     return EpochFunction(check_callable(callback, "callbacks", "Callback objects or f(trainer)"))
+
+
+def wants_to_stop(answer: Any) -> bool:
+    """Return whether a callback's answer ends training; warn of one that is neither yes nor no."""
+    answer = answer[()] if isinstance(answer, np.ndarray) and answer.shape == () else answer
+    if answer is None or isinstance(answer, bool | np.bool_):
+        return bool(answer)
+    warnings.warn(
+        f"a callback returned {answer!r:.80}: expected True to stop, else False or None; training "
+        f"goes on",
+        UserWarning,
+        stacklevel=5,
+    )
+    return False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import dataclasses
 import functools
 import os
 import time
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -203,7 +204,11 @@ def setup(trainer: Any) -> dict[str, Any]:
         "output": trainer.network.head.name,
         "dtype": trainer.network.dtype.name,
         "loss": _settings(trainer.loss),
-        "optimizer": {**_settings(trainer.optimizer), "learning_rate": float(trainer.first_rate)},
+        "optimizer": {
+            **_settings(trainer.optimizer),
+            **_vectors(trainer.optimizer),
+            "learning_rate": float(trainer.first_rate),
+        },
         "schedule": _settings(trainer.schedule),
         "penalty": _settings(trainer.penalty),
         "constraint": _settings(trainer.constraint),
@@ -240,6 +245,16 @@ def _settings(part: Any) -> Any:
         elif several and all(isinstance(each, bool | int | float | str) for each in several):
             settings[name] = several
     return {"type": getattr(part, "__name__", type(part).__name__), **settings}
+
+
+def _vectors(optimizer: Any) -> dict[str, str]:
+    """Describe the arrays that are settings of an optimizer, such as the mask of `AdamW`."""
+    changing = {*getattr(optimizer, "state_names", ()), "vector"}
+    return {
+        name: f"{array.shape}, CRC {zlib.crc32(array.tobytes()):08x}"
+        for name, array in getattr(optimizer, "__dict__", {}).items()
+        if isinstance(array, np.ndarray) and name not in changing
+    }
 
 
 def _check_setup(path: str | os.PathLike[str], found: Any, expected: dict[str, Any]) -> None:

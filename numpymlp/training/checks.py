@@ -6,6 +6,7 @@ the likely fix. `trainer.py`, `samples.py` and `scoring.py` call them.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from collections.abc import Mapping
@@ -170,6 +171,20 @@ def check_split(trainer: Any, train: Any, held_out: Any) -> None:
     if check_targets is not None and outputs is not None and ... not in outputs:
         # One row tells, before a step moves dropout's stream and the running means of batch norm.
         check_targets(train.take(np.arange(1))[1], np.empty((1, *outputs)))
+    check_takes_weights(trainer.loss, train.weight)
+
+
+def check_takes_weights(loss: Any, weight: Any) -> None:
+    """Raise if samples have weights and a custom loss has no argument for them."""
+    if weight is not None:
+        try:
+            inspect.signature(loss.forward).bind(None, None, weight)
+        except TypeError:
+            raise InputError(
+                f"sample_weight, class_weight: expected a loss with forward(logits, y, "
+                f"sample_weight), got {type(loss).__name__} without the last: add it to weight the "
+                f"loss and its gradient"
+            ) from None
 
 
 def check_validation_pair(validation: Any) -> tuple[Any, Any]:
@@ -244,6 +259,21 @@ def check_run(trainer: Any, rows: int) -> None:
             f"batch norm expected batches of at least {smallest} rows, but {rows} samples in "
             f"batches of {batch_size} leave {left_over} at the end: choose another batch_size"
         )
+
+
+def check_functions(trainer: Any, rows: int) -> None:
+    """Raise if the first order or the first factor is wrong: no callback has changed a file yet."""
+    state = trainer.state
+    if not state.stopped:
+        trainer.first_order = check_order(trainer.order(state.epoch, rows), rows)
+        if trainer.schedule is not None:
+            check_factor(trainer.schedule(state.step, trainer.total_steps))
+
+
+def next_order(trainer: Any, rows: int) -> NDArray[Any]:
+    """Return the positions of an epoch's samples; those of the first are already checked."""
+    first = vars(trainer).pop("first_order", None)
+    return check_order(trainer.order(trainer.state.epoch, rows), rows) if first is None else first
 
 
 def check_class_weight(class_weight: Any, y: NDArray[Any]) -> NDArray[np.float64]:

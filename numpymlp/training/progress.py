@@ -31,7 +31,13 @@ class Progress(Callback):
         self._shown = 0.0
 
     def begin(self, trainer: Any) -> None:
-        self._bar = _bar(trainer.total_steps, trainer.state.step)
+        state = trainer.state
+        if state.stopped:
+            self._line(
+                f"Nothing is left to train after epoch {state.epoch}; fit(x, y, epochs=...) trains "
+                f"on."
+            )
+        self._bar = _bar(trainer.total_steps, state.step)
 
     def step(self, trainer: Any) -> None:
         if self._bar is None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from numpymlp.losses import Loss
 from numpymlp.network import BATCH, Network, Pass, loss_value
-from numpymlp.training.checks import check_finite_loss, check_training_data
+from numpymlp.training.checks import check_finite_loss, check_takes_weights, check_training_data
 from numpymlp.training.samples import Samples, in_batches
 from numpymlp.validation import as_sample_weight
 
@@ -92,6 +92,7 @@ def evaluate(
     """
     x, y = check_training_data(network, x, y, name="evaluation")
     weight = as_sample_weight(sample_weight, len(x))
+    check_takes_weights(loss, weight)
     result = evaluate_samples(network, loss, Samples(x, y, weight, np.arange(len(x))))
     check_finite_loss(result.loss)
     return result

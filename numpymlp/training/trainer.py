@@ -20,7 +20,7 @@ from numpymlp.network import Network, loss_and_gradient
 from numpymlp.optimizers import Optimizer
 from numpymlp.schedules import Schedule
 from numpymlp.training import checks
-from numpymlp.training.callbacks import Callback, EarlyStopping, as_callback
+from numpymlp.training.callbacks import Callback, EarlyStopping, as_callback, wants_to_stop
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.divergence import all_finite, stop_if_diverged
 from numpymlp.training.history import History
@@ -197,6 +197,7 @@ class Trainer:
             self._hooks = self._all_callbacks()
             self.steps_per_epoch = -(-rows // self.batch_size)
             self.total_steps = state.plan(epochs, rows, self.steps_per_epoch)
+            checks.check_functions(self, rows)
             self.stop_requested, self.stop_signal = False, None
             if state.last is None or not state.batch:
                 state.last = Snapshot.of(self.network, state.epoch)
@@ -217,7 +218,7 @@ class Trainer:
     def _train_and_validate(self, train: Samples, held_out: Samples | None) -> None:
         """Run one epoch, or the rest of it; then validate and call the callbacks."""
         state, network, started = self.state, self.network, time.perf_counter()
-        order = checks.check_order(self.order(state.epoch, len(train.rows)), len(train.rows))
+        order = checks.next_order(self, len(train.rows))
         augment = self._augment if self.augment else None
         batches = in_batches(train, order, self.batch_size, state.batch, augment)
         # Augmentation takes time: a second thread prepares the next batches meanwhile.
@@ -230,8 +231,7 @@ class Trainer:
         stop_if_diverged(self, 0.0 if clean is None else clean.loss, rate)
         state.finish_epoch(network, clean, rate, time.perf_counter() - started, self.early_stopping)
         for callback in self._hooks:
-            answer = callback.epoch_end(self)
-            if isinstance(answer, bool | np.bool_) and answer:
+            if wants_to_stop(callback.epoch_end(self)):
                 state.stopped = callback.reason
         if self.stop_requested and not state.stopped:
             state.stopped = "interrupted"

@@ -145,11 +145,20 @@ def test_a_callback_that_returns_true_stops(blobs):
 def test_a_callback_may_answer_with_numpys_true(blobs):
     trainer = make(callbacks=[lambda trainer: np.bool_(True)])
     assert len(trainer.fit(*blobs, 3)) == 1
+    trainer = make(callbacks=[lambda trainer: np.array(True)])
+    assert len(trainer.fit(*blobs, 3)) == 1
 
 
-@pytest.mark.parametrize("answer", [None, False, 1, "yes", np.ones(2)])
+@pytest.mark.parametrize("answer", [None, False, np.array(False)])
 def test_only_true_stops(answer, blobs):
     assert len(make(callbacks=[lambda trainer: answer]).fit(*blobs, 2)) == 2
+
+
+@pytest.mark.parametrize("answer", [1, 0.0, "yes", np.ones(2), [True]])
+def test_an_answer_that_is_neither_true_nor_false_goes_on_with_a_warning(answer, blobs):
+    with pytest.warns(UserWarning, match="a callback returned .*: expected True to stop") as found:
+        assert len(make(callbacks=[lambda trainer: answer]).fit(*blobs, 2)) == 2
+    assert found[0].filename == __file__
 
 
 class GoodEnough(Callback):

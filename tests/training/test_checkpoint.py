@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import dataclasses
 import itertools
 import json
 import os
@@ -27,7 +28,7 @@ from mutations import (
     unpack,
     with_value,
 )
-from trainers import bits, make, stop_request_at
+from trainers import bits, blobs, make, stop_request_at
 
 from numpymlp import (
     SGD,
@@ -50,8 +51,9 @@ from numpymlp import (
 from numpymlp.data import Distortion
 from numpymlp.storage.archive import open_archive, write_archive
 from numpymlp.storage.files import StorageError
-from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.checkpoint import COUNTERS, VALUES, Checkpoint
 from numpymlp.training.constraints import MaxNorm
+from numpymlp.training.state import TrainingState
 
 ROOT = Path(__file__).parents[2]
 
@@ -409,6 +411,28 @@ def scaled(x, rng, strength):
 )
 def test_a_trainer_with_other_settings_is_refused_with_the_difference(saved, options, message):
     refused(build(**options), saved, message)
+
+
+def test_an_optimizer_with_another_mask_is_refused(tmp_path):
+    def trainer(mask):
+        return make(optimizer=AdamW(mask=mask), checkpoint=Checkpoint(tmp_path / "run.npz"))
+
+    mask = make().network.decay_mask
+    path = tmp_path / "run.npz"
+    trainer(mask).fit(*blobs(), 1)
+    for other in (None, 1 - mask):
+        with pytest.raises(InputError, match="from another training run: its optimizer is"):
+            Checkpoint(path).load(trainer(other))
+    again = trainer(mask.copy())
+    Checkpoint(path).load(again)
+    assert again.state.epoch == 1
+
+
+def test_a_checkpoint_holds_every_field_of_the_state():
+    elsewhere = {"running", "history", "best", "last", "stopped"}  # these have a form of their own
+    fields = {field.name for field in dataclasses.fields(TrainingState)}
+    assert {*COUNTERS, *VALUES} == fields - elsewhere
+    assert not {*COUNTERS} & {*VALUES}
 
 
 def test_another_network_is_refused(saved):

@@ -102,6 +102,15 @@ def test_the_bar_counts_all_steps_and_a_second_fit_starts_where_the_first_ended(
     assert second.described[1].startswith("train (running mean): loss ")
 
 
+def test_a_fit_that_has_nothing_left_to_train_says_so(blobs, capsys):
+    trainer = make(verbose=1)
+    trainer.fit(*blobs, 2)
+    capsys.readouterr()
+    trainer.fit(*blobs)
+    line = "Nothing is left to train after epoch 2; fit(x, y, epochs=...) trains on.\n"
+    assert capsys.readouterr().out == line
+
+
 @pytest.mark.parametrize("hook", ["begin", "step", "epoch_end", "end"])
 def test_an_error_in_another_callback_closes_the_bar(hook, bars, blobs):
     def fail(trainer):

@@ -100,7 +100,7 @@ def test_the_schedule_sees_the_step_and_all_steps_done_and_to_come(blobs):
     trainer = make(schedule=schedule)
     trainer.fit(*blobs, 1)
     trainer.fit(*blobs, 2)
-    assert set(seen[:11]) == {(step, 10) for step in range(10)}
+    assert {each for each in seen if each[1] == 10} == {(step, 10) for step in range(10)}
     assert {each for each in seen if each[1] == 30} == {(step, 30) for step in range(9, 30)}
     assert (trainer.total_steps, trainer.steps_per_epoch) == (30, 10)
 
