@@ -26,6 +26,7 @@ from numpymlp.commands.options import Parser, settings_as_options
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.storage.files import StorageError, shown
 from numpymlp.training.divergence import TrainingDiverged
+from numpymlp.training.interrupts import WorkerLost
 from numpymlp.validation import InputError
 
 COMMANDS = {
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             options.function(options)
         sys.stdout.flush()
-    except (InputError, StorageError, TrainingDiverged) as error:
+    except (InputError, StorageError, TrainingDiverged, WorkerLost) as error:
         _report(str(error))
         return 1 if isinstance(error, TrainingDiverged) else 2
     except (OSError, MemoryError) as error:

@@ -41,6 +41,12 @@ def options(parser: argparse.ArgumentParser) -> None:
         type=whole(2**16),
         help="number of threads of the matrix products (default: by the size of the network)",
     )
+    group.add_argument(
+        "--workers",
+        type=whole(2**16),
+        help="number of processes that share the network, each with some of the hidden units "
+        "(default: 1)",
+    )
     add_data(group)
     group.add_argument(
         "--output", metavar="RUN", help="folder of the run (default: runs/<date and time>)"
@@ -69,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
     """Train or resume a run, and print its accuracy and its folder."""
     from numpymlp.experiments import runs
     from numpymlp.experiments.folders import called_as, fresh_folder, quoted
+    from numpymlp.experiments.parallel_runs import check_workers
 
     given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
@@ -89,6 +96,7 @@ def run(options: argparse.Namespace) -> None:
         given["data"] = data_of(options)
         if "sigma" in settings and not recipe.elastic:
             raise InputError("--sigma: expected --elastic, whose smoothness it is, got none")
+        check_workers(given.get("workers"), show["threads"])
         output, minutes = given.pop("output", None), given.pop("checkpoint_minutes", None)
         if minutes is not None:
             check_positive(minutes, "--checkpoint-minutes")

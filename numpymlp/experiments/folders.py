@@ -40,7 +40,7 @@ CONFIG_FIELDS = {
     "checkpoint_minutes": or_none(number(0)),
 }
 # Fields that runs of earlier versions lack; they are read as None.
-LATER_FIELDS = {"threads": or_none(whole(1, 2**16))}
+LATER_FIELDS = dict.fromkeys(("threads", "workers"), or_none(whole(1, 2**16)))
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
     **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),

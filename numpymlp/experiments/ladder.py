@@ -23,6 +23,7 @@ import numpy as np
 from numpymlp.data import five_sixths
 from numpymlp.experiments import folders, runs
 from numpymlp.experiments.environment import environment
+from numpymlp.experiments.parallel_runs import STOP_SIGNALS
 from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe
 from numpymlp.experiments.results import (
     COLUMNS,
@@ -221,7 +222,7 @@ def validate(
     x, y, first = loaded.x, loaded.y, five_sixths(loaded.y)
     network = recipe.build_network(x.shape[1], loaded.classes, seed)
     trainer = recipe.build_trainer(
-        network, seed, loaded.image_shape, verbose=verbose, stop_signals=runs.STOP_SIGNALS
+        network, seed, loaded.image_shape, verbose=verbose, stop_signals=STOP_SIGNALS
     )
     with blas_limited_to(recipe.choose_threads(x.shape[1], loaded.classes).number):
         validation = x[first:], y[first:]

@@ -35,6 +35,14 @@ from numpymlp.experiments.folders import (
     resume_command,
     training_data,
 )
+from numpymlp.experiments.parallel_runs import (
+    Split,
+    build,
+    check_parts,
+    check_workers,
+    shared_data,
+    train_on,
+)
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
@@ -50,21 +58,16 @@ from numpymlp.storage.files import (
 from numpymlp.storage.models import save
 from numpymlp.storage.reading import read_json
 from numpymlp.training.checkpoint import Checkpoint
-from numpymlp.training.checks import check_run
 from numpymlp.training.divergence import TrainingDiverged
-from numpymlp.training.interrupts import TrainingInterrupted
-from numpymlp.training.samples import Samples
+from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
 from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError, check_seed
 
 CHECK_ROWS = 128  # batch size of the gradient check before the first step
-# Ctrl-C, SIGTERM, and a closed terminal (SIGHUP, which Windows does not have).
-STOP_SIGNALS = tuple(s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM", "SIGHUP"))
 _WRITTEN = (CHECKPOINT, METRICS, MODEL, HISTORY)
 
 Say = Callable[[str], None]
-Split = tuple[Samples, Samples | None]  # training and validation samples
 
 
 def train(
@@ -74,6 +77,7 @@ def train(
     seed: int = 0,
     data: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     check: bool = True,
     figures: bool = True,
     overwrite: bool = False,
@@ -93,6 +97,8 @@ def train(
         Folder of four IDX files; MNIST if None.
     threads : int, optional
         Number of BLAS threads; None chooses it by the size of the network (`choose_threads`).
+    workers : int, optional
+        Number of processes that share the network, each with one BLAS thread; None: 1.
     check : bool, default True
         Compare backprop with finite differences before the first step.
     figures : bool, default True
@@ -122,21 +128,26 @@ def train(
         After saving the last finite weights, if an epoch was finished.
     TrainingInterrupted
         After Ctrl-C or SIGTERM, once the checkpoint is written.
+    WorkerLost
+        If another worker was killed; the run can be resumed.
     """
     seed = check_seed(seed)
     choose_threads(threads)  # raises before the data are loaded
+    number = check_workers(workers, threads)
     with RunLock(folder):
         check_free(folder, overwrite)
         started = time.perf_counter()
-        loaded = _load(data, say)
+        loaded = shared_data(_load(data, say), number)
         checkpoint = Checkpoint(folder / CHECKPOINT, minutes)
-        trainer, split = _build(recipe, loaded, seed, checkpoint, verbose)
+        trainer, split = build(recipe, loaded, seed, checkpoint, verbose)
         say(trainer.network.summary())
         say(
             f"training: {recipe.epochs} epochs in batches of {recipe.batch_size}, {trainer.loss}, "
             f"{trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
         )
-        chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, threads)
+        say(check_parts(trainer.network, number))
+        given = threads if number == 1 else 1
+        chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, given)
         say(str(chosen))
         with blas_limited_to(chosen.number):
             if check:
@@ -148,9 +159,10 @@ def train(
                 "data_fingerprint": loaded.fingerprint,
                 "checkpoint_minutes": minutes,
                 "threads": chosen.number,
+                "workers": number,
             }
             _begin(folder, config, overwrite)
-            return _finish(trainer, folder, split, loaded, started, recipe.epochs, figures)
+            return _finish(number, trainer, folder, split, loaded, started, recipe.epochs, figures)
 
 
 def resume(
@@ -198,9 +210,10 @@ def resume(
         config = read_config(run)
         fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
         seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
-        begun = config.pop("threads")
+        begun, number = config.pop("threads"), config.pop("workers") or 1
         recipe = Recipe.from_dict(config, str(run / CONFIG))
-        loaded = _load(data, say)
+        check_workers(number, threads)
+        loaded = shared_data(_load(data, say), number)
         if loaded.fingerprint != fingerprint:
             raise InputError(
                 f"{run} was trained on other data than {loaded.name} holds now: restore those "
@@ -208,7 +221,7 @@ def resume(
             )
         check_room(run, recipe.weights(loaded.x.shape[1], loaded.classes))
         checkpoint = Checkpoint(run / CHECKPOINT, minutes)
-        trainer, split = _build(recipe, loaded, seed, checkpoint, verbose)
+        trainer, split = build(recipe, loaded, seed, checkpoint, verbose)
         checkpoint.load(trainer)
         if trainer.state.last_epoch != recipe.epochs:
             raise InputError(
@@ -227,11 +240,12 @@ def resume(
         )
         kept = begun if threads is None and begun is not None and begun <= cores() else threads
         chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, kept)
+        say(check_parts(trainer.network, number))
         say(str(chosen))
         if begun not in (None, chosen.number):
             say(f"the run was begun with {begun}: the last digits of its result may differ")
         with blas_limited_to(chosen.number):
-            return _finish(trainer, run, split, loaded, started, None, figures)
+            return _finish(number, trainer, run, split, loaded, started, None, figures)
 
 
 def _load(data: str | None, say: Say) -> RunData:
@@ -242,18 +256,6 @@ def _load(data: str | None, say: Say) -> RunData:
         f"{loaded.classes} classes"
     )
     return loaded
-
-
-def _build(
-    recipe: Recipe, data: RunData, seed: int, checkpoint: Checkpoint, verbose: int
-) -> tuple[Trainer, Split]:
-    """Build the Trainer and split the data; raise InputError if they do not fit each other."""
-    network = recipe.build_network(data.x.shape[1], data.classes, seed)
-    options = {"checkpoint": checkpoint, "verbose": verbose, "stop_signals": STOP_SIGNALS}
-    trainer = recipe.build_trainer(network, seed, data.image_shape, **options)
-    split = trainer.prepare(data.x, data.y, recipe.validation, None, None)
-    check_run(trainer, len(split[0].rows))
-    return trainer, split
 
 
 def _check(trainer: Trainer, data: RunData, seed: int) -> str:
@@ -298,6 +300,7 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
 
 
 def _finish(
+    workers: int,
     trainer: Trainer,
     folder: Path,
     split: Split,
@@ -309,7 +312,9 @@ def _finish(
     """Train to the end, evaluate, and write the results."""
     network = trainer.network
     try:
-        trainer.run(*split, epochs)
+        train_on(workers, trainer, split, epochs)
+    except WorkerLost as error:
+        raise WorkerLost(f"{error}; resume with: {resume_command(folder)}") from error
     except TrainingDiverged as error:
         if trainer.state.epoch == 0:
             raise
@@ -337,6 +342,7 @@ def _finish(
         "seconds": time.perf_counter() - started,
         "training_seconds": sum(trainer.history["seconds"]),
         "seed": trainer.seed,
+        "workers": workers,
         "data": data.name,
         **environment(),
     }

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.parallel import Communicator, Share, split
-from numpymlp.training.callbacks import Callback
+from numpymlp.training.callbacks import Callback, wants_to_stop
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.history import History
 from numpymlp.training.progress import Progress
@@ -184,8 +184,7 @@ class Relay(Callback):
         trainer.gather()
         reason = ""
         for callback in self.whole._hooks:
-            answer = callback.epoch_end(self.whole)
-            if isinstance(answer, bool | np.bool_) and answer:
+            if wants_to_stop(callback.epoch_end(self.whole)):
                 self.whole.state.stopped = reason = callback.reason
         self.reason = self._agree(trainer, reason)
         return bool(self.reason)

@@ -1,6 +1,5 @@
 """Runs that are killed, interrupted, locked out or out of disk space end with the same result."""
 
-import csv
 import json
 import os
 import random
@@ -11,10 +10,10 @@ import sys
 import textwrap
 import time
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
+from runners import ENVIRONMENT, SETTINGS, leftovers, result, run, start, wait_for
 from small_mnist import small_mnist
 from threadpoolctl import threadpool_info
 
@@ -28,15 +27,6 @@ from numpymlp.storage.archive import open_archive
 from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
 
-ROOT = Path(__file__).parents[2]
-# Every part with a state: Adam, dropout, batch norm, a schedule, early stopping, augmentation.
-SETTINGS = [
-    *("--epochs", "6", "--hidden", "32", "--batch-size", "64", "--batch-norm", "--dropout", "0.2"),
-    *("--validation", "0.1", "--early-stopping", "4", "--label-smoothing", "0.1"),
-    *("--rotation", "10", "--elastic", "20", "--max-norm", "3", "--no-figures", "--no-check"),
-]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
@@ -45,39 +35,8 @@ def small(tmp_path_factory):
     return folder
 
 
-def start(arguments, program=("-m", "numpymlp"), **options):
-    return subprocess.Popen(
-        [sys.executable, *program, "train", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-        **options,
-    )
-
-
-def run(arguments, **options):
-    """Run a command to its end; return status, standard output and standard error."""
-    process = start(arguments, **options)
-    output, errors = process.communicate(timeout=300)
-    return process.returncode, output, errors
-
-
 def begin(small, folder):
     return ["--data", small, "--output", folder, *SETTINGS]
-
-
-def result(folder):
-    """The results of a run, without times."""
-    metrics = json.loads((folder / METRICS).read_text())
-    with (folder / "history.csv").open() as file:
-        history = [{**row, "seconds": None} for row in csv.DictReader(file)]
-    return {
-        "model": (folder / MODEL).read_bytes(),
-        "history": history,
-        "metrics": {k: v for k, v in metrics.items() if "seconds" not in k},
-        "config": json.loads((folder / CONFIG).read_text()),
-    }
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +63,6 @@ def finish(small, folder):
         status, output, errors = run([*begin(small, folder), *overwrite])
     assert (status, errors) == (0, "")
     return output
-
-
-def leftovers(folder):
-    return [path.name for path in folder.iterdir() if path.name.endswith(".tmp")]
 
 
 # ---- kills ----
@@ -210,16 +165,6 @@ def test_a_run_killed_at_every_single_write_ends_as_an_undisturbed_one(
 
 
 # ---- signals ----
-
-
-def wait_for(process, text):
-    """Read what a process prints until a line holds the text."""
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return "".join(lines)
-    raise AssertionError(f"{text!r} was not printed: {lines}, {process.stderr.read()}")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
