@@ -63,6 +63,7 @@ COVERED_BY = {
     "gradient_report": ("test_gradient_check.py", "the checks make its reports"),
     "metrics.checks": ("metrics/test_classification.py", "the metrics raise its messages"),
     "storage.npz": ("storage/test_archive.py", "archives are its only users"),
+    "data.mnist": ("data/test_idx.py", "a data set is four IDX files"),
     "experiments.environment": ("experiments/test_runs.py", "each run records it"),
     "experiments.folders": ("experiments/test_runs.py", "the folder of a run"),
     "experiments.results": ("experiments/test_ladder.py", "the ladder makes the results"),

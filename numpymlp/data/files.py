@@ -1,7 +1,7 @@
 """Check a file before it is opened: it exists, is an ordinary file, and is not empty.
 
-`idx` and `images` use this. The check costs almost nothing, and pipes and devices, which could
-block or never end, are never opened.
+`idx`, `mnist` and `images` use this. The check costs almost nothing, and pipes and devices, which
+could block or never end, are never opened.
 """
 
 from __future__ import annotations

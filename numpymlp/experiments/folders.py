@@ -20,8 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpymlp.data import image_shape, load_folder, load_mnist
-from numpymlp.data.idx import variants
+from numpymlp.data.mnist import MNIST, image_shape, load_pixels, variants
 from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
@@ -47,6 +46,7 @@ METRICS_FIELDS = {
     **dict.fromkeys(("epochs", "threads"), whole(1)),
     **dict.fromkeys(("numpymlp", "numpy", "blas"), text()),
 }
+BLOCK = 256  # images that are scaled at a time for the fingerprint: they stay in the cache
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
@@ -57,16 +57,16 @@ class RunData(NamedTuple):
     ----------
     name : str
         For messages: "MNIST" or the folder.
-    x, x_test : (N, in) floats
+    x, x_test : (N, in) floats, or `Pixels`
     y, y_test : (N,) integers
     image_shape : (rows, columns) or None
         None for square images.
     """
 
     name: str
-    x: np.ndarray
+    x: Any
     y: np.ndarray
-    x_test: np.ndarray
+    x_test: Any
     y_test: np.ndarray
     image_shape: tuple[int, int] | None = None
 
@@ -83,10 +83,15 @@ class RunData(NamedTuple):
         """
         code = 0
         for x, y in ((self.x, self.y), (self.x_test, self.y_test)):
-            sums = x.view(f"u{x.itemsize}").sum(axis=1, dtype=np.uint64)
+            sums = np.concatenate([_sums(x[i : i + BLOCK]) for i in range(0, len(x), BLOCK)])
             for part in (str(x.shape).encode(), y.tobytes(), sums.tobytes(), x[::97].tobytes()):
                 code = zlib.crc32(part, code)
         return code
+
+
+def _sums(x: np.ndarray) -> np.ndarray:
+    """Return the sum of the bits of each row, as integers."""
+    return x.view(f"u{x.itemsize}").sum(axis=1, dtype=np.uint64)
 
 
 def read_data(folder: str | None) -> RunData:
@@ -100,12 +105,12 @@ def read_data(folder: str | None) -> RunData:
         If a file is damaged, or a label is larger than these data can need.
     """
     if folder is None:
-        (x, y), (x_test, y_test) = load_mnist()
+        (x, y), (x_test, y_test) = load_pixels(MNIST)
         return RunData("MNIST", x, y, x_test, y_test)
     place, variant = Path(folder), None
     if not place.exists() and place.name in variants(place.parent):
         place, variant = place.parent, place.name
-    (x, y), (x_test, y_test) = load_folder(place, variant)
+    (x, y), (x_test, y_test) = load_pixels(place, variant)
     most = min(MOST_CLASSES, max(256, len(y)))
     if y.max() >= most:  # a network has one output for each label up to the largest
         raise InputError(

@@ -87,7 +87,7 @@ def evaluate_run(
     report = write_evaluation(
         folder,
         network,
-        loaded.x_test,
+        np.asarray(loaded.x_test),
         loaded.y_test,
         data_name=f"{loaded.name}, test images",
         image_shape=loaded.image_shape,

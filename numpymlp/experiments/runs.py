@@ -352,9 +352,9 @@ def _finish(
         write_training_figures(
             folder,
             trainer.history.to_dict(),
-            data.x_test,
+            x_test := np.asarray(data.x_test),
             data.y_test,
-            network.predict_proba(data.x_test),
+            network.predict_proba(x_test),
             image_shape=data.image_shape,
         )
     write_json(folder / METRICS, metrics)  # last: this file says that the run is finished

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from numpymlp.data.pixels import Pixels
 from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
 from numpymlp.validation import (
@@ -34,14 +35,18 @@ LARGE = 100.0
 
 def check_training_data(
     network: Network, x: ArrayLike, y: ArrayLike, name: str = "training"
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[Any, NDArray[Any]]:
     """Return samples and targets as arrays that this network can be trained or evaluated on.
 
     Every number is checked once: finite, scaled, labels in range. Pixels from 0 to 255 get a
     warning.
     """
-    samples = network.check_batch(x, f"{name} data: ")
-    samples = np.ascontiguousarray(samples)  # else every batch gathers its rows from all columns
+    if isinstance(x, Pixels):  # scaled where a batch is read
+        network.check_batch(x[:1], f"{name} data: ")
+        samples: Any = x
+    else:
+        # Contiguous, else every batch gathers its rows from all columns.
+        samples = np.ascontiguousarray(network.check_batch(x, f"{name} data: "))
     if not np.isfinite(network.parameters).all() or not np.isfinite(network.buffers).all():
         raise InputError(
             f"{name}: expected a network with finite parameters, got NaN or infinity in them: "

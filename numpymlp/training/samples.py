@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpymlp.data.pixels import Pixels
 from numpymlp.data.splits import split_indices
 from numpymlp.network import Network
 from numpymlp.training.checks import (
@@ -25,7 +26,7 @@ Batch = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # samples, targets, we
 class Samples(NamedTuple):
     """Samples with targets and weights, and which rows of them count: no copy is made."""
 
-    x: np.ndarray
+    x: np.ndarray | Pixels
     y: np.ndarray
     weight: np.ndarray | None
     rows: np.ndarray
