@@ -6,6 +6,7 @@ the rule.
 
 import ast
 import graphlib
+import importlib
 import os
 import subprocess
 import sys
@@ -377,6 +378,7 @@ def foreign_modules(folder: Path) -> set[str]:
     """Return what importing the package in a fresh process loads beside NumPy and the library."""
     code = (
         "import sys, numpy.random; before = set(sys.modules); import numpymlp\n"
+        "from numpymlp import *  # names are imported at their first use\n"
         "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
         "print(numpymlp.__file__, *new - sys.stdlib_module_names - {'numpy', 'numpymlp'})"
     )
@@ -461,6 +463,33 @@ def test_every_listed_exception_is_needed() -> None:
 def test_every_public_name_exists_and_has_a_docstring() -> None:
     for name in numpymlp.__all__:
         assert getattr(numpymlp, name).__doc__, name
+
+
+def test_every_public_name_has_one_module_for_type_checkers_and_at_run_time() -> None:
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    for_types = {
+        alias.name: node.module.removeprefix("numpymlp.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("numpymlp.")
+        for alias in node.names
+    }
+    assert for_types == numpymlp._MODULE_OF
+    assert sorted(for_types) == sorted(numpymlp.__all__)
+    for name, module in for_types.items():
+        value = getattr(numpymlp, name)
+        assert value is getattr(importlib.import_module(f"numpymlp.{module}"), name)
+
+
+def test_modules_and_names_are_found_before_they_are_imported() -> None:
+    code = (
+        "import sys, numpymlp\n"
+        "loaded = [name for name in sys.modules if name.startswith('numpymlp.')]\n"
+        "assert not loaded, loaded\n"
+        "assert {'Dense', 'layers', 'training', '__version__'} <= set(dir(numpymlp))\n"
+        "assert numpymlp.layers.Dense is numpymlp.Dense\n"
+        "assert not hasattr(numpymlp, 'Danse')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_the_repository_has_few_entries_at_its_top() -> None:
