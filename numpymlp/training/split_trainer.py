@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp.data.pixels import Pixels
 from numpymlp.parallel import Communicator, Share, split
 from numpymlp.training.callbacks import Callback, wants_to_stop
 from numpymlp.training.checkpoint import Checkpoint
@@ -231,6 +232,8 @@ class Job:
         arrays: dict[int, Shared] = {}
 
         def shared(value: Any) -> Any:
+            if isinstance(value, Pixels):
+                return Pixels(shared(value.values))
             if not isinstance(value, np.ndarray):
                 return value
             if id(value) not in arrays:  # training and validation samples often share theirs
@@ -242,9 +245,15 @@ class Job:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self.samples = tuple(
-            each and each[0](*(a.view() if isinstance(a, Shared) else a for a in each[1:]))
-            for each in self.samples
+            each and each[0](*(_viewed(value) for value in each[1:])) for each in self.samples
         )
+
+
+def _viewed(value: Any) -> Any:
+    """Return what `Job.share` made of a value as it was before."""
+    if isinstance(value, Pixels):
+        return Pixels(_viewed(value.values))
+    return value.view() if isinstance(value, Shared) else value
 
 
 def train_split(

@@ -16,6 +16,7 @@ from numpymlp import (
 )
 from numpymlp.data import Distortion
 from numpymlp.data.pixels import Pixels
+from numpymlp.training.split_trainer import train_split
 from numpymlp.validation import InputError
 
 RNG = np.random.default_rng(0)
@@ -108,3 +109,13 @@ def test_they_are_checked_as_arrays_are():
     blank = Pixels(np.zeros_like(VALUES))
     with pytest.raises(InputError, match="nothing to learn from"):
         trained(blank)
+
+
+def test_several_processes_train_to_the_same_bits_as_with_scaled_floats():
+    def split(x):
+        network = Network([Dense(64, 16), ReLU(), Dense(16, 4)], rng=np.random.default_rng(1))
+        trainer = Trainer(network, SoftmaxCrossEntropy(), Adam(), batch_size=64, verbose=0)
+        train_split(2, trainer, *trainer.prepare(x, LABELS, 0.2, None, None), 2)
+        return network.parameters
+
+    assert same_bits(split(Pixels(VALUES)), split(FLOATS))
