@@ -21,7 +21,17 @@ from typing import Any
 import numpy as np
 
 from numpymlp import __version__
-from numpymlp.commands import benchmark, check, evaluate, ladder, predict, recipes, search, train
+from numpymlp.commands import (
+    benchmark,
+    check,
+    evaluate,
+    ladder,
+    page,
+    predict,
+    recipes,
+    search,
+    train,
+)
 from numpymlp.commands.options import Parser, settings_as_options
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.storage.files import StorageError, shown
@@ -33,6 +43,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "page": page,
     "check": check,
     "recipes": recipes,
     "ladder": ladder,

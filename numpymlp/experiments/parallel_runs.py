@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from numpymlp.experiments.environment import cores
 from numpymlp.experiments.folders import RunData
 from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.snapshots import SNAPSHOTS, Snapshots
 from numpymlp.network import Network
 from numpymlp.parallel import Communicator, split
 from numpymlp.training.checkpoint import Checkpoint
@@ -66,6 +68,8 @@ def build(
         "verbose": verbose,
         "stop_signals": STOP_SIGNALS,
     }
+    if checkpoint is not None:
+        options["callbacks"] = [Snapshots(Path(checkpoint.path).with_name(SNAPSHOTS))]
     trainer = recipe.build_trainer(network, seed, data.image_shape, **options)
     samples = trainer.prepare(data.x, data.y, recipe.validation, None, None)
     check_run(trainer, len(samples[0].rows))

@@ -44,6 +44,7 @@ from numpymlp.experiments.parallel_runs import (
     train_on,
 )
 from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.snapshots import SNAPSHOTS
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
@@ -65,7 +66,7 @@ from numpymlp.training.trainer import Trainer
 from numpymlp.validation import InputError, check_seed
 
 CHECK_ROWS = 128  # batch size of the gradient check before the first step
-_WRITTEN = (CHECKPOINT, METRICS, MODEL, HISTORY)
+_WRITTEN = (CHECKPOINT, METRICS, MODEL, HISTORY, SNAPSHOTS)
 
 Say = Callable[[str], None]
 

@@ -28,12 +28,12 @@ from numpymlp.storage.files import atomic_write, check_path, shown
 from numpymlp.storage.npz import ArrayReader, write_arrays
 from numpymlp.validation import InputError
 
-Kind = Literal["model", "checkpoint"]
+Kind = Literal["model", "checkpoint", "snapshots"]
 
 # Increase it with every change after which older releases cannot read new files, or this one old.
 FORMAT_VERSION = 2
 # Longest header in bytes. A checkpoint's header holds the history, one row per epoch.
-HEADER_LIMIT: Mapping[str, int] = {"model": 2**20, "checkpoint": 2**24}
+HEADER_LIMIT: Mapping[str, int] = {"model": 2**20, "checkpoint": 2**24, "snapshots": 2**20}
 _ADVICE = {
     "numpymlp checkpoint": ": a checkpoint resumes a training run; load the model next to it",
     "numpymlp model": ": a model has no optimizer state; resume from the checkpoint of the run",
@@ -57,7 +57,7 @@ def write_archive(
     ----------
     path : path-like
         The file. No suffix is added.
-    kind : {"model", "checkpoint"}
+    kind : {"model", "checkpoint", "snapshots"}
         Written into the header as `format`, next to the `version` of the format.
     header : mapping
         Values that JSON can hold, NumPy arrays and NumPy numbers; finite numbers only.
@@ -183,7 +183,7 @@ def open_archive(path: str | os.PathLike[str], kind: Kind) -> Iterator[Archive]:
     Parameters
     ----------
     path : path-like
-    kind : {"model", "checkpoint"}
+    kind : {"model", "checkpoint", "snapshots"}
         What the file must hold.
 
     Yields
