@@ -4,7 +4,8 @@ import functools
 
 import numpy as np
 
-from numpymlp import metrics, plots
+from numpymlp import MeanSquaredError, SoftmaxCrossEntropy, metrics, mlp, plots
+from numpymlp.explain import trace
 
 CLASSES = 10
 
@@ -78,6 +79,17 @@ def searched(candidates):
     ]
 
 
+@functools.cache
+def traced(*sizes, rows=1, **options):
+    """The pass of made-up samples through a network of these sizes."""
+    rng = np.random.default_rng(6)
+    network = mlp(sizes, rng=rng, dtype=np.float64, **options)
+    x, y = rng.normal(size=(rows, sizes[0])).round(1), rng.integers(0, sizes[-1], rows)
+    if network.head.name == "identity":
+        return trace(network, MeanSquaredError(), x, rng.normal(size=(rows, sizes[-1])))
+    return trace(network, SoftmaxCrossEntropy(), x, y, training=rows > 1)
+
+
 def weights(units=40):
     return np.random.default_rng(1).normal(size=(64, units)) * np.linspace(1, 2, units)
 
@@ -136,6 +148,14 @@ def every_picture():
         "diagnostics, one step": lambda: plots.training_diagnostics(
             steps[:1], dead_share={name: column[:1] for name, column in layers.items()}
         ),
+        "pass": lambda: plots.pass_through(traced(2, 3, 2)),
+        "pass, values": lambda: plots.pass_through(traced(3, 3, 1, output="identity")),
+        "pass, batch": lambda: plots.pass_through(traced(4, 8, 6, 5, rows=3), row=1),
+        "pass, deep": lambda: plots.pass_through(
+            traced(2, 3, 3, 3, 2, rows=4, batch_norm=True, dropout=0.5)
+        ),
+        "pass, large": lambda: plots.pass_through(traced(64, 40, 30, 10)),
+        "pass, image": lambda: plots.pass_through(traced(64, 40, 10), image_shape=(8, 8)),
         "paths": lambda: plots.optimizer_paths(*surface()),
         "boundary": lambda: plots.decision_boundary(*boundary()),
         "boundary, three": lambda: plots.decision_boundary(*boundary(3, 6)),

@@ -99,6 +99,15 @@ def load_folder(
 
 
 @one_line()
+def load_test(
+    folder: str | os.PathLike[str] = MNIST, variant: str | None = None, max_bytes: int = MAX_BYTES
+) -> Split:
+    """Load the test images and labels of a folder alone, as `load_folder` does."""
+    x, y = _values(_checked_headers(folder, variant, max_bytes), "t10k")
+    return scaled(x), y
+
+
+@one_line()
 def load_pixels(
     folder: str | os.PathLike[str], variant: str | None = None, max_bytes: int = MAX_BYTES
 ) -> tuple[PixelSplit, PixelSplit]:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numpymlp.data.mnist import MNIST, image_shape, load_pixels, variants
+from numpymlp.data.mnist import MNIST, image_shape, load_pixels, load_test, variants
 from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
@@ -107,9 +107,7 @@ def read_data(folder: str | None) -> RunData:
     if folder is None:
         (x, y), (x_test, y_test) = load_pixels(MNIST)
         return RunData("MNIST", x, y, x_test, y_test)
-    place, variant = Path(folder), None
-    if not place.exists() and place.name in variants(place.parent):
-        place, variant = place.parent, place.name
+    place, variant = _place(folder)
     (x, y), (x_test, y_test) = load_pixels(place, variant)
     most = min(MOST_CLASSES, max(256, len(y)))
     if y.max() >= most:  # a network has one output for each label up to the largest
@@ -118,6 +116,31 @@ def read_data(folder: str | None) -> RunData:
             f"{y.max():,}: number the classes from 0"
         )
     return RunData(shown(folder), x, y, x_test, y_test, image_shape(place, variant))
+
+
+def _place(folder: str) -> tuple[Path, str | None]:
+    """Return the folder of a data set, and its name if the folder holds several."""
+    place = Path(folder)
+    if not place.exists() and place.name in variants(place.parent):
+        return place.parent, place.name
+    return place, None
+
+
+def test_image(folder: str | None, number: int) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Read one test image of the data that `read_data` loads, without the training images.
+
+    Returns
+    -------
+    x : (1, in) floats
+    y : (1,) integers
+    image_shape : (rows, columns)
+    """
+    place, variant = (MNIST, None) if folder is None else _place(folder)
+    x, y = load_test(place, variant)
+    if not 0 <= number < len(x):
+        raise InputError(f"--image: expected 0 to {len(x) - 1:,}, got {number:,}")
+    only = slice(number, number + 1)
+    return x[only], y[only], image_shape(place, variant)
 
 
 def training_data(folder: str | None) -> RunData:

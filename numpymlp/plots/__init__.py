@@ -6,6 +6,7 @@ is changed. Read `style` first, the common colours and fonts, then `images`.
 """
 
 from numpymlp.plots.distortions import distortions
+from numpymlp.plots.explain import pass_through
 from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
 from numpymlp.plots.landscape import boundary_grid, decision_boundary, optimizer_paths
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
@@ -25,6 +26,7 @@ __all__ = [
     "learning_curves",
     "mistakes",
     "optimizer_paths",
+    "pass_through",
     "prediction_grid",
     "reliability_diagram",
     "search_results",

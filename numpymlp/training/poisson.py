@@ -6,6 +6,8 @@ trains with it where ``loss="poisson"``.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from numpymlp.losses import Loss, Weights, normalized_weight
@@ -24,6 +26,10 @@ class PoissonDeviance(Loss):
     """
 
     heads = ("identity",)
+    formula: ClassVar = {  # for `explain.trace`
+        "loss": "L = sum_i w_i l_i with w_i = 1 / N, l_i = sum_k y log(y) - y z - y + exp(z)",
+        "dlogits": "dlogits = w_i (exp(z) - y)",
+    }
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
         logits = check_logits(logits)
