@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from numpymlp import layers, losses, optimizers
+from numpymlp import convolution, layers, losses, optimizers
 from numpymlp.layer_protocol import Layer
 from numpymlp.network import Network, loss_value
 from numpymlp.validation import InputError
@@ -41,6 +41,7 @@ def number(value: Any) -> str:
 
 MEAN = "L = sum_i w_i l_i with w_i = 1 / N"
 CLOSED = "closed where x <= 0"
+SHAPED = {"y": "y = x in another shape", "dx": "dx = dy in the shape of x"}
 ADAM = {
     "m": "m = beta1 m + (1 - beta1) g",
     "v": "v = beta2 v + (1 - beta2) g^2",
@@ -68,6 +69,16 @@ FORMULAS: dict[type, Any] = {
         "dbeta": "dbeta = sum over the batch of dy",
         "dx": "dx = (g - mean(g) - x_hat mean(g x_hat)) / std with g = gamma dy"
         if layer.cache[2] else "dx = gamma dy / std"},
+    convolution.Conv2D: {
+        "y": "y = rows W + b, a row for each window of x", "dW": "dW = rows^T dy",
+        "db": "db = sum over images and pixels of dy", "dx": "dx: each window gets dy W^T"},
+    convolution.MaxPool2D: {
+        "chosen": "place of the largest pixel in its window",
+        "y": "y = max(window)", "dx": "dx = dy at the largest pixel of a window, else 0"},
+    convolution.AveragePool2D: {
+        "y": "y = mean(window)", "dx": "dx: each pixel of a window gets its share of dy"},
+    convolution.Flatten: SHAPED,
+    convolution.Reshape: SHAPED,
     losses.SoftmaxCrossEntropy: lambda loss: {
         "loss": f"{MEAN}, l_i = -(1 - e) log p_i at y_i - e mean(log p_i)",
         "dlogits": "dlogits = w_i (p - (1 - e) y - e / K)",
@@ -379,7 +390,8 @@ def _inside(layer: Any) -> dict[str, np.ndarray]:
     """Return what a layer computes on the way, and the buffers that it has updated."""
     inside = {name: getattr(layer, name) for name in layer.declared("buffer")}
     if hasattr(layer, "kink_side"):
-        inside["closed"] = ~layer.kink_side()
+        side = layer.kink_side()
+        inside |= {"closed": ~side} if side.dtype == bool else {"chosen": side}
     if isinstance(layer, layers.Dropout) and layer.cache is not None:
         inside["mask"] = layer.cache
     if isinstance(layer, layers.BatchNorm):

@@ -145,13 +145,12 @@ def _merged(columns: list[Column]) -> list[Column]:
     merged = columns[:1]
     for column in columns[1:]:
         last = merged[-1]
-        alone = column.W is None and not np.isnan(column.gradients).any()
-        if alone and last.W is not None and len(column.values) == len(last.values):
-            name = f"{last.name}, {column.name}"
-            closed = column.closed | last.closed
-            merged[-1] = Column(name, *column[1:4], closed, *last[5:])
-        else:
+        alone = column.W is None and len(column.values) == len(last.values)
+        if np.isnan(column.gradients).any() or not alone:
             merged.append(column)
+        elif not np.array_equal(column.values, last.values):  # more than another shape
+            name, closed = f"{last.name}\n{column.name}", column.closed | last.closed
+            merged[-1] = Column(name, *column[1:4], closed, *last[5:])
     return merged
 
 
@@ -182,7 +181,7 @@ def _drawn(
     most = max(len(column.shown) for column in columns)
     pitch = 0.6 if not whole else 1.15 if any(labelled) and most <= 4 else 0.58
     high = max(most * pitch, 2 * IMAGE + 0.5 if image else 0.0)
-    names = [c.name.replace(" -> ", "\N{RIGHTWARDS ARROW}").split(", ") for c in columns]
+    names = [c.name.replace(" -> ", "\N{RIGHTWARDS ARROW}").split("\n") for c in columns]
     top_line = TOP + 0.17 * (max(map(len, names)) - 1)
     middle, bottom = top_line + high / 2, top_line + high + (0.1 if whole else 0.55)
     rows = _flow(tables)

@@ -118,7 +118,8 @@ def draw_summary(
         (("W", column.W, FORWARD), ("dW", column.dW, BACKWARD))
     ):
         text = f"{name}: RMS {number(np.sqrt(np.mean(np.square(np.asarray(values, float)))))}"
-        write(axes, gap, bottom - 0.3 + 0.18 * k, text, SMALL, ha="center", color=colour)
+        size = fit(text, 2 * (center - gap) - 0.1, SMALL)
+        write(axes, gap, bottom - 0.3 + 0.18 * k, text, size, ha="center", color=colour)
 
 
 def draw_edges(
@@ -215,7 +216,7 @@ def draw_images(
 
 def draw_table(axes: Axes, column: Column, left: float, top: float) -> float:
     """Write weights and biases, and their gradients, as a table; return its end."""
-    name = column.name.split(", ")[0].replace(" -> ", "\N{RIGHTWARDS ARROW}")
+    name = column.name.split("\n")[0].replace(" -> ", "\N{RIGHTWARDS ARROW}")
     write(axes, left, top + 0.12, name, SMALL, fontweight="bold")
     rows = [("", *pair) for pair in zip(column.W, column.dW, strict=True)]
     if column.b is not None:
