@@ -1,8 +1,8 @@
 """A multi-layer perceptron in pure NumPy, to read, run and trust.
 
 Read the modules of the textbook in this order: `layers`, `initializers`, `losses`, `network`,
-`models`, `gradient_check`, `optimizers`, `schedules`; `convolution` adds layers for images. Then
-`training`, whose `trainer` has the loop. The other sub-packages are the machinery around them.
+`models`, `gradient_check`, `optimizers`, `schedules`; `convolution` adds layers for images,
+`explain` shows every number of a pass. Then `training`, whose `trainer` has the loop. The other sub-packages are the machinery around them.
 
 A module is imported when one of its names is first used, so that ``import numpymlp`` is quick.
 """
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpymlp.data.idx import read_idx
     from numpymlp.data.mnist import load_folder, load_mnist
     from numpymlp.data.splits import split_indices, train_validation_split
+    from numpymlp.explain import trace
     from numpymlp.gradient_check import check_gradients, check_layer, check_loss
     from numpymlp.gradient_report import GradientReport
     from numpymlp.layer_protocol import Layer, buffer, parameter
@@ -102,6 +103,7 @@ __all__ = [
     "save",
     "softmax",
     "split_indices",
+    "trace",
     "train_validation_split",
 ]
 
@@ -111,6 +113,7 @@ _NAMES_OF = {
     "data.idx": "read_idx",
     "data.mnist": "load_folder load_mnist",
     "data.splits": "split_indices train_validation_split",
+    "explain": "trace",
     "gradient_check": "check_gradients check_layer check_loss",
     "gradient_report": "GradientReport",
     "initializers": "",

@@ -159,7 +159,8 @@ def test_nothing_of_the_caller_changes():
 
 
 def test_every_layer_loss_and_optimizer_of_the_package_has_formulas():
-    found = [v for v in vars(numpymlp).values() if isinstance(v, type)]
+    named = [getattr(numpymlp, name) for name in numpymlp.__all__]
+    found = [each for each in named if isinstance(each, type)]
     for kind in (Layer, Loss, Optimizer):
         for each in found:
             if issubclass(each, kind) and each is not kind:
