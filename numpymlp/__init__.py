@@ -2,7 +2,8 @@
 
 Read the modules of the textbook in this order: `layers`, `initializers`, `losses`, `network`,
 `models`, `gradient_check`, `optimizers`, `schedules`; `convolution` adds layers for images,
-`explain` shows every number of a pass. Then `training`, whose `trainer` has the loop. The other sub-packages are the machinery around them.
+`explain` shows every number of a pass. Then `training`, whose `trainer` has the loop. The other
+sub-packages are the machinery around them.
 
 A module is imported when one of its names is first used, so that ``import numpymlp`` is quick.
 """
