@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from numpymlp.experiments.folders import CONFIG, find_model, load_run, read_config, read_data
 from numpymlp.experiments.snapshots import SNAPSHOTS, read_snapshots
 from numpymlp.metrics.checks import check_names
@@ -49,7 +51,7 @@ def write_page(
     network, folder = load_run(model), model.parent
     config = read_config(folder) if (folder / CONFIG).is_file() else {}
     loaded = read_data(data or config.get("data"))
-    x_test = network.check_batch(loaded.x_test, f"{loaded.name} for ")
+    x_test = network.check_batch(np.asarray(loaded.x_test), f"{loaded.name} for ")
     outputs = len(network.predict_proba(x_test[:1])[0])
     if loaded.y_test.max() >= outputs:
         raise InputError(
