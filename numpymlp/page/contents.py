@@ -15,7 +15,8 @@ from numpymlp.validation import InputError
 
 # The layers that `web/network.mjs` computes.
 LAYERS = (
-    "Dense", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout", "BatchNorm", "Flatten", "Reshape",
+    "Dense", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout", "BatchNorm", "Conv2D",
+    "MaxPool2D", "AveragePool2D", "Flatten", "Reshape",
 )  # fmt: skip
 SAMPLES = 60
 MISTAKES = 12  # of the test images: the most confident mistakes
@@ -57,7 +58,10 @@ def page_contents(
     low, high = float(x_test[chosen].min()), float(x_test[chosen].max())
     pixels = np.rint((x_test[chosen] - low) * (255 / ((high - low) or 1)))
     contents: dict[str, Any] = {
-        "layers": [{**layer.config(), "type": type(layer).__name__} for layer in network.layers],
+        "layers": [
+            {**layer.config(), "type": type(layer).__name__, "shape": _sizes(shape)}
+            for layer, shape in zip(network.layers, network.shapes, strict=False)
+        ],
         "parameters": _base64(network.parameters.astype("<f4")),
         "buffers": _base64(network.buffers.astype("<f4")),
         "classes": list(class_names),
@@ -121,6 +125,11 @@ def samples_to_show(probabilities: NDArray[Any], y: NDArray[Any]) -> NDArray[np.
     order = np.lexsort((y[right], rank))
     right = right[order][: SAMPLES - len(wrong)]
     return np.concatenate([wrong[:1], right, wrong[1:]])
+
+
+def _sizes(shape: Any) -> list[int] | None:
+    """Return the shape of a sample before a layer; None if a layer does not tell it."""
+    return None if shape is None or ... in shape else list(shape)
 
 
 def _base64(values: NDArray[Any]) -> str:

@@ -11,7 +11,19 @@ from importlib.resources import files
 from typing import Any
 
 # The modules in the order of their imports. In the page they are one script.
-MODULES = ("network", "digit", "lesson", "colours", "state", "drawing", "elements", "page")
+MODULES = (
+    "convolution", "network", "digit", "lesson", "colours", "state", "drawing", "elements", "page",
+)  # fmt: skip
+    "convolution",
+    "network",
+    "digit",
+    "lesson",
+    "colours",
+    "state",
+    "drawing",
+    "elements",
+    "page",
+)
 
 
 def page_html(title: str, summary: str, contents: Mapping[str, Any]) -> str:

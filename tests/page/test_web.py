@@ -5,6 +5,7 @@ import pytest
 from page.browser import in_node
 
 from numpymlp import Network, SoftmaxCrossEntropy, load_mnist, mlp
+from numpymlp.convolution import AveragePool2D, Conv2D, Flatten, MaxPool2D, Reshape
 from numpymlp.data.images import prepare_digit
 from numpymlp.layers import BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.page.contents import page_contents
@@ -14,6 +15,18 @@ ARCHITECTURES = {
     "relu": [Dense(784, 24), ReLU(), Dense(24, 10)],
     "linear": [Dense(784, 10)],
     "deep": [Dense(784, 20), Tanh(), Dense(20, 12), Sigmoid(), Dense(12, 10)],
+    "convolution": [
+        Reshape(28, 28, 1),
+        Conv2D(1, 3, 5, stride=2),
+        ReLU(),
+        MaxPool2D(3, 2),
+        BatchNorm(3),
+        Conv2D(3, 4, 3, padding="same"),
+        Tanh(),
+        AveragePool2D(2),
+        Flatten(),
+        Dense(16, 10),
+    ],
     "batch norm": [Dense(784, 16), BatchNorm(16), LeakyReLU(0.1), Dropout(0.5), Dense(16, 10)],
 }
 

@@ -101,9 +101,40 @@ export class Lesson {
     const { inputs, outputs, [name]: matrix } = this.network.layers[dense];
     const values = new Float64Array(inputs);
     for (let i = 0; i < inputs; i++) values[i] = matrix[i * outputs + unit];
-    const [height, width] = layer === 0 ? [this.height, this.width] : grid(inputs);
+    const [height, width] = inputs === this.inputs ? [this.height, this.width] : grid(inputs);
     return { values, height, width };
   }
+}
+
+/** The filters of each convolution with their feature maps for the present image. */
+export function filtersOf(network) {
+  return network.layers.flatMap((layer, position) => {
+    if (layer.config.type !== "Conv2D") return [];
+    const { size, channels, filters } = layer.config;
+    const { rows, columns } = layer.windows;
+    // The map as the next layer reads it: behind batch norm and activation.
+    let last = position;
+    while (network.layers[last + 1]?.y?.length === layer.y.length) last++;
+    const { y } = network.layers[last];
+    return Array.from({ length: filters }, (_, f) => ({
+      name: `filter ${f}, layer ${position}`,
+      // The channels of a filter lie side by side.
+      filter: {
+        height: size,
+        width: size * channels,
+        values: Float64Array.from({ length: size * size * channels }, (_w, n) => {
+          const [row, rest] = [Math.floor(n / (size * channels)), n % (size * channels)];
+          const [channel, column] = [Math.floor(rest / size), rest % size];
+          return layer.W[((row * size + column) * channels + channel) * filters + f];
+        }),
+      },
+      map: {
+        height: rows,
+        width: columns,
+        values: Float64Array.from({ length: rows * columns }, (_p, n) => y[n * filters + f]),
+      },
+    }));
+  });
 }
 
 /** The rows and columns of a nearly square grid for so many numbers. */

@@ -1,6 +1,8 @@
 // The network in the browser: the same forward pass, backward pass and step as the Python layers,
 // for one sample at a time. Images are flat, row by row, with the channels last.
 
+import { AveragePool2D, Conv2D, MaxPool2D } from "./convolution.mjs";
+
 /** Decode base64 into bytes. */
 export function bytesOf(text) {
   const raw = atob(text);
@@ -123,6 +125,9 @@ const identity = elementwise(
 
 export const LAYERS = {
   Dense,
+  Conv2D,
+  MaxPool2D,
+  AveragePool2D,
   BatchNorm,
   LeakyReLU,
   ReLU: elementwise(

@@ -4,7 +4,7 @@
 import { brief, largest, onThemeChange, paint, percent, shown } from "./colours.mjs";
 import { describe, make, picture, showBars, showTips, tip } from "./elements.mjs";
 import { Field, inkOf } from "./drawing.mjs";
-import { Lesson, grid } from "./lesson.mjs";
+import { filtersOf, grid, Lesson } from "./lesson.mjs";
 import { START, fromHash, toHash } from "./state.mjs";
 
 const MOST_TILES = 24;
@@ -90,6 +90,16 @@ function showForward() {
   }
 }
 
+function showFilters() {
+  const filters = filtersOf(lesson.network);
+  byId("convolutions").hidden = filters.length === 0;
+  byId("filters").replaceChildren(
+    ...filters.map(({ name, filter, map }) =>
+      make("div", {}, picture("", filter, `${name}: W`), picture(name, map, `${name}: y`)),
+    ),
+  );
+}
+
 function showUnits() {
   const { hidden } = lesson;
   byId("inside").hidden = hidden.length === 0;
@@ -143,7 +153,7 @@ function showUnit(unit) {
     set({ off: off ? others : [...others, key], unit });
   });
   const read = { values: below, ...same };
-  const image = state.layer === 0;
+  const image = below.length === lesson.inputs;
   const votes = make("div");
   showBars(votes, classes, pass.votes, {
     signed: true,
@@ -288,6 +298,7 @@ let later = 0;
 function show() {
   pass = lesson.pass(state, lastInk);
   showForward();
+  showFilters();
   showUnits();
   showBackward();
   saveHash();
