@@ -14,16 +14,6 @@ from typing import Any
 MODULES = (
     "convolution", "network", "digit", "lesson", "colours", "state", "drawing", "elements", "page",
 )  # fmt: skip
-    "convolution",
-    "network",
-    "digit",
-    "lesson",
-    "colours",
-    "state",
-    "drawing",
-    "elements",
-    "page",
-)
 
 
 def page_html(title: str, summary: str, contents: Mapping[str, Any]) -> str:
