@@ -173,20 +173,29 @@ def lenet(
     --------------------------------------------------
     total                                       37,610
     """
-    filters = check_list(filters, "lenet filters", "[8, 16]")
-    shape = check_list(image_shape, "lenet image_shape", "(28, 28, 1)")
-    if len(shape) != 3:
-        raise InputError(
-            f"lenet image_shape: expected (height, width, channels), got {shape!r:.80}"
-        )
-    layers: list[Layer] = [Reshape(*shape)]
-    for channels, outputs in itertools.pairwise([shape[2], *filters]):
-        layers += [Conv2D(channels, outputs, size), MaxPool2D(2)]
-        layers += [BatchNorm(outputs), ReLU()] if batch_norm else [ReLU()]
-    layers.append(Flatten())
+    layers = convolutions(filters, image_shape, size, batch_norm=batch_norm)
     features: Any = shapes_between(layers)[-1]
     layers += [Dropout(dropout)] if dropout else []
     layers += [Dense(features[0], hidden), ReLU()]
     layers += [Dropout(dropout)] if dropout else []
     layers.append(Dense(hidden, classes, glorot_uniform))
     return Network(layers, rng=rng, dtype=dtype)
+
+
+def convolutions(
+    filters: Sequence[int],
+    image_shape: Sequence[int],
+    size: int = 5,
+    *,
+    batch_norm: bool = False,
+) -> list[Layer]:
+    """Return the layers of `lenet` up to the first Dense layer; parameters as there."""
+    filters = check_list(filters, "lenet filters", "[8, 16]")
+    shape = check_list(image_shape, "lenet image_shape", "(28, 28, 1)")
+    if len(shape) != 3:
+        raise InputError(f"lenet image_shape: expected (height, width, channels), got {shape}")
+    layers: list[Layer] = [Reshape(*shape)]
+    for channels, outputs in itertools.pairwise([shape[2], *filters]):
+        layers += [Conv2D(channels, outputs, size), MaxPool2D(2)]
+        layers += [BatchNorm(outputs), ReLU()] if batch_norm else [ReLU()]
+    return [*layers, Flatten()]

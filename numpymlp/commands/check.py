@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.commands.options import SEED, add_settings, whole
-from numpymlp.experiments.recipes import MOST_NUMBERS, check_memory
+from numpymlp.experiments.sizes import MOST_NUMBERS, check_memory
 from numpymlp.gradient_check import check_gradients
 from numpymlp.gradient_report import GradientReport
 from numpymlp.losses import (

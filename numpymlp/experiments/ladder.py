@@ -220,7 +220,7 @@ def validate(
     """
     loaded = folders.training_data(data)
     x, y, first = loaded.x, loaded.y, five_sixths(loaded.y)
-    network = recipe.build_network(x.shape[1], loaded.classes, seed)
+    network = recipe.build_network(x.shape[1], loaded.classes, seed, loaded.image_shape)
     trainer = recipe.build_trainer(
         network, seed, loaded.image_shape, verbose=verbose, stop_signals=STOP_SIGNALS
     )

@@ -63,7 +63,7 @@ def build(
     recipe: Recipe, data: RunData, seed: int, checkpoint: Checkpoint | None, verbose: int
 ) -> tuple[Trainer, Split]:
     """Build the Trainer and split the data; raise InputError if they do not fit each other."""
-    network = recipe.build_network(data.x.shape[1], data.classes, seed)
+    network = recipe.build_network(data.x.shape[1], data.classes, seed, data.image_shape)
     options: dict[str, Any] = {
         "checkpoint": checkpoint,
         "verbose": verbose,

@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from numpymlp.data import Distortion
+from numpymlp.experiments.sizes import check_convolutions, check_memory
 from numpymlp.experiments.threads import Threads, choose_threads
 from numpymlp.layer_protocol import MOST_LAYERS
 from numpymlp.losses import L2Penalty, SoftmaxCrossEntropy
-from numpymlp.models import ACTIVATIONS, mlp
+from numpymlp.models import ACTIVATIONS, lenet, mlp
 from numpymlp.network import Network
 from numpymlp.optimizers import SGD, Adam, AdamW, Optimizer
 from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
-from numpymlp.storage.files import shown
 from numpymlp.storage.reading import LARGEST
 from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm
 from numpymlp.training.trainer import Trainer
-from numpymlp.validation import InputError, check_choice, check_positive_integer, check_range
+from numpymlp.validation import (
+    InputError,
+    check_choice,
+    check_list,
+    check_positive_integer,
+    check_range,
+)
 
 # The default learning rates, chosen on a validation split for the default network. AdamW takes
 # that of Adam, whose steps it shares.
@@ -39,12 +46,11 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "cosine": Cosine,
     "one-cycle": OneCycle,
 }
-# Bounds that keep memory and files small: weights and outputs of the units for a batch take 4 bytes
-# each, a dozen times over; a history of so many epochs fits into a checkpoint; a hidden layer is at
-# most four layers of a model file.
-MOST_NUMBERS = 10**8
+# A history of so many epochs fits into a checkpoint; a hidden layer is at most four layers of a
+# model file.
 MOST_EPOCHS = 50_000
 MOST_HIDDEN = (MOST_LAYERS - 2) // 4
+MODELS = ("mlp", "lenet")
 # Groups of settings: the headings of `numpymlp train --help`.
 NETWORK, TRAINING = "network", "training"
 DISTORTION = "distortion of the training images, drawn anew in every epoch"
@@ -58,24 +64,6 @@ def setting(
     return dataclasses.field(default=default, metadata=about)
 
 
-def check_memory(sizes: Sequence[int], rows: int, name: str = "batch_size") -> None:
-    """Raise if a network of these sizes, or a batch in it, takes more memory than expected.
-
-    `name` is the setting that is the number of rows of a batch.
-    """
-    weights = sum(a * b for a, b in itertools.pairwise(sizes)) + sum(sizes)
-    units = check_positive_integer(rows, name) * sum(sizes)
-    for setting, numbers, what in (
-        ("hidden", weights, "weights and biases"),
-        (name, units, "outputs of units for a batch"),
-    ):
-        if numbers > MOST_NUMBERS:
-            raise InputError(
-                f"{setting}: expected at most {MOST_NUMBERS:,} {what}, got "
-                f"{shown(numbers, 60)}: choose smaller sizes"
-            )
-
-
 @dataclass(frozen=True)
 class Recipe:
     """Settings of a training run on images with classes.
@@ -84,6 +72,12 @@ class Recipe:
     """
 
     # Results files list the settings in this order.
+    model: str = setting(
+        NETWORK, "mlp", "lenet has convolutions before its hidden layer", choices=MODELS
+    )
+    filters: tuple[int, ...] = setting(
+        NETWORK, (), "filters of the convolutions; lenet has 8,16 if not given", "SIZES"
+    )
     hidden: tuple[int, ...] = setting(
         NETWORK, (192,), "units of the hidden layers, such as 128 or 256,128, or none", "SIZES"
     )
@@ -141,6 +135,7 @@ class Recipe:
         for field in dataclasses.fields(self):
             if choices := field.metadata["choices"]:
                 check_choice(getattr(self, field.name), field.name, choices)
+        self._check_model()
         if check_positive_integer(self.epochs, "epochs") > MOST_EPOCHS:
             raise InputError(f"epochs: expected at most {MOST_EPOCHS:,}, got {self.epochs}")
         check_memory(sizes, self.batch_size)
@@ -164,13 +159,33 @@ class Recipe:
         check_range(self.input_dropout, "input_dropout", 0, 1, right_open=True)
         # Layers, optimizer and Trainer check their own settings. Build them once with layers of
         # two units, so that an error shows before the data are loaded.
-        small = self._network([2] * (len(self.hidden) + 2), seed=0)
+        small = self._mlp([2] * (len(self.hidden) + 2), seed=0)
         self.build_trainer(small, seed=0)
         for field in dataclasses.fields(self):  # 10 and 10.0 are the same recipe, in files too
             value = getattr(self, field.name)
             if str(field.type).startswith("float") and value is not None:
                 number = check_range(value, field.name, -LARGEST, LARGEST)
                 object.__setattr__(self, field.name, number)
+
+    def _check_model(self) -> None:
+        filters = check_list(self.filters, "filters", "[8, 16]")
+        if self.model == "lenet":
+            filters = [
+                check_positive_integer(n, "filters, each number") for n in filters or (8, 16)
+            ]
+            for name, wanted, right in (
+                ("hidden", "one hidden layer", len(self.hidden) == 1),
+                ("activation", "'relu'", self.activation == "relu"),
+                ("input_dropout", "0", self.input_dropout == 0),
+            ):
+                if not right:
+                    got = getattr(self, name)
+                    raise InputError(
+                        f"{name}: expected {wanted} for model='lenet', got {got!r:.80}"
+                    )
+        elif filters:
+            raise InputError(f"filters: expected model='lenet', got {self.model!r}: it has none")
+        object.__setattr__(self, "filters", tuple(filters))
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any], source: str = "recipe") -> Recipe:
@@ -182,14 +197,32 @@ class Recipe:
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
-    def build_network(self, inputs: int, classes: int, seed: int) -> Network:
-        """Return the network, with weights drawn from this seed."""
-        sizes = [inputs, *self.hidden, classes]
-        check_memory(sizes, self.batch_size)
-        return self._network(sizes, seed)
+    def build_network(
+        self, inputs: int, classes: int, seed: int, image_shape: tuple[int, int] | None = None
+    ) -> Network:
+        """Return the network, with weights drawn from this seed; no `image_shape` means square."""
+        if self.model == "mlp":
+            check_memory([inputs, *self.hidden, classes], self.batch_size)
+            return self._mlp([inputs, *self.hidden, classes], seed)
+        height, width = image_shape or (math.isqrt(inputs),) * 2
+        if height * width != inputs:
+            raise InputError(f"model: expected images for lenet, got samples of {inputs} numbers")
+        shape = (height, width, 1)
+        check_convolutions(self.filters, shape, self.batch_size)
+        return lenet(
+            self.filters,
+            *self.hidden,
+            image_shape=shape,
+            classes=classes,
+            dropout=self.dropout,
+            batch_norm=self.batch_norm,
+            rng=np.random.default_rng(seed),
+        )
 
     def weights(self, inputs: int, classes: int) -> int:
-        """Return the number of weights of the network, without building it."""
+        """Return the number of weights without building the network; of lenet, a lower bound."""
+        if self.model == "lenet":
+            inputs = self.filters[-1]  # at least one pixel is left of the image
         return sum(a * b for a, b in itertools.pairwise([inputs, *self.hidden, classes]))
 
     def choose_threads(self, inputs: int, classes: int, given: int | None = None) -> Threads:
@@ -197,7 +230,7 @@ class Recipe:
         multiply_adds = self.weights(inputs, classes) * self.batch_size
         return choose_threads(given, multiply_adds, prefetch=self.build_distortion() is not None)
 
-    def _network(self, sizes: list[int], seed: int) -> Network:
+    def _mlp(self, sizes: list[int], seed: int) -> Network:
         return mlp(
             sizes,
             self.activation,

@@ -266,7 +266,7 @@ def _figures_of_images(
     outputs = network.activations(x[one : one + 1])
     # The input of each layer with weights, except the first, is the output of a hidden layer.
     readers = [i for i, layer in enumerate(network.layers) if "W" in layer.declared("parameter")]
-    if hidden := [outputs[i - 1][0] for i in readers[1:]]:
+    if hidden := [outputs[i - 1][0] for i in readers[1:] if outputs[i - 1].ndim == 2]:
         figures["activations.png"] = plots.activations(
             images[one], hidden, rows[one], truth=int(true[one]), **names
         )

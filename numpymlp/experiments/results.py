@@ -47,6 +47,8 @@ def results_file(name: str = TEST, write: bool = False) -> Path:
 def describe(recipe: Recipe) -> str:
     """Return all active settings as one line; equivalent recipes have equal lines."""
     settings = dataclasses.asdict(recipe)
+    settings["model"] = None if recipe.model == "mlp" else recipe.model
+    settings["filters"] = "-".join(map(str, recipe.filters))
     settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
     settings["learning_rate"] = recipe.learning_rate or LEARNING_RATES[recipe.optimizer]
     if not recipe.elastic:
@@ -144,8 +146,11 @@ def result_of(
 
 
 def shape(named: NamedRecipe, seeds: int | None = None) -> str:
-    """Return the sizes of a network on MNIST, "784-800-10"; of a committee, "5 x 784-800-10"."""
-    sizes = "-".join(map(str, (784, *named.recipe.hidden, 10)))
+    """Return a network on MNIST as "784-800-10", "5 x 784-800-10" or "lenet 8-16-128-10"."""
+    recipe = named.recipe
+    sizes = "-".join(map(str, (*(recipe.filters or [784]), *recipe.hidden, 10)))
+    if recipe.model != "mlp":
+        sizes = f"{recipe.model} {sizes}"
     return f"{seeds or members_of(named).seeds} x {sizes}" if named.committee else sizes
 
 
@@ -175,7 +180,7 @@ def table(
         if here is not None:
             error = f"{100 - here.accuracy:.2f} %"
             numbers = [error, str(here), str(here.seeds), duration(here.seconds)]
-        hidden = "-".join(map(str, named.recipe.hidden)) or "none"
+        hidden = "-".join(map(str, (*named.recipe.filters, *named.recipe.hidden))) or "none"
         cells = [f"`{named.name}`", shape(named, seeds) if published else hidden, named.adds]
         cells += [f"{named.published}, {named.source}"] * published + numbers
         lines.append(f"| {' | '.join(cells)} |")

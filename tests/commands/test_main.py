@@ -48,6 +48,7 @@ def test_help_shows_and_explains_every_option(command):
 
 def test_every_setting_of_a_recipe_is_an_option_of_train():
     changed = {
+        "model": "lenet", "filters": (4, 5),
         "hidden": (3, 2), "activation": "tanh", "batch_norm": True, "dropout": 0.1,
         "input_dropout": 0.2, "optimizer": "adamw", "learning_rate": 0.3, "schedule": "cosine",
         "batch_size": 4, "epochs": 5, "label_smoothing": 0.6, "l2": 0.7, "weight_decay": 0.8,
@@ -138,6 +139,19 @@ def test_the_options_reach_the_network_and_the_configuration(small, tmp_path, ca
     config = json.loads((folder / "config.json").read_text())
     assert (config["optimizer"], config["weight_decay"], config["l2"]) == ("adamw", 0.05, 1e-5)
     assert (config["learning_rate"], config["schedule"], config["seed"]) == (0.003, "cosine", 5)
+
+
+def test_a_lenet_is_trained_and_evaluated_with_the_same_commands(small, tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    options = "--model lenet --filters 2,3 --hidden 8 --epochs 1 --rotation 5 --batch-norm"
+    arguments = ["train", "--data", small, "--output", folder, *options.split()]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "Conv2D(1 -> 2, 5 x 5)" in out
+    assert "gradients checked" in out
+    kinds = [type(layer).__name__ for layer in load_run(folder).layers]
+    assert kinds[:5] == ["Reshape", "Conv2D", "MaxPool2D", "BatchNorm", "ReLU"]
+    assert main(["evaluate", folder, "--data", small]) == 0
 
 
 def test_a_wrong_gradient_is_reported_before_training(small, tmp_path, capsys, monkeypatch):
@@ -245,6 +259,10 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["tarin"], "invalid choice: 'tarin'"),
         (["train", "--hiden", "3"], "--hiden"),
         (["train", "--hidden", "12,x"], "256,128"),
+        (["train", "--filters", "8"], "--filters: expected --model lenet, got 'mlp': it has none"),
+        (["train", "--model", "lenet", "--hidden", "9,9"], "--hidden: expected one hidden layer"),
+        (["train", "--model", "lenet", "--filters", "9999999"], "--filters: expected at most"),
+        (["train", "--model", "cnn"], "invalid choice: 'cnn'"),
         (["train", "--epochs", "0"], "--epochs: expected a whole number of at least 1, got 0"),
         (["train", "--dropout", "1.5"], "[0, 1)"),
         (["train", "--weight-decay", "0.1"], "--weight-decay: expected --optimizer adamw, got"),
