@@ -28,6 +28,8 @@ from numpymlp.validation import (
     check_rng,
 )
 
+BLOCK = 100  # images at a time in evaluation, because their windows take much memory
+
 
 class _Windows(Layer):
     """What `Conv2D` and the pools share: every output pixel comes from a window of the image."""
@@ -140,16 +142,21 @@ class Conv2D(_Windows):
         padded = np.pad(x, [(0, 0), *sides, (0, 0)]) if self.padding == "same" else x
         # Each window becomes a row.    (N, H, W, C) -> (N, h, w, C, k, k) -> (N h w, k k C)
         windows = sliding_window_view(padded, (k, k), axis=(1, 2))[:, ::s, ::s]
-        rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, k * k * self.channels)
-        self.cache = rows, x.shape, padded.shape
-        # y = rows W + b    (N h w, k k C) @ (k k C, F) + (F,) -> (N h w, F)
-        y = rows @ self.W.reshape(-1, self.filters)
+        windows = windows.transpose(0, 1, 2, 4, 5, 3)  # a view, which takes no memory
+        W, (n, h, w) = self.W.reshape(-1, self.filters), windows.shape[:3]
+        y = np.empty((n, h, w, self.filters), np.result_type(x, W))
+        at_once = n if training else BLOCK
+        for i in range(0, n, at_once):
+            rows = windows[i : i + at_once].reshape(-1, len(W))
+            # y = rows W + b    (N h w, k k C) @ (k k C, F) + (F,) -> (N h w, F)
+            np.matmul(rows, W, out=y[i : i + at_once].reshape(-1, self.filters))
         y += self.b
-        return y.reshape(*windows.shape[:3], self.filters)
+        self.cache = rows if training else windows, x.shape, padded.shape
+        return y
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
         (rows, (_, H, W, C), padded), (n, h, w, F) = self.cache, dy.shape
-        dy = dy.reshape(-1, F)
+        rows, dy = rows.reshape(n * h * w, -1), dy.reshape(n * h * w, F)
         # dL/dW = rows^T dL/dy    (k k C, N h w) @ (N h w, F) -> (k k C, F)
         self.dW = (rows.T @ dy).reshape(self.W.shape)
         # dL/db = sum over images and pixels of dL/dy    (N h w,) @ (N h w, F) -> (F,)

@@ -16,6 +16,7 @@ from checks import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from memory import peak_below
 from strategies import Case, image_cases
 
 from numpymlp import (
@@ -40,6 +41,7 @@ from numpymlp import (
     load_mnist,
     save,
 )
+from numpymlp.convolution import BLOCK
 from numpymlp.initializers import he_normal
 
 EXAMPLES = settings().max_examples
@@ -110,6 +112,22 @@ def test_float32_stays_float32() -> None:
         if isinstance(layer, AveragePool2D | MaxPool2D | Flatten | Reshape):
             y = layer.forward(x)
             assert layer.backward(y).dtype == y.dtype == np.float32
+
+
+def test_evaluation_runs_in_blocks_with_the_same_numbers_and_gradients() -> None:
+    layer, x = Conv2D(2, 3, 3, "same", 2, rng=random()), random(1).normal(size=(BLOCK + 7, 6, 5, 2))
+    found = []
+    for training in (True, False):
+        y = layer.forward(x, training)
+        found.append([y, layer.backward(np.cos(y)), layer.dW, layer.db])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_a_prediction_does_not_hold_the_windows_of_all_images() -> None:
+    network, x = lenet(rng=random()), np.zeros((1000, 784), np.float32)
+    with peak_below(70e6):  # the windows alone would take 110 MB
+        network.predict(x)
 
 
 # ---- backward ----

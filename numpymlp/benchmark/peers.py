@@ -1,13 +1,13 @@
 """The same training run written for each library, as its users would write it for speed.
 
-Every class builds a network of Dense layers and ReLU, trains it with Adam on softmax cross-entropy
-over shuffled mini-batches, and predicts labels. Nothing else is timed. Each measurement runs in its
-own process; see `worker.py`.
+Every class builds a network of Dense layers and ReLU, some with convolutions before them, trains it
+with Adam on softmax cross-entropy over shuffled mini-batches, and predicts labels. Nothing else is
+timed. Each measurement runs in its own process; see `worker.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -30,6 +30,7 @@ class Peer:
     schedule: Schedule | None = None
     seed: int = 0
     dtype: str = "float32"
+    filters: Sequence[int] = ()  # of convolutions of 5 x 5, each with a max pool of 2 x 2
     model: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +45,15 @@ class Peer:
         """Return the labels of samples (N, 784)."""
         return self.model.predict(x)
 
+    def dense_sizes(self) -> list[int]:
+        """Return the sizes of the Dense layers: the first reads the output of the convolutions."""
+        if not self.filters:
+            return self.sizes
+        side = 28
+        for _ in self.filters:
+            side = (side - 4) // 2
+        return [side * side * self.filters[-1], *self.sizes[1:]]
+
     def learning_rates(self, rows: int, epochs: int) -> np.ndarray:
         """Return the learning rate of each step: (epochs, steps of an epoch)."""
         steps = -(-rows // self.batch)
@@ -56,9 +66,13 @@ class NumpyMLP(Peer):
     """A Network and its Trainer."""
 
     def __post_init__(self) -> None:
-        from numpymlp import mlp
+        from numpymlp import lenet, mlp
 
-        self.model = mlp(self.sizes, rng=np.random.default_rng(self.seed), dtype=self.dtype)
+        options: Any = {"rng": np.random.default_rng(self.seed), "dtype": self.dtype}
+        if self.filters:
+            self.model = lenet(self.filters, self.sizes[1], **options)
+        else:
+            self.model = mlp(self.sizes, **options)
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
         from numpymlp import Adam, SoftmaxCrossEntropy, Trainer
@@ -141,9 +155,12 @@ class PyTorch(Peer):
         # Subnormal numbers, below 1e-38, slow PyTorch down as they would slow this package down.
         torch.set_flush_denormal(True)
         torch.manual_seed(self.seed)
-        layers: list[Any] = []
-        for inputs, outputs in pairwise(self.sizes):
-            layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        nn, layers = torch.nn, [torch.nn.Unflatten(1, (1, 28, 28))] if self.filters else []
+        for channels, filters in pairwise([1, *self.filters]):
+            layers += [nn.Conv2d(channels, filters, 5), nn.MaxPool2d(2), nn.ReLU()]
+        layers += [nn.Flatten()] if self.filters else []
+        for inputs, outputs in pairwise(self.dense_sizes()):
+            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         self.torch, self.model = torch, torch.nn.Sequential(*layers[:-1])
 
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
@@ -174,14 +191,30 @@ class Jax(Peer):
 
         self.jax: Any = jax  # typed only where it is installed
         batch, rng = self.batch, np.random.default_rng(self.seed)
+        shapes: list[Any] = [(5, 5, c, f) for c, f in pairwise([1, *self.filters])]
+        shapes += pairwise(self.dense_sizes())
         self.parameters = [
-            (rng.normal(0, np.sqrt(2 / i), (i, o)).astype(np.float32), np.zeros(o, np.float32))
-            for i, o in pairwise(self.sizes)
+            (
+                rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(np.float32),
+                np.zeros(shape[-1], np.float32),
+            )
+            for shape in shapes
         ]
+        images = bool(self.filters)
 
         def logits(parameters: Any, x: Any) -> Any:
+            x = x.reshape(-1, 28, 28, 1) if images else x
             for W, b in parameters[:-1]:
-                x = jax.nn.relu(x @ W + b)
+                if W.ndim == 2:
+                    x = jax.nn.relu(x.reshape(len(x), -1) @ W + b)
+                    continue
+                x = b + jax.lax.conv_general_dilated(
+                    x, W, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+                )
+                pool = (1, 2, 2, 1)
+                x = jax.nn.relu(
+                    jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, pool, pool, "VALID")
+                )
             W, b = parameters[-1]
             return x @ W + b
 

@@ -82,13 +82,19 @@ def _processor() -> str:
 
 def title(task: dict[str, Any]) -> str:
     """Describe a measurement: task, library, network and seed."""
-    network = [shape(task["sizes"], task.get("batch"))] if "sizes" in task else []
+    network = [network_of(task)] if "sizes" in task else []
     return ", ".join([task["task"], NAMES[task["peer"]], *network, f"seed {task['seed']}"])
 
 
-def shape(sizes: Sequence[int], batch: int | None = None) -> str:
+def shape(sizes: Sequence[Any], batch: int | None = None) -> str:
     """Format a network as 784-128-10, with the batch size if given."""
     return "-".join(map(str, sizes)) + (f", batch {batch}" if batch else "")
+
+
+def network_of(task: dict[str, Any]) -> str:
+    """Format the network of a task, "conv 8-conv 16-128-10" with convolutions."""
+    filters = [f"conv {n}" for n in task.get("filters", ())]
+    return shape([*filters, *task["sizes"][1:]] if filters else task["sizes"], task.get("batch"))
 
 
 def ratio(results: Results, peer: str, mine: str = "numpymlp") -> float:
@@ -165,6 +171,25 @@ def _epochs(results: Results) -> list[str]:
     ]
 
 
+def _convolution(results: Results) -> list[str]:
+    (row,) = results["convolution"]
+    body = [
+        [
+            NAMES[peer],
+            _spread(samples, "seconds"),
+            f"{_ratio(row['peers'], peer):.2f}",
+            f"{_median(samples, 'megabytes'):.0f}",
+        ]
+        for peer, samples in row["peers"].items()
+    ]
+    return [
+        f"**Convolution: seconds an epoch of {row['rows']:,} samples** with {network_of(row)}; "
+        f"filters of 5 x 5, each with a max pool of 2 x 2 and ReLU; median (minimum to maximum) of "
+        f"{_processes(row)}",
+        _table(["", "seconds", "multiple of numpymlp's time", "peak memory, MiB"], body),
+    ]
+
+
 def _predictions(results: Results) -> list[str]:
     (row,) = results["predictions"]
     body = [
@@ -215,7 +240,13 @@ def _accuracy(results: Results) -> list[str]:
     ]
 
 
-WRITERS = {"epochs": _epochs, "predictions": _predictions, "cold": _cold, "accuracy": _accuracy}
+WRITERS = {
+    "epochs": _epochs,
+    "convolution": _convolution,
+    "predictions": _predictions,
+    "cold": _cold,
+    "accuracy": _accuracy,
+}
 
 
 def _times(row: dict[str, Any]) -> int:

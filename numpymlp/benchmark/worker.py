@@ -66,7 +66,8 @@ def blas(task: dict[str, Any]) -> dict[str, Any]:
 def _peer(task: dict[str, Any], schedule: Schedule | None = None) -> Peer:
     """Build the library's network; tasks that do not depend on batch and rate leave them out."""
     batch, rate = task.get("batch", 128), task.get("rate", 1e-3)
-    return PEERS[task["peer"]](task["sizes"], batch, rate, schedule, task["seed"])
+    filters = {"filters": task["filters"]} if "filters" in task else {}
+    return PEERS[task["peer"]](task["sizes"], batch, rate, schedule, task["seed"], **filters)
 
 
 def epoch(task: dict[str, Any]) -> dict[str, Any]:

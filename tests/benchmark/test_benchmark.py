@@ -93,6 +93,7 @@ def test_a_whole_run_writes_all_rows_and_three_files(measured, tmp_path, capsys)
     for part in (
         "784-512-512-10, batch 128",
         "geometric mean",
+        "conv 8-conv 16-128-10, batch 128",
         "one sample",
         "98 %",
         "MiB",
@@ -234,6 +235,24 @@ def test_every_library_learns_and_stops_when_it_is_told(peer) -> None:
     model.train((X, Y), 6, lambda: epochs.append(1) or len(epochs) == 4)
     assert len(epochs) == 4
     assert (model.predict(X.astype(model.dtype)) == Y).mean() > 0.9
+
+
+@pytest.mark.parametrize("peer", command.PEERS_OF["convolution"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_library_learns_with_convolutions(peer) -> None:
+    model = PEERS[installed(peer)]([784, 16, 10], 64, 1e-2, filters=[2, 3])
+    model.train((X, Y), 8, lambda: False)
+    assert (model.predict(X.astype(model.dtype)) == Y).mean() > 0.9
+    parameters = sum(W.size for W in _arrays(model))
+    assert parameters == 25 * 2 + 2 + 25 * 2 * 3 + 3 + 48 * 16 + 16 + 16 * 10 + 10
+
+
+def _arrays(peer):
+    if hasattr(peer, "parameters"):
+        return [np.asarray(array) for pair in peer.parameters for array in pair]
+    if hasattr(peer, "torch"):
+        return [array.detach().numpy() for array in peer.model.parameters()]
+    return [peer.model.parameters]
 
 
 @pytest.mark.parametrize("peer", [name for name in PEERS if name != "products"])
