@@ -7,7 +7,8 @@ from typing import Any
 
 from numpymlp.commands.options import add_data, add_settings, data_of, option, whole
 from numpymlp.experiments.pencil import LOSSES, pencil_network, written_out
-from numpymlp.experiments.recipes import MOST_NUMBERS, Recipe
+from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.sizes import MOST_NUMBERS
 from numpymlp.explain import Trace, trace
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.storage.files import atomic_write

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.experiments.recipes import check_memory
+from numpymlp.experiments.sizes import check_memory
 from numpymlp.explain import MEAN, Step, Trace, number
 from numpymlp.losses import Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from numpymlp.models import mlp
