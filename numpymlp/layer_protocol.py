@@ -315,10 +315,10 @@ def shapes_between(layers: Sequence[Layer], shape: Shape = None) -> list[Shape]:
 
 def fits(shape: Shape, expected: Shape) -> bool:
     """Return whether a sample of this shape can be what is expected; ``...`` is any axes."""
-    if shape is None or expected is None:
+    if shape is None or expected is None or shape == expected:
         return True
     if ... not in shape and ... not in expected:
-        return shape == expected
+        return False
     a, b = ([size for size in each if size is not ...] for each in (shape, expected))
     return all(m == n for m, n in zip(reversed(a), reversed(b), strict=False))
 

@@ -17,12 +17,7 @@ import numpy as np
 from numpymlp import layer_protocol as protocol
 from numpymlp.initializers import he_normal
 from numpymlp.layer_protocol import Layer, Shape, buffer, parameter
-from numpymlp.validation import (
-    check_callable,
-    check_positive_integer,
-    check_range,
-    check_rng,
-)
+from numpymlp.validation import check_callable, check_positive_integer, check_range, check_rng
 
 Initializer = Callable[[tuple[int, ...], np.random.Generator], np.ndarray]
 
@@ -83,7 +78,7 @@ class Dense(Layer):
         # dL/dW = x^T dL/dy    (in, N) @ (N, out) -> (in, out)
         np.matmul(x.T, dy, out=self.dW)
         # dL/db = sum over the batch of dL/dy    (N, out) -> (out,)
-        np.sum(dy, axis=0, out=self.db)
+        dy.sum(axis=0, out=self.db)
         # dL/dx = dL/dy W^T    (N, out) @ (out, in) -> (N, in)
         return dy @ self.W.T if input_gradient else None
 
@@ -108,7 +103,8 @@ class ReLU(Layer):
     """
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self.cache = y = np.maximum(x, 0)
+        # With the number 0 in place of the row, NumPy would take up to three times as long.
+        self.cache = y = np.maximum(x, np.zeros(x.shape[-1], x.dtype))
         return y
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:

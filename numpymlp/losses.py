@@ -195,19 +195,22 @@ class SoftmaxCrossEntropy(Loss):
         logits = check_logits(logits)
         y, e = check_class_targets(y, logits), self.label_smoothing
         w = normalized_weight(sample_weight, logits)
-        log_p = log_softmax(logits)
-        self.cache = log_p, y, w
-        # l_i = -sum_k y_ik log p_ik    (N, K) -> (N,): one term where y_i is the number of a class
-        losses = -(log_p[np.arange(len(y)), y] if y.ndim == 1 else (y * log_p).sum(axis=1))
+        # A class lies together in memory: NumPy's loops run along the samples, not the few classes.
+        z = np.asfortranarray(logits)
+        z = z - z.max(axis=1, keepdims=True)  # as in `softmax`
+        powers = np.exp(z)
+        sums = powers.sum(axis=1)
+        self.cache = powers / sums[:, None], y, w
+        # l_i = log(sum_k exp(z_ik)) - sum_k y_ik z_ik    (N, K) -> (N,)
+        target = z[np.arange(len(y)), y] if y.ndim == 1 else (y * z).sum(axis=1)
         if e:
-            losses = (1 - e) * losses - e * log_p.mean(axis=1)
-        return float(w @ losses)  # L = sum_i w_i l_i
+            target = (1 - e) * target + e * z.mean(axis=1)
+        return float(w @ (np.log(sums) - target))  # L = sum_i w_i l_i
 
     def backward(self) -> np.ndarray:
-        (log_p, y, w), e = check_cache(self.cache), self.label_smoothing
+        (p, y, w), e = check_cache(self.cache), self.label_smoothing
         # dL/dlogits = w_i (p - (1 - e) y - e / K)    (N, K): the logarithm undoes the softmax
-        dlogits = np.exp(log_p)
-        dlogits -= e / log_p.shape[1]
+        dlogits = p - e / p.shape[1]
         if y.ndim == 1:
             dlogits[np.arange(len(y)), y] -= 1 - e
         else:

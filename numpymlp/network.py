@@ -101,6 +101,8 @@ class Network:
         self._logits_shape: tuple[int, ...] | None = None
         self.head = HEADS[check_choice(output, "output", tuple(HEADS))]
         self.shapes = protocol.shapes_between(self.layers)
+        named = (layer for layer in self.layers if layer.input_shape is not None)
+        self._reader = str(self.layers[0] if self.shapes[0] is None else next(named))
         self._initialize(np.random.default_rng() if rng is None else check_rng(rng))
         self._allocate(dtype)
 
@@ -328,9 +330,7 @@ class Network:
 
     def check_batch(self, x: ArrayLike, name: str = "") -> np.ndarray:
         """Return a batch as an array of numbers whose samples fit this network."""
-        named = (layer for layer in self.layers if layer.input_shape is not None)
-        reader = self.layers[0] if self.shapes[0] is None else next(named)
-        return protocol.check_batch(x, self.shapes[0], f"{name}{reader}", self.layers)
+        return protocol.check_batch(x, self.shapes[0], f"{name}{self._reader}", self.layers)
 
 
 class Slot(NamedTuple):

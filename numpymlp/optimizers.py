@@ -3,7 +3,7 @@
 They stand in the order of rising complexity: SGD, with momentum, with Nesterov momentum; Adam;
 AdamW. Each is the formula of its paper on two vectors, all parameters p and all gradients g of the
 network, changed in place; a is the learning rate at this step, mu the momentum, v the velocity;
-in Adam, m and v are running means of g and of its square.
+in Adam, m and v are fading sums of g and of its square.
 `tutorials/07_optimizers.py` derives them step by step. Read `schedules.py` next, which moves the
 learning rate.
 """
@@ -159,17 +159,19 @@ class Adam(Optimizer):
     learning_rate : float > 0, default 1e-3
         About the length of a step, for every parameter.
     beta1, beta2 : float in [0, 1), default 0.9 and 0.999
-        Decay rates of the running means of g and of g^2.
+        Shares of the sums m of g and v of g^2 that are kept at each step.
     epsilon : float >= 1e-30, default 1e-8
         Keeps the division finite where the gradient was always 0. Below 1e-18, train in float64:
         float32 cannot hold the squares of gradients that small.
 
     Notes
     -----
-    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014), algorithm 1, with both
-    bias corrections folded into the step size (end of section 2). So epsilon is the paper's
-    "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds epsilon: its epsilon is
-    ``epsilon * sqrt(1 - beta2**t)`` in this form, smaller in the first steps.
+    Source: Kingma, Ba, "Adam: a method for stochastic optimization" (2014), algorithm 1. The
+    paper's running means are ``(1 - beta1) m`` and ``(1 - beta2) v``: as sums, m and v need two
+    passes less over their vectors, and the correction of the means' bias is the division by the
+    sum of the weights. All factors are folded into the step size (end of section 2), so epsilon is
+    the paper's "epsilon hat", as in scikit-learn. PyTorch corrects v before it adds epsilon: its
+    epsilon is ``epsilon * sqrt(1 - beta2**t)`` in this form, smaller in the first steps.
     """
 
     state_names = ("m", "v", "t")
@@ -194,28 +196,28 @@ class Adam(Optimizer):
             self.m, self.v = np.zeros_like(parameters), np.zeros_like(parameters)
         self.t += 1
         beta1, beta2 = self.beta1, self.beta2
-        # a_t = a sqrt(1 - beta2^t) / (1 - beta1^t)
-        a = a * math.sqrt(1 - beta2**self.t) / (1 - beta1**self.t)
+        # A sum over the sum of its weights, 1 + beta + ... + beta^(t-1), is a mean: m / w1, v / w2.
+        w1, w2 = (1 - beta1**self.t) / (1 - beta1), (1 - beta2**self.t) / (1 - beta2)
+        # a_t = a sqrt(w2) / w1; the paper adds epsilon to the root of (1 - beta2) v
+        a, epsilon = a * math.sqrt(w2) / w1, self.epsilon / math.sqrt(1 - beta2)
         for p, g, m, v, scratch in blocks(parameters, gradients, self.m, self.v):
-            # m = beta1 m + (1 - beta1) g
+            # m = beta1 m + g
             m *= beta1
-            np.multiply(g, 1 - beta1, out=scratch)
-            m += scratch
-            # v = beta2 v + (1 - beta2) g^2
+            m += g
+            # v = beta2 v + g^2
             v *= beta2
             np.multiply(g, g, out=scratch)
-            scratch *= 1 - beta2
             v += scratch
-            # p = p - a_t m / (sqrt(v) + epsilon)
+            # p = p - a_t m / (sqrt(v) + epsilon / sqrt(1 - beta2))
             np.sqrt(v, out=scratch)
-            scratch += self.epsilon
+            scratch += epsilon
             np.divide(m, scratch, out=scratch)
             scratch *= a
             p -= scratch
         if self.t % CLEAR == 0:
             negligible = float(np.finfo(self.m.dtype).eps) * self.epsilon
-            clear_tiny(self.m, negligible)
-            clear_tiny(self.v, negligible**2)
+            clear_tiny(self.m, negligible / (1 - beta1))
+            clear_tiny(self.v, negligible**2 / (1 - beta2))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.learning_rate:g})"
@@ -301,9 +303,9 @@ def clear_tiny(vector: np.ndarray, negligible: np.ndarray | float) -> None:
         below `negligible`.
     negligible : ndarray of shape (P,) or float
         What changes a step by no more than rounding, u = `numpy.finfo(dtype).eps`. For SGD: v below
-        (1 - mu) u |p|, so that all it would still do is less than u |p|. For Adam: m below
-        u epsilon, less than u of a step of length a_t; and sqrt(v) below u epsilon, which changes
-        the divisor sqrt(v) + epsilon by less than u of it.
+        (1 - mu) u |p|, so that all it would still do is less than u |p|. In Adam, of the
+        running means: m below u epsilon, less than u of a step of length a_t; and sqrt(v) below
+        u epsilon, which changes the divisor sqrt(v) + epsilon by less than u of it.
     """
     limit = 1e8 * np.finfo(vector.dtype).tiny
     vector[np.abs(vector) < np.minimum(negligible, limit)] = 0

@@ -171,12 +171,13 @@ def check_class_targets(targets: ArrayLike, logits: NDArray[Any]) -> NDArray[Any
             "for yes or no use SigmoidCrossEntropy with output='sigmoid'"
         )
     if y.shape == (rows,) and y.dtype.kind in "iub":
-        if y.min() < 0 or y.max() >= classes:
+        labels = y.astype(np.uintp)  # a negative one becomes huge, so that one look tells
+        if labels.max() >= classes:
             raise InputError(
                 f"expected labels from 0 to {classes - 1}, got {y.min()} to {y.max()}: the network "
                 f"has {classes} outputs, one for each class; labels count from 0"
             )
-        return y.astype(np.intp)
+        return labels.view(np.intp)
     if y.shape == (rows, classes) and y.dtype.kind in "fiub":
         soft = y.astype(logits.dtype)
         sums = soft.sum(axis=1, keepdims=True)

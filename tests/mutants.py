@@ -511,15 +511,15 @@ class DropoutWithoutASeed(Dropout):
 # ---- losses ----
 
 
-def rows_of(y, log_p):
+def rows_of(y, p):
     """Integer targets (N,) as rows (N, K) with a single 1 each."""
-    return np.eye(log_p.shape[1])[y]
+    return np.eye(p.shape[1])[y]
 
 
 class SummedOverBatch(SoftmaxCrossEntropy):
     def backward(self):
-        log_p, y, _ = self.cache
-        return np.exp(log_p) - rows_of(y, log_p)
+        p, y, _ = self.cache
+        return p - rows_of(y, p)
 
 
 class SmoothingLeftOut(SoftmaxCrossEntropy):
@@ -527,8 +527,8 @@ class SmoothingLeftOut(SoftmaxCrossEntropy):
         super().__init__(label_smoothing=0.2)
 
     def backward(self):
-        log_p, y, w = self.cache
-        return w[:, None] * (np.exp(log_p) - rows_of(y, log_p))
+        p, y, w = self.cache
+        return w[:, None] * (p - rows_of(y, p))
 
 
 class OnProbabilities(SoftmaxCrossEntropy):
@@ -539,9 +539,9 @@ class OnProbabilities(SoftmaxCrossEntropy):
 class BinaryOverSoftmax(SoftmaxCrossEntropy):
     def forward(self, logits, y, sample_weight=None):
         super().forward(logits, y, sample_weight)
-        log_p, y, w = self.cache
-        p, y = np.exp(log_p), rows_of(y, log_p)
-        return float(w @ -(y * log_p + (1 - y) * np.log(1 - p)).sum(axis=1))
+        p, y, w = self.cache
+        y = rows_of(y, p)
+        return float(w @ -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1))
 
 
 class NaiveSoftmax(SoftmaxCrossEntropy):
@@ -550,9 +550,9 @@ class NaiveSoftmax(SoftmaxCrossEntropy):
         _, y, w = self.cache
         with np.errstate(all="ignore"):
             powers = np.exp(logits)
-            log_p = np.log(powers / powers.sum(axis=1, keepdims=True))
-            self.cache = log_p, y, w
-            return float(w @ -(rows_of(y, log_p) * log_p).sum(axis=1))
+            p = powers / powers.sum(axis=1, keepdims=True)
+            self.cache = p, y, w
+            return float(w @ -(rows_of(y, p) * np.log(p)).sum(axis=1))
 
 
 class WeightsNotInGradient(MeanSquaredError):
@@ -564,10 +564,10 @@ class WeightsNotInGradient(MeanSquaredError):
 class WeightsOverN(SoftmaxCrossEntropy):
     def forward(self, logits, y, sample_weight=None):
         super().forward(logits, y, sample_weight)
-        log_p, y, _ = self.cache
+        p, y, _ = self.cache
         w = np.ones(len(y)) if sample_weight is None else sample_weight
-        self.cache = log_p, y, w / len(y)
-        return float(w @ -(rows_of(y, log_p) * log_p).sum(axis=1)) / len(y)
+        self.cache = p, y, w / len(y)
+        return float(w @ -(rows_of(y, p) * np.log(p)).sum(axis=1)) / len(y)
 
 
 class SquaredErrorTwice(MeanSquaredError):

@@ -36,6 +36,10 @@ class Pixels:
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         return scaled(self.values[rows])
 
+    def take(self, rows: NDArray[Any], axis: int = 0) -> NDArray[np.float32]:
+        """Return these rows, as `numpy.ndarray.take` does: faster than an index."""
+        return scaled(self.values.take(rows, axis=axis))
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("expected copy=None or copy=True: scaling makes a new array")

@@ -34,7 +34,8 @@ class Samples(NamedTuple):
     def take(self, chosen: np.ndarray) -> Batch:
         """Copy a batch: the rows at these positions."""
         rows = self.rows[chosen]
-        return self.x[rows], self.y[rows], None if self.weight is None else self.weight[rows]
+        w = None if self.weight is None else self.weight[rows]
+        return self.x.take(rows, axis=0), self.y[rows], w
 
 
 def in_batches(

@@ -34,6 +34,11 @@ def test_rows_are_read_as_the_bits_of_an_array_scaled_as_a_whole(rows):
     assert same_bits(Pixels(VALUES)[rows], FLOATS[rows])
 
 
+def test_rows_are_taken_as_from_an_array():
+    rows = np.array([7, 7, 499, 0])
+    assert same_bits(Pixels(VALUES).take(rows, axis=0), FLOATS.take(rows, axis=0))
+
+
 def test_every_byte_is_scaled_alike_alone_and_in_an_array():
     every = np.arange(256, dtype=np.uint8)[:, None]
     assert same_bits(np.asarray(Pixels(every)), every.astype(np.float32) / np.float32(255))
