@@ -72,7 +72,7 @@ def write_page(
         f"{layers}; {network.parameters.size:,} parameters. It reads {right:.2%} of "
         f"{len(x_test):,} test images of {shown(Path(loaded.name).name, 60)} right."
     )
-    name = shown(folder.resolve().name, 60)
+    name = shown(folder.resolve().name if config else model.stem, 60)
     path = folder / "page.html" if output is None else Path(output)
     write_bytes(path, page_html(f"A network to look into: {name}", summary, contents).encode())
     return path
