@@ -142,6 +142,13 @@ def mutated_archive(rng: np.random.Generator, good: bytes) -> bytes:
     return target.getvalue()
 
 
+def mutated_json_file(rng: np.random.Generator, good: bytes) -> bytes:
+    """Damage the bytes of a JSON file or, more often, the values in it."""
+    if rng.random() < 0.3:
+        return mutated_bytes(rng, good)
+    return json.dumps(mutated_json(rng, json.loads(good))).encode()
+
+
 def mutated_json(rng: np.random.Generator, value: object) -> object:
     """Replace, remove or duplicate a part of a JSON value."""
     places = list(_places(value))

@@ -19,8 +19,8 @@ from numpymlp.benchmark import report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
-from numpymlp.storage.files import atomic_write, write_bytes, write_json
-from numpymlp.storage.reading import Field, number, read_json
+from numpymlp.storage.files import atomic_write, shown, write_bytes, write_json
+from numpymlp.storage.reading import Field, check_fields, number, read_json
 from numpymlp.validation import InputError, check_positive_integer
 
 SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
@@ -120,12 +120,23 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     return True
 
 
+def _line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) < 1000
+
+
 # What is used of an earlier run, besides its rows.
 EARLIER = {
     "environment": Field("an object", lambda value: isinstance(value, dict)),
     "quick": Field("true or false", lambda value: isinstance(value, bool)),
     "load": number(0),
-    "commands": Field("a list", lambda value: isinstance(value, list)),
+    "commands": Field("a list of commands", lambda v: isinstance(v, list) and all(map(_line, v))),
+}
+# What a report needs of each measurement of a row.
+MEASURED = {
+    "epochs": ("seconds", "megabytes"),
+    "predictions": ("seconds", "seconds_of_one"),
+    "cold": ("accuracy", "epochs", "wall"),
+    "accuracy": ("accuracy", "epochs", "seconds"),
 }
 
 
@@ -137,11 +148,45 @@ def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
     kept = {row: earlier[row] for row in ROWS if row in earlier and row not in new}
     if not kept or any(earlier.get(name) != results[name] for name in ("environment", "quick")):
         return {}
+    measured = {row: _measurements(row, results["quick"]) for row in kept}
+    check_fields(f"{shown(folder / RESULTS)} is altered", kept, measured)
     return {
         **kept,
         "load": max(earlier["load"], results["load"]),
         "commands": [*earlier["commands"], *results["commands"]],
     }
+
+
+def _measurements(row: str, quick: bool) -> Field:
+    """Expect the tasks of a row, each with measurements of the same libraries."""
+    amount = number(1e-9, 1e9)
+
+    def accepts_peers(peers: Any) -> bool:
+        return (
+            isinstance(peers, dict)
+            and "numpymlp" in peers
+            and set(peers) <= set(PEERS_OF[row])
+            and all(isinstance(samples, list) and samples for samples in peers.values())
+            and all(
+                isinstance(sample, dict) and amount.accepts(sample.get(name))
+                for samples in peers.values()
+                for sample in samples
+                for name in MEASURED[row]
+            )
+        )
+
+    def accepts(tasks: Any) -> bool:
+        if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+            return False
+        peers = [task.get("peers") for task in tasks]
+        return (
+            [{**task, "peers": None} for task in tasks]
+            == [{**task, "peers": None} for task in _tasks(quick)[row]]
+            and all(map(accepts_peers, peers))
+            and all(list(each) == list(peers[0]) for each in peers)
+        )
+
+    return Field("the measurements of an earlier run", accepts)
 
 
 # ---- the measurements ----

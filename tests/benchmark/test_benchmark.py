@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from attack import attack, one_short_line, snapshot
+from mutations import ODD, mutated_json_file, places_in, with_value
 from sklearn.neural_network import MLPClassifier
 
 from numpymlp import __main__
@@ -396,3 +398,73 @@ def test_the_command_hands_on_its_options(monkeypatch, tmp_path) -> None:
 def test_a_quick_run_from_end_to_end(tmp_path) -> None:
     assert run(Plan(quick=True), tmp_path)
     assert (tmp_path / "benchmark.png").exists()
+
+
+# ---- an edited file of an earlier run ----
+
+
+@pytest.fixture
+def earlier(measured, monkeypatch, tmp_path):
+    """The folder of a short run, beside which a second one can be made."""
+    where = report.environment(1)
+    monkeypatch.setattr(report, "environment", lambda threads: where)
+    monkeypatch.setattr(command, "_installed", lambda peers: list(peers[:3]))
+    run(Plan(["epochs", "predictions"], quick=True), tmp_path / "run")
+    return tmp_path / "run"
+
+
+def attack_earlier(folder, mutants, count):
+    """Read damaged results as a run of the row "cold" does, and write its report."""
+    results = json.loads((folder / "benchmark.json").read_text())
+
+    def read():
+        kept = command._kept_rows(folder, results, ["cold"])
+        text = report.markdown({**results, **kept})
+        assert all(map(str.isprintable, text.split("\n")))
+
+    _, accepted = attack("benchmark.json", folder / "benchmark.json", mutants, read)
+    assert 0 < accepted < count
+
+
+def earlier_mutants(folder, count, seed):
+    good, rng = (folder / "benchmark.json").read_bytes(), np.random.default_rng(seed)
+    attack_earlier(folder, (mutated_json_file(rng, good) for _ in range(count)), count)
+
+
+def test_a_thousand_mutants_of_an_earlier_run_are_refused_or_kept(earlier) -> None:
+    earlier_mutants(earlier, 1_000, seed=0)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutants_of_an_earlier_run_are_refused_or_kept(earlier) -> None:
+    earlier_mutants(earlier, 100_000, seed=1)
+
+
+def odd_results(folder):
+    """The results of a run with each of their fields set to each of the odd values."""
+    good = json.loads((folder / "benchmark.json").read_text())
+    return [with_value(good, place, value) for place in places_in(good) for value in ODD]
+
+
+def test_fields_of_an_earlier_run_set_to_odd_values_are_refused_or_kept(earlier):
+    changed = odd_results(earlier)[::9]
+    attack_earlier(earlier, (json.dumps(each).encode() for each in changed), len(changed))
+
+
+@pytest.mark.slow
+def test_every_odd_value_in_an_earlier_run_ends_in_one_line_or_a_whole_report(
+    earlier, capsys
+) -> None:
+    """Through the command, with the figure."""
+    refused, outside = 0, [path for path in snapshot(earlier.parent) if path.parent != earlier]
+    for changed in (values := odd_results(earlier)):
+        (earlier / "benchmark.json").write_text(json.dumps(changed))
+        arguments = ["--quick", "--only", "cold", "--output", str(earlier)]
+        if __main__.main(["benchmark", *arguments]) != 0:
+            one_short_line(capsys.readouterr().err.removesuffix("\n"))
+            refused += 1
+        capsys.readouterr()
+    assert 0 < refused < len(values)
+    assert [path for path in snapshot(earlier.parent) if path.parent != earlier] == outside
+    with capsys.disabled():
+        print(f"\nbenchmark.json through benchmark: {len(values):,} values, {refused:,} refused")

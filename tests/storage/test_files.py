@@ -392,7 +392,9 @@ def test_forty_kills_while_writing_leave_a_whole_file(tmp_path):
     chance = random.Random(1)
     for _ in range(40):
         kill_writer(tmp_path, chance.uniform(0, 0.1))
-    assert len(names(tmp_path)) > 5, "no kill hit a write: the test proves nothing"
+    left = len(names(tmp_path)) - 1
+    print(f"\n40 kills while writing, {left} of them within a write: the file was always whole")
+    assert left > 4, "no kill hit a write: the test proves nothing"
 
 
 # ---- one process in a folder ----
