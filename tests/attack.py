@@ -56,22 +56,33 @@ def attack(
     within one second of processor time, and without a change to anything beside it; and if all
     together raise the peak of this process by `memory` bytes.
     """
+
+    def refused() -> bool:
+        try:
+            read()
+        except InputError as error:
+            message = str(error)
+        else:
+            return False
+        assert str(path) in message
+        one_short_line(message)
+        return True
+
     count, accepted, slowest = 0, 0, 0.0
     surroundings = path.parent.parent
     path.unlink(missing_ok=True)
     before, least = snapshot(surroundings), reset_peak()
     for content in mutants:
         path.write_bytes(content)
-        began = time.process_time()
-        try:
-            read()
-            accepted += 1
-        except InputError as error:
-            message = str(error)
-            assert str(path) in message
-            one_short_line(message)
-        slowest = max(slowest, time.process_time() - began)
-        assert slowest < 1, content
+        began = time.perf_counter()
+        accepted += not refused()
+        took = time.perf_counter() - began
+        if took > 0.1:  # perhaps the machine was busy: again, in time of this process
+            began = time.process_time()
+            refused()
+            took = time.process_time() - began
+        slowest = max(slowest, took)
+        assert took < 1, content
         count += 1
     peak = resident_peak() - least
     path.unlink()
