@@ -25,6 +25,7 @@ FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), written(number(0, 1))),
     "seconds": written(number(0, 1e9)),
 }
+LONGEST = 2**20  # bytes of the file: thousands of runs
 TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
 VALIDATED = ", validation"  # ends the label of data whose accuracy is on held-out images
 
@@ -67,7 +68,7 @@ def read_results(path: str | os.PathLike[str]) -> list[Row]:
         If the file is not one that `run_ladder` wrote.
     """
     try:
-        return read_csv(path, "a results file of the ladder", FIELDS)
+        return read_csv(path, "a results file of the ladder", FIELDS, LONGEST)
     except FileNotFoundError:
         return []
 
@@ -81,7 +82,8 @@ def append_result(path: str | os.PathLike[str], row: Row) -> None:
         rows = read_results(path)
         if key(row) in map(key, rows):
             return
-        write_csv(path, COLUMNS, [[r[column] for column in COLUMNS] for r in [*rows, row]])
+        lines = [[r[column] for column in COLUMNS] for r in [*rows, row]]
+        write_csv(path, COLUMNS, lines, LONGEST)
 
 
 def key(row: Row) -> tuple[str, str, str, str]:

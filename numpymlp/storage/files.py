@@ -230,10 +230,13 @@ def cell(value: Any) -> Any:
 
 
 def write_csv(
-    path: str | os.PathLike[str], columns: Iterable[str], rows: Iterable[Iterable[Any]]
+    path: str | os.PathLike[str],
+    columns: Iterable[str],
+    rows: Iterable[Iterable[Any]],
+    limit: int = CSV_LIMIT,
 ) -> None:
-    """Write a table as CSV, whole or not at all."""
-    _write_at_most(CSV_LIMIT, path, encoded(csv_text(columns, rows)))
+    """Write a table as CSV of at most `limit` bytes, whole or not at all."""
+    _write_at_most(limit, path, encoded(csv_text(columns, rows)))
 
 
 def json_bytes(value: Any) -> bytes:

@@ -133,9 +133,11 @@ def read_json(
 
 
 def read_csv(
-    path: str | os.PathLike[str], what: str, fields: Mapping[str, Field]
+    path: str | os.PathLike[str], what: str, fields: Mapping[str, Field], limit: int = CSV_LIMIT
 ) -> list[dict[str, str]]:
     """Read a table whose columns are the `fields`, in this order, and check every cell.
+
+    A table of `limit` bytes takes up to fifty times as many in memory.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def read_csv(
         If it is unreadable, has other columns, or a cell is not as expected.
     """
     name = shown(check_path(path))
-    content = read_bytes(path, what, CSV_LIMIT)
+    content = read_bytes(path, what, limit)
     try:
         # newline="" keeps a line break inside a cell as it is.
         rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attack import attack, one_short_line, snapshot
+from attack import MEMORY, attack, one_short_line, snapshot
 from memory import peak_below
 from mutations import ODD, mutated_bytes, mutated_json_file, places_in, with_value
 
@@ -28,7 +28,7 @@ from numpymlp.experiments.folders import (
 from numpymlp.experiments.ladder import label_of, run_folder
 from numpymlp.experiments.recipes import MOST_EPOCHS, MOST_HIDDEN, RECIPES, Recipe
 from numpymlp.experiments.reports import FILES
-from numpymlp.experiments.results import COLUMNS, listing, read_results, table
+from numpymlp.experiments.results import COLUMNS, LONGEST, listing, read_results, table
 from numpymlp.layer_protocol import MOST_LAYERS
 from numpymlp.storage.files import csv_text, write_csv
 from numpymlp.storage.reading import read_json
@@ -331,6 +331,18 @@ def test_the_longest_history_fits_into_a_checkpoint():
         ),
     }  # fmt: skip
     assert MOST_EPOCHS * (len(json.dumps(row)) + 2) < 2**24 - 2**20
+
+
+def test_the_longest_results_file_takes_little_memory_and_a_longer_one_is_refused(tmp_path):
+    path, line = tmp_path / "ladder.csv", b",,,0,0,,0,,,,,,\n"
+    head = ",".join(COLUMNS).encode() + b"\n"
+    path.write_bytes(head + line * ((LONGEST - len(head)) // len(line)))
+    with peak_below(MEMORY):
+        rows = read_results(path)
+    assert len(rows) > 60_000
+    path.write_bytes(path.read_bytes() + line)
+    with pytest.raises(InputError, match="expected at most 1,048,576 bytes"):
+        read_results(path)
 
 
 # ---- huge numbers in a model ----
