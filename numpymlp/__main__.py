@@ -75,6 +75,9 @@ def _run(module: Any, names: Mapping[str, str], options: argparse.Namespace) -> 
 
     BLAS computes in one thread unless the command, or an environment variable, decides otherwise.
     """
+    for name, value in vars(options).items():
+        if value == "":
+            raise InputError(f"{names.get(name, name)}: expected a name, got an empty text")
     with settings_as_options(names), blas_limited_to(choose_threads().number):
         module.run(options)
 
@@ -118,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.function(options)
         sys.stdout.flush()
     except (InputError, StorageError, TrainingDiverged, WorkerLost) as error:
-        _report(str(error))
+        _report(_in_one_line(str(error), options))
         return 1 if isinstance(error, TrainingDiverged) else 2
     except (OSError, MemoryError) as error:
         if isinstance(error, OSError) and _pipe_closed(error):
@@ -132,6 +135,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _report(str(error) or "interrupted")
         return 128 + int(getattr(error, "number", signal.SIGINT))
     return 0
+
+
+def _in_one_line(message: str, options: argparse.Namespace) -> str:
+    """Return a message in which the names that were typed have no line breaks."""
+    for value in vars(options).values():
+        if isinstance(value, str) and not value.isprintable():
+            message = message.replace(value, shown(value))
+    return message
 
 
 def _report(message: str) -> None:

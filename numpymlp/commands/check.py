@@ -30,6 +30,8 @@ LOSSES = {
     "sigmoid": SigmoidCrossEntropy,
     "squared-error": MeanSquaredError,
 }
+# So that a check in float64 ends within a few minutes, and a gigabyte or two.
+MOST_CHECKED = {"entries": 10**6, "direction": 10**7}
 OUTPUTS = {"softmax": "softmax", "sigmoid": "sigmoid", "squared-error": "identity"}
 
 
@@ -90,7 +92,8 @@ def check_architecture(
     shape = check_positive_integer(rows, "rows"), check_positive_integer(outputs, "outputs")
     for name, size in (("inputs", inputs), *(("hidden", size) for size in hidden)):
         check_positive_integer(size, name)
-    check_memory([inputs, *hidden, outputs], rows, "rows")
+    most = MOST_CHECKED.get(mode, MOST_NUMBERS)
+    check_memory([inputs, *hidden, outputs], rows, "rows", most)
     network = mlp(
         [inputs, *hidden, outputs],
         activation,

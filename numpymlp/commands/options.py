@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
-        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {shown(message, longest=800)} (see {self.prog} --help)\n")
 
     def options(self) -> dict[str, str]:
         """Return the option of each setting: ``--batch-size`` for ``batch_size``."""

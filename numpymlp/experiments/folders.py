@@ -38,8 +38,9 @@ CONFIG_FIELDS = {
     "data_fingerprint": whole(0, 2**32 - 1),
     "checkpoint_minutes": or_none(number(0)),
 }
+MOST_WORKERS = 64  # so that no run folder starts more processes
 # Fields that runs of earlier versions lack; they are read as None.
-LATER_FIELDS = dict.fromkeys(("threads", "workers"), or_none(whole(1, 2**16)))
+LATER_FIELDS = {"threads": or_none(whole(1, 2**16)), "workers": or_none(whole(1, MOST_WORKERS))}
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
     **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),

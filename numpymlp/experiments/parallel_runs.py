@@ -11,7 +11,7 @@ from typing import Any
 
 from numpymlp.data.pixels import Pixels
 from numpymlp.experiments.environment import cores
-from numpymlp.experiments.folders import RunData
+from numpymlp.experiments.folders import MOST_WORKERS, RunData
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.snapshots import SNAPSHOTS, Snapshots
 from numpymlp.network import Network
@@ -37,6 +37,8 @@ def check_workers(workers: int | None, threads: int | None = None) -> int:
     does, which no measurement at the start can foresee; and the last digits depend on it.
     """
     number = 1 if workers is None else check_positive_integer(workers, "workers")
+    if number > MOST_WORKERS:
+        raise InputError(f"workers: expected at most {MOST_WORKERS} processes, got {number}")
     if number > 1 and threads not in (None, 1):
         raise InputError(
             f"threads: expected 1 for several workers, which have one core each, got {threads}"

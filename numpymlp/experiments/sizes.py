@@ -17,13 +17,15 @@ from numpymlp.validation import InputError, check_positive_integer
 MOST_NUMBERS = 10**8
 
 
-def check_memory(sizes: Sequence[int], rows: int, name: str = "batch_size") -> None:
-    """Raise if a network of these sizes, or a batch in it, takes more memory than expected.
+def check_memory(
+    sizes: Sequence[int], rows: int, name: str = "batch_size", most: int = MOST_NUMBERS
+) -> None:
+    """Raise if a network of these sizes, or a batch in it, has more than `most` numbers.
 
     `name` is the setting that is the number of rows of a batch.
     """
     weights = sum(a * b for a, b in itertools.pairwise(sizes)) + sum(sizes)
-    _check_numbers("hidden", weights, sum(sizes), rows, name)
+    _check_numbers("hidden", weights, sum(sizes), rows, name, most)
 
 
 def check_convolutions(filters: Sequence[int], shape: tuple[int, int, int], rows: int) -> None:
@@ -42,14 +44,16 @@ def check_convolutions(filters: Sequence[int], shape: tuple[int, int, int], rows
     _check_numbers("filters", weights, units, rows, "batch_size")
 
 
-def _check_numbers(which: str, weights: int, units: int, rows: int, name: str) -> None:
+def _check_numbers(
+    which: str, weights: int, units: int, rows: int, name: str, most: int = MOST_NUMBERS
+) -> None:
     units *= check_positive_integer(rows, name)
     for setting, numbers, what in (
         (which, weights, "weights and biases"),
         (name, units, "outputs of units for a batch"),
     ):
-        if numbers > MOST_NUMBERS:
+        if numbers > most:
             raise InputError(
-                f"{setting}: expected at most {MOST_NUMBERS:,} {what}, got "
+                f"{setting}: expected at most {most:,} {what}, got "
                 f"{shown(numbers, 60)}: choose smaller sizes"
             )

@@ -1,6 +1,7 @@
 """The command line: what it prints, what it writes, and the one line that reports each error."""
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+from attack import one_short_line, reset_peak, resident_peak
 from small_mnist import small_mnist, write_idx
 
 from numpymlp import load_loss, load_mnist
@@ -555,3 +557,46 @@ def test_characters_that_the_terminal_lacks_are_replaced():
 def test_one_output_unit_can_be_checked(loss, capsys):
     assert main(["check", "--loss", loss, "--outputs", "1"]) == 0
     assert "Dense(4 -> 1)" in capsys.readouterr().out
+
+
+# ---- odd values of options ----
+
+ODD_TEXTS = (
+    "0", "-1", "0.5", "1000000000", "1" + "0" * 30, "nan", "inf", "-inf", "1e400", "",
+    "9" * 5000, "\x1b[2J\n",
+)  # fmt: skip
+# What each command needs; the data and files are missing, so that none of them begins its work.
+NEEDED = {"evaluate": ["no-run"], "predict": ["no-run", "image.png"]}
+OF_MISSING_DATA = {"train", "search", "ladder", "evaluate"}
+
+
+def options_with_a_value(command):
+    (commands,) = (each.choices for each in build_parser()._actions if each.choices)
+    return [
+        action.option_strings[0]
+        for action in commands[command]._actions
+        if action.option_strings and action.nargs != 0
+    ]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_odd_values_of_every_option_end_in_one_short_line(command, capsys, monkeypatch, tmp_path):
+    def stop(*arguments, **options):
+        raise InputError("all options were accepted")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("numpymlp.commands.check.check_gradients", stop)
+    monkeypatch.setattr("numpymlp.benchmark.command.prove_equality", stop)
+    monkeypatch.setattr("numpymlp.experiments.results.read_results", stop)
+    parser, least = build_parser(), reset_peak()
+    monkeypatch.setattr("numpymlp.__main__.build_parser", lambda: parser)
+    missing = ["--data", "no-data"] if command in OF_MISSING_DATA else []
+    for option, text in itertools.product(options_with_a_value(command), ODD_TEXTS):
+        words = [command, *NEEDED.get(command, []), *missing, f"{option}={text}"]
+        try:
+            status = main(words)
+        except SystemExit as end:
+            status = end.code
+        assert status == 2, words
+        one_short_line(capsys.readouterr().err.removesuffix("\n"))
+    assert resident_peak() - least < 2**28
