@@ -157,8 +157,11 @@ def every_picture():
         "pass, large": lambda: plots.pass_through(traced(64, 40, 30, 10)),
         "pass, image": lambda: plots.pass_through(traced(64, 40, 10), image_shape=(8, 8)),
         "paths": lambda: plots.optimizer_paths(*surface()),
-        "boundary": lambda: plots.decision_boundary(*boundary()),
-        "boundary, three": lambda: plots.decision_boundary(*boundary(3, 6)),
+        "boundary": lambda: plots.boundary_filmstrip(*boundary()),
+        "boundary, three": lambda: plots.boundary_filmstrip(*boundary(3, 6)),
+        "boundary, network": lambda: plots.decision_boundary(
+            mlp([2, 8, 3], rng=np.random.default_rng(0)), boundary()[3], boundary()[4]
+        ),
         "search": lambda: plots.search_results(searched(27)),
         "search, few": lambda: plots.search_results(searched(2)[:2]),
         "distortions": lambda: plots.distortions(images[0], images[1:13]),

@@ -5,17 +5,23 @@ Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
 is changed. Read `style` first, the common colours and fonts, then `images`.
 """
 
+from numpymlp.plots.classification import class_scores, confusion_matrix, reliability_diagram
 from numpymlp.plots.distortions import distortions
 from numpymlp.plots.explain import pass_through
 from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
-from numpymlp.plots.landscape import boundary_grid, decision_boundary, optimizer_paths
+from numpymlp.plots.landscape import (
+    boundary_filmstrip,
+    boundary_grid,
+    decision_boundary,
+    optimizer_paths,
+)
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
-from numpymlp.plots.scores import class_scores, confusion_matrix, reliability_diagram
 from numpymlp.plots.search import search_results
 from numpymlp.plots.training import learning_curves, training_diagnostics
 
 __all__ = [
     "activations",
+    "boundary_filmstrip",
     "boundary_grid",
     "class_scores",
     "confused_pairs",

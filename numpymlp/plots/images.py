@@ -1,6 +1,6 @@
 """Plots of images with their predictions: a grid, the mistakes, the most confused classes.
 
-Single samples show why a network fails; `scores`, the next module, shows how often.
+Single samples show why a network fails; `classification`, the next module, shows how often.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from numpymlp.plots.style import (
     plain,
     tidy,
 )
-from numpymlp.validation import InputError, check_positive_integer
+from numpymlp.validation import InputError, as_array, check_positive_integer
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # The colours of classes leave out vermillion, which marks mistakes.
@@ -140,7 +140,7 @@ def optimizer_paths(
 def boundary_grid(
     points: ArrayLike, *, size: int = 160, margin: float = 0.12
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the grid on which `decision_boundary` needs a network's probabilities.
+    """Return the grid on which `boundary_filmstrip` needs a network's probabilities.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def boundary_grid(
     -------
     x0 : (size,), x1 : (size,), inputs : (size * size, 2)
         The two axes and all their combinations, one row for each grid point:
-        `network.predict_proba(inputs)` is a frame of `decision_boundary`.
+        `network.predict_proba(inputs)` is a frame of `boundary_filmstrip`.
     """
     rows = _points(points)
     size = check_positive_integer(size, "size")
@@ -168,6 +168,60 @@ def boundary_grid(
 
 @own_style()
 def decision_boundary(
+    model: Any,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    size: int = 160,
+    title: str = "Decision boundary",
+) -> Figure:
+    """Draw what a network or a scikit-learn estimator predicts in the plane, with the data.
+
+    Colour shows the most probable class, its strength the probability; black lines are decision
+    boundaries, crosses mark misclassified points. A network with two outputs or one sigmoid, or an
+    estimator of two classes, has one boundary.
+
+    Parameters
+    ----------
+    model : Network or fitted classifier
+        Anything with ``predict_proba(x)``, (N, K) or (N, 1); of an estimator, `classes_` gives the
+        label of each column. Without `predict_proba`, ``predict(x)`` decides.
+    x : (N, 2) numbers
+    y : (N,) labels
+        Integers from 0 for a network; whatever the estimator was fitted on otherwise.
+    size : int, default 160
+        Grid points along each axis.
+    """
+    if isinstance(model, type) or not hasattr(model, "predict"):
+        raise InputError(
+            f"model: expected a network or a fitted classifier, with predict_proba or predict, got "
+            f"{model!r:.80}"
+        )
+    x0, x1, grid = boundary_grid(x, size=size)
+    known = None if not hasattr(model, "classes_") else np.asarray(model.classes_)
+    labels = as_array(y, "y")
+    if known is not None:
+        if len(unknown := np.setdiff1d(labels, known)):
+            raise InputError(
+                f"y: expected labels among the classes that the model was fitted on, "
+                f"{known.tolist()!r:.80}, got {unknown[0]!r}"
+            )
+        labels = np.searchsorted(known, labels)
+    if hasattr(model, "predict_proba"):
+        frame, answers = (as_probabilities(model.predict_proba(rows)) for rows in (grid, x))
+    else:
+        columns = np.unique(model.predict(grid)) if known is None else known
+        frame, answers = (
+            1.0 * (np.asarray(model.predict(r))[:, None] == columns) for r in (grid, x)
+        )
+    names = None if known is None else [str(name) for name in known]
+    return _boundary(
+        x0, x1, [frame], x, labels, [""], title, class_names=names, answers=answers.argmax(axis=1)
+    )
+
+
+@own_style()
+def boundary_filmstrip(
     x0: ArrayLike,
     x1: ArrayLike,
     frames: Sequence[ArrayLike],
@@ -195,6 +249,27 @@ def decision_boundary(
     frame_titles : strings, optional
         Title of each frame, such as "epoch 3".
     """
+    count = len(frames)
+    titles = names_of(frame_titles, count, "frame_titles", lambda n: f"frame {n + 1}")
+    return _boundary(x0, x1, frames, points, labels, titles, title)
+
+
+def _boundary(
+    x0: ArrayLike,
+    x1: ArrayLike,
+    frames: Sequence[ArrayLike],
+    points: ArrayLike,
+    labels: ArrayLike,
+    titles: Sequence[str],
+    title: str,
+    *,
+    class_names: Sequence[str] | None = None,
+    answers: NDArray[Any] | None = None,
+) -> Figure:
+    """Draw a panel for each frame; arguments as for `boundary_filmstrip`.
+
+    `answers` are the model's own for the points; without them, those of the nearest grid points.
+    """
     x, y, dots = np.asarray(x0, float), np.asarray(x1, float), _points(points)
     true = as_labels("labels", labels)
     check_same_length("points", dots, "labels", true)
@@ -208,7 +283,7 @@ def decision_boundary(
             f"got {sorted(found)}"
         )
     check_label_range("labels", true, classes)
-    titles = names_of(frame_titles, len(pictures), "frame_titles", lambda n: f"frame {n + 1}")
+    names = names_of(class_names, classes, default=lambda k: f"class {k}")
     columns = min(len(pictures), 4)
     rows = -(-len(pictures) // columns)
     side = WIDTH / max(columns, 2)
@@ -235,7 +310,7 @@ def decision_boundary(
             lead = picture[..., k] - others
             if lead.min() < 0 < lead.max():
                 axes.contour(x, y, lead, levels=[0.0], colors=INK, linewidths=1.2)
-        wrong = predicted[row, column] != true
+        wrong = (predicted[row, column] if answers is None else answers) != true
         for k in range(classes):
             of_class = true == k
             axes.plot(
@@ -251,7 +326,7 @@ def decision_boundary(
         leftmost, lowest = n % columns == 0, n + columns >= len(pictures)
         tidy(
             axes,
-            f"{name}: {wrong.sum()} wrong",
+            f"{name}: {wrong.sum()} wrong".removeprefix(": "),
             "input $x_0$" if n // columns == rows - 1 else "",
             "input $x_1$" if leftmost else "",
         )
@@ -260,7 +335,7 @@ def decision_boundary(
     for axes in panels[len(pictures) :]:
         axes.remove()
     handles = [
-        Line2D([], [], color=CLASS_COLOURS[k], marker=MARKERS[k], linestyle="", label=f"class {k}")
+        Line2D([], [], color=CLASS_COLOURS[k], marker=MARKERS[k], linestyle="", label=names[k])
         for k in range(classes)
     ]
     handles.append(Line2D([], [], color=INK, linewidth=1.2, label="boundary"))

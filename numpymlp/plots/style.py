@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
@@ -190,16 +190,9 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{value:.{digits}f} %"
 
 
-def names_of(
-    names: Sequence[str] | None,
-    count: int,
-    argument: str = "class_names",
-    default: Callable[[int], str] = str,
-    *,
-    exactly: bool = True,
-) -> list[str]:
-    """Return `count` names for a picture; arguments as in `check_names`."""
-    return [plain(name) for name in check_names(names, count, argument, default, exactly=exactly)]
+def names_of(*names: Any, **options: Any) -> list[str]:
+    """Return the names of classes or layers for a picture; arguments as for `check_names`."""
+    return [plain(name) for name in check_names(*names, **options)]
 
 
 def symmetric_limit(values: NDArray[Any]) -> float:

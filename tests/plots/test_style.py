@@ -127,7 +127,7 @@ def test_a_dollar_sign_in_a_name_is_no_mathematics():
         "curves": plots.learning_curves(curves),
         "diagnostics": plots.training_diagnostics([0, 1], gradient_rms=columns),
         "paths": plots.optimizer_paths(*surface()[:3], {name: [[0, 0], [1, 1]] for name in names}),
-        "boundary": plots.decision_boundary(x0, x1, frames, points, labels, frame_titles=names),
+        "boundary": plots.boundary_filmstrip(x0, x1, frames, points, labels, frame_titles=names),
         "search": plots.search_results(searched),
     }
     for what, figure in figures.items():
