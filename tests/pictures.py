@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from numpymlp import MeanSquaredError, SoftmaxCrossEntropy, metrics, mlp, plots
+from numpymlp import MeanSquaredError, OneCycle, SoftmaxCrossEntropy, metrics, mlp, plots
 from numpymlp.explain import trace
 
 CLASSES = 10
@@ -130,6 +130,12 @@ def every_picture():
         "curves, title": lambda: plots.learning_curves(
             history(), title="Learning curves of a network of three wide layers, and of its rate"
         ),
+        "curves, test": lambda: plots.learning_curves(
+            history(),
+            rates=[OneCycle()(step, 60) for step in range(60)],
+            test={"loss": 0.25, "accuracy": 0.9824},
+        ),
+        "curves, clipped": lambda: plots.learning_curves(history(running_train_loss=[1e-200] * 6)),
         "weights": lambda: plots.first_layer_weights(weights()),
         "filmstrip": lambda: plots.weights_filmstrip([weights() * k for k in range(7)], range(7)),
         "activations": lambda: plots.activations(*one, truth=int(y_true[wrong])),

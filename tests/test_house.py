@@ -63,6 +63,7 @@ MAY_KNOW = {
 COVERED_BY = {
     "gradient_report": ("test_gradient_check.py", "the checks make its reports"),
     "metrics.checks": ("metrics/test_classification.py", "the metrics raise its messages"),
+    "plots.diagnostics": ("plots/test_training.py", "the curves of the layers"),
     "plots.units": ("plots/test_explain.py", "the parts of one picture"),
     "storage.npz": ("storage/test_archive.py", "archives are its only users"),
     "data.mnist": ("data/test_idx.py", "a data set is four IDX files"),

@@ -6,6 +6,7 @@ is changed. Read `style` first, the common colours and fonts, then `images`.
 """
 
 from numpymlp.plots.classification import class_scores, confusion_matrix, reliability_diagram
+from numpymlp.plots.diagnostics import training_diagnostics
 from numpymlp.plots.distortions import distortions
 from numpymlp.plots.explain import pass_through
 from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
@@ -17,7 +18,7 @@ from numpymlp.plots.landscape import (
 )
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
 from numpymlp.plots.search import search_results
-from numpymlp.plots.training import learning_curves, training_diagnostics
+from numpymlp.plots.training import learning_curves
 
 __all__ = [
     "activations",

@@ -29,7 +29,7 @@ from numpymlp.metrics.checks import check_names
 
 # Okabe and Ito's palette, by meaning.
 RIGHT, WRONG = "#009E73", "#D55E00"
-TRAIN, VALIDATION = "#0072B2", "#E69F00"
+TRAIN, VALIDATION, TEST = "#0072B2", "#E69F00", "#CC79A7"
 RUN_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 INK, QUIET, FAINT = "#222222", "#666666", "#D9D9D9"
 RIGHT_MARK, WRONG_MARK = "\N{CHECK MARK}", "\N{BALLOT X}"

@@ -1,8 +1,9 @@
-"""Plots of training: learning curves of one or several runs, and diagnostics of each layer.
+"""Plots of training: learning curves of one or several runs.
 
 They take columns of numbers, one entry for each epoch or step. "Running" values are measured on
 the training batches while the weights change, so they are not exactly comparable with validation.
-Next: `network`, which draws the weights.
+Next: `diagnostics`, which looks at
+each layer.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from numpymlp.plots.style import (
     RUN_COLOURS,
     SEQUENTIAL,
     SMALL,
-    TEXT,
+    TEST,
     TRAIN,
     VALIDATION,
     WIDTH,
+    fit,
     headline,
     legend,
     new_figure,
@@ -46,12 +48,17 @@ PARTS: tuple[tuple[str, str, Any, str], ...] = (
 )
 QUANTITIES = (("loss", "Loss", "loss", 1.0), ("accuracy", "Accuracy", "accuracy (%)", 100.0))
 LIMITS = (1e-100, 1e100)  # of the values drawn, except 0
-DEAD, RATIO = "dead units (%)", "change / weight"  # labels of two panels with special scales
+CLIPPED = "(sizes beyond 1e\N{PLUS-MINUS SIGN}100 are drawn there)"
 
 
 @own_style()
 def learning_curves(
-    history: Any, *, best_epoch: int | None = None, title: str = "Learning curves"
+    history: Any,
+    *,
+    best_epoch: int | None = None,
+    rates: ArrayLike | None = None,
+    test: Mapping[str, float] | None = None,
+    title: str = "Learning curves",
 ) -> Figure:
     """Draw loss, accuracy and learning rate over the epochs of one run or of several.
 
@@ -64,6 +71,11 @@ def learning_curves(
         `history` works too.
     best_epoch : int, optional
         The epoch to mark, for one run; by default the one with the lowest validation loss.
+    rates : (steps,) numbers, optional
+        Learning rate of every step of one run, drawn instead of the last one of each epoch: a
+        one-cycle schedule is seen to rise before it falls.
+    test : dict with "loss", "accuracy" or both, optional
+        Scores of one run on test data at the end, marked at the last epoch.
 
     Raises
     ------
@@ -83,9 +95,16 @@ def learning_curves(
         raise InputError(
             f"history: expected a column of losses or accuracies, got only {sorted(found)}"
         )
-    with_rate = "learning_rate" in found
+    if several and (rates is not None or test is not None):
+        raise InputError("rates and test: expected the history of one run, got several runs")
+    steps = None if rates is None else _rates(rates)
+    scores = _scores(test, [key for key, *_ in drawn])
+    with_rate = "learning_rate" in found or steps is not None
     figure = new_figure(4.9 if with_rate else 3.8)
-    headline(figure, title, WIDTH - 3.4)  # the legend of the dashes is beside it
+    if any(is_clipped(column) for run in named.values() for column in _columns(run).values()):
+        title = f"{title} {CLIPPED}"
+    # The legend of the dashes is beside the title.
+    headline(figure, title, WIDTH - (3.4 if not scores else 4.6))
     layout: list[Any] = [[key for key, *_ in drawn], ["rate"] * len(drawn)]
     panels = figure.subplot_mosaic(
         layout if with_rate else layout[:1], height_ratios=[3.4, 1] if with_rate else [1]
@@ -109,8 +128,11 @@ def learning_curves(
     if with_rate:
         axes = panels["rate"]
         tidy(axes, "", "epoch", "learning rate", grid="y")
+        if steps is not None:
+            epochs = float(runs[""]["epoch"][-1])
+            axes.plot(np.linspace(0, epochs, len(steps) + 1)[1:], steps, color=QUIET, linewidth=1.6)
         for run, colour in zip(runs.values(), _run_colours(len(runs)), strict=True):
-            if "learning_rate" in run:
+            if "learning_rate" in run and steps is None:
                 axes.plot(
                     run["epoch"],
                     run["learning_rate"],
@@ -122,83 +144,8 @@ def learning_curves(
         _epoch_axis(axes)
     if not several:
         _mark_best(panels, runs[""], best_epoch)
-    _legends(figure, runs, several, found)
-    return figure
-
-
-@own_style()
-def training_diagnostics(
-    steps: ArrayLike,
-    *,
-    gradient_rms: Mapping[str, ArrayLike] | None = None,
-    dead_share: Mapping[str, ArrayLike] | None = None,
-    update_ratio: Mapping[str, ArrayLike] | None = None,
-    step_name: str = "step",
-    title: str = "Is every layer learning?",
-) -> Figure:
-    """Draw the gradients, dead units and update sizes of each layer during training.
-
-    Each of the three is a dict from a layer's name to one number for each entry of `steps`, with
-    the layers in the order of the network. An argument that is left out has no panel.
-
-    Parameters
-    ----------
-    steps : (T,) numbers
-        The steps at which the numbers were recorded.
-    gradient_rms : dict of (T,) numbers
-        Root mean square of a layer's weight gradient: unlike a sum or a norm, it does not grow
-        with the size of the layer.
-    dead_share : dict of (T,) numbers from 0 to 1
-        Share of units that are 0 for every sample.
-    update_ratio : dict of (T,) numbers
-        RMS of a step's change of the weights over RMS of the weights; about 1e-3 is healthy.
-    """
-    given = [
-        (panel, _layer_columns(values, steps, name), label, scale)
-        for values, name, panel, label, scale in (
-            (gradient_rms, "gradient_rms", "Gradient of the loss", "RMS per weight", 1.0),
-            (dead_share, "dead_share", "Units that are 0 for every sample", DEAD, 100.0),
-            (update_ratio, "update_ratio", "Size of one update", RATIO, 1.0),
-        )
-        if values is not None
-    ]
-    if not given:
-        raise InputError(
-            "training_diagnostics: expected at least one of gradient_rms, dead_share, update_ratio"
-        )
-    times = np.asarray(steps)
-    marker = "o" if len(times) == 1 else ""  # a single step has no line
-    layers = list(dict.fromkeys(layer for _, columns, _, _ in given for layer in columns))
-    colours = dict(zip(layers, _depth_colours(len(layers)), strict=True))
-    figure = new_figure(1.3 + 1.75 * len(given))
-    headline(figure, title)
-    rows = np.atleast_1d(figure.subplots(len(given), 1, sharex=True))
-    for axes, (panel, columns, label, scale) in zip(rows, given, strict=True):
-        tidy(axes, panel, "", label, grid="y")
-        for layer, column in columns.items():
-            axes.plot(times, scale * column, color=colours[layer], linewidth=1.6, marker=marker)
-        if label == DEAD:
-            axes.set_ylim(0, max(10.0, 1.1 * axes.dataLim.y1))
-        elif any((column > 0).any() for column in columns.values()):
-            axes.set_yscale("log")
-            _mark_zeros(axes, times, columns, colours)
-        if label == RATIO:
-            axes.axhline(1e-3, color=INK, linewidth=1, linestyle=(0, (2, 2)))
-            axes.annotate(
-                "guide line: 1e-3",
-                (1, 1e-3),
-                xycoords=("axes fraction", "data"),
-                xytext=(-2, 3),
-                textcoords="offset points",
-                ha="right",
-                fontsize=SMALL,
-                color=INK,
-            )
-    rows[-1].set_xlabel(step_name, fontsize=TEXT, color=INK)
-    if len(times) > 1:
-        rows[-1].set_xlim(times.min(), times.max())
-    handles = [Line2D([], [], color=colours[layer], linewidth=3, label=layer) for layer in layers]
-    legend(figure, min(5, len(layers)), handles)
+        _mark_test(panels, runs[""], scores)
+    _legends(figure, runs, several, found, bool(scores))
     return figure
 
 
@@ -214,7 +161,7 @@ def _history(history: Any, name: str) -> Columns:
         found = sorted(given) if isinstance(given, Mapping) else type(given).__name__
         raise InputError(f"{name}: expected a dict of columns with 'epoch' among them, got {found}")
     columns = {
-        key: _drawable([np.nan if v is None else v for v in column])
+        key: drawable([np.nan if v is None else v for v in column])
         for key, column in given.items()
         if column is not None and any(v is not None for v in column)
     }
@@ -226,35 +173,59 @@ def _history(history: Any, name: str) -> Columns:
     return columns
 
 
-def _layer_columns(columns: Any, steps: ArrayLike, name: str) -> Columns:
-    """Return a dict from layer names to one float for each step."""
-    shape = np.shape(steps)
-    if not isinstance(columns, Mapping) or not columns:
-        found = type(columns).__name__
-        raise InputError(f"{name}: expected a dict from layer names to numbers, got {found}")
-    if len(shape) != 1 or shape == (0,):
-        raise InputError(f"steps: expected shape (T,), T at least 1, got {shape}")
-    for layer, column in columns.items():
-        if np.shape(column) != shape:
-            raise InputError(
-                f"{name}[{layer!r}]: expected one number for each step, shape {shape}, got "
-                f"{np.shape(column)}"
-            )
-    return {plain(layer): _drawable(column) for layer, column in columns.items()}
-
-
-def _drawable(column: ArrayLike) -> NDArray[np.float64]:
+def drawable(column: ArrayLike) -> NDArray[np.float64]:
     """Return floats whose sizes are clipped to LIMITS, beyond which matplotlib's scales fail."""
     values = np.asarray(column, dtype=np.float64)
     clipped = np.sign(values) * np.clip(np.abs(values), *LIMITS)
     return np.where(np.isfinite(values), clipped, values)
 
 
+def is_clipped(column: Any) -> bool:
+    """Return whether a column has finite numbers beyond LIMITS, apart from 0."""
+    given = () if column is None else column
+    sizes = np.abs(np.asarray([0 if value is None else value for value in given], np.float64))
+    sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    return bool(((sizes < LIMITS[0]) | (sizes > LIMITS[1])).any())
+
+
+def _rates(rates: ArrayLike) -> NDArray[np.float64]:
+    """Return the rates of all steps; of very many only every n-th, which the eye cannot tell."""
+    steps = np.asarray(rates, np.float64)
+    if steps.ndim != 1 or len(steps) == 0:
+        raise InputError(
+            f"rates: expected one learning rate for each step, (steps,), got shape {steps.shape}"
+        )
+    return drawable(steps[:: max(1, len(steps) // 4000)])
+
+
+def _scores(test: Any, keys: list[str]) -> dict[str, float]:
+    """Return the test scores of the quantities that are drawn."""
+    given = {} if test is None else test
+    if not isinstance(given, Mapping) or not set(given) <= {"loss", "accuracy"}:
+        raise InputError(f"test: expected a dict with 'loss' and 'accuracy', got {given!r:.80}")
+    return {key: float(value) for key, value in given.items() if key in keys and value is not None}
+
+
+def _mark_test(panels: Mapping[str, Axes], run: Columns, scores: Mapping[str, float]) -> None:
+    """Mark the test scores at the last epoch, and write them above the panels."""
+    for key, _, _, scale in QUANTITIES:
+        if key in scores:
+            axes, value = panels[key], scale * scores[key]
+            axes.plot([run["epoch"][-1]], [value], "D", color=TEST, markeredgecolor=INK,
+                      markersize=7, clip_on=False, zorder=5)  # fmt: skip
+            text = f"test {value:.4f}" if key == "loss" else f"test {value:.2f} %"
+            before = axes.get_title(loc="right")
+            text = f"{before},  {text}" if before else text
+            size = fit(text, WIDTH / len(scores) - 1.5, SMALL)
+            axes.set_title(text, loc="right", fontsize=size, color=INK)
+
+
 def _run_colours(count: int) -> list[Any]:
-    return list(RUN_COLOURS[:count]) if count <= len(RUN_COLOURS) else _depth_colours(count)
+    return list(RUN_COLOURS[:count]) if count <= len(RUN_COLOURS) else depth_colours(count)
 
 
-def _depth_colours(count: int) -> list[Any]:
+def depth_colours(count: int) -> list[Any]:
+    """Return colours from dark to light, for the layers from the first to the last."""
     return list(matplotlib.colormaps[SEQUENTIAL](np.linspace(0.0, 0.8, count)))
 
 
@@ -285,32 +256,6 @@ def _loss_scale(axes: Axes | None) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _mark_zeros(
-    axes: Axes,
-    times: NDArray[Any],
-    columns: Mapping[str, NDArray[Any]],
-    colours: Mapping[str, Any],
-) -> None:
-    """Mark at the bottom of a logarithmic axis, which has no 0, the steps where a layer is 0."""
-    zeros = {layer: times[c <= 0] for layer, c in columns.items() if (c <= 0).any()}
-    for n, (layer, where) in enumerate(zeros.items()):
-        axes.plot(
-            where,
-            np.full(len(where), 0.05 + 0.07 * n),
-            "v",
-            color=colours[layer],
-            markersize=4,
-            transform=axes.get_xaxis_transform(),
-        )
-    if zeros:
-        axes.set_title(
-            f"\N{BLACK DOWN-POINTING TRIANGLE} exactly 0: {', '.join(zeros)}",
-            loc="right",
-            fontsize=SMALL,
-            color=INK,
-        )
-
-
 def _rate_scale(axes: Axes) -> None:
     """Start the axis at 0; make it logarithmic if the runs' rates differ by more than ten times."""
     columns = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
@@ -326,7 +271,9 @@ def _rate_scale(axes: Axes) -> None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: set[str]) -> None:
+def _legends(
+    figure: Figure, runs: Mapping[str, Columns], several: bool, found: set[str], test: bool
+) -> None:
     """Explain the dashes beside the headline and, for several runs, the colours below."""
     parts = [
         Line2D(
@@ -335,7 +282,12 @@ def _legends(figure: Figure, runs: Mapping[str, Columns], several: bool, found: 
         for part, name, dashes, colour in PARTS
         if any(column.startswith(part) for column in found)
     ]
-    legend(figure, 2, parts, top=True)
+    if test:
+        label = "test, at the end"
+        parts.append(
+            Line2D([], [], color=TEST, marker="D", markeredgecolor=INK, linestyle="", label=label)
+        )
+    legend(figure, 3, parts, top=True)
     if several:
         colours = [
             Line2D([], [], color=colour, linewidth=4, label=name)

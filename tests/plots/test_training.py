@@ -3,7 +3,7 @@ import pytest
 from messages import one_clear_error
 from pictures import diagnostics, history
 
-from numpymlp import plots
+from numpymlp import OneCycle, plots
 from numpymlp.plots.style import TRAIN, VALIDATION
 from numpymlp.training.history import History
 
@@ -91,6 +91,34 @@ def test_losses_and_gradients_of_any_size_can_be_drawn(values):
         assert all(np.isfinite(axes.get_ylim()).all() for axes in figure.axes)
 
 
+def test_values_beyond_the_scales_are_named_in_the_title():
+    beyond = {"epoch": [1, 2], "running_train_loss": [1.0, 1e300]}
+    assert "sizes beyond 1e\N{PLUS-MINUS SIGN}100" in plots.learning_curves(beyond).get_suptitle()
+    figure = plots.training_diagnostics([0, 1], gradient_rms={"Dense 1": [1e-300, 1e-3]})
+    assert "sizes beyond" in figure.get_suptitle()
+    for inside in ([0.0, 0.5], [np.inf, 0.5], [None, 0.5]):
+        figure = plots.learning_curves({"epoch": [1, 2], "validation_loss": inside})
+        assert figure.get_suptitle() == "Learning curves"
+
+
+def test_the_rate_of_every_step_is_drawn_over_the_epochs():
+    rates = [OneCycle()(step, 60) for step in range(60)]
+    axes = plots.learning_curves(history(), rates=rates).axes[2]
+    (line, *_marks) = axes.lines
+    np.testing.assert_array_equal(line.get_ydata(), rates)
+    np.testing.assert_allclose(line.get_xdata(), 6 * np.arange(1, 61) / 60)
+    assert line.get_ydata().argmax() > 0  # it rises before it falls
+
+
+def test_the_test_scores_are_marked_at_the_end():
+    figure = plots.learning_curves(history(), test={"loss": 0.25, "accuracy": 0.9824})
+    for axes, value, text in zip(figure.axes, (0.25, 98.24), ("0.2500", "98.24 %"), strict=False):
+        (mark,) = [line for line in axes.lines if line.get_marker() == "D"]
+        np.testing.assert_allclose(mark.get_xydata(), [[6, value]])
+        assert axes.get_title(loc="right").endswith(f"test {text}")
+    assert figure.legends[0].get_texts()[-1].get_text() == "test, at the end"
+
+
 def test_a_learning_rate_that_is_not_finite_leaves_the_losses_visible():
     columns = {"epoch": [1, 2], "running_train_loss": [0.5, 0.25]}
     for rates in ([np.nan, np.nan], [np.inf, 0.1]):
@@ -149,6 +177,12 @@ def test_a_layer_whose_gradient_is_0_is_still_seen():
         ),
         (lambda: plots.learning_curves({"SGD": {"loss": [1]}}), r"SGD: expected .*\['loss'\]"),
         (lambda: plots.learning_curves(history(), best_epoch=9), "epochs 1 to 6, got 9"),
+        (lambda: plots.learning_curves(history(), rates=[[0.1]]), r"rates: .*got shape \(1, 1\)"),
+        (lambda: plots.learning_curves(history(), test={"f1": 1.0}), "test: expected a dict"),
+        (
+            lambda: plots.learning_curves({"a": history()}, test={"loss": 1.0}),
+            "rates and test: expected the history of one run",
+        ),
         (lambda: plots.training_diagnostics([0, 1]), "at least one of gradient_rms"),
         (
             lambda: plots.training_diagnostics([0, 1], dead_share={"Dense 1": [0.1]}),
