@@ -47,6 +47,7 @@ OF_IMAGES = (
     "activations.png",
 )  # fmt: skip
 CURVES = "learning-curves.png"
+MISTAKES = 8  # of the 32 images of predictions.png, at least so many are mistakes
 FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # every file that this module writes
 
 
@@ -175,6 +176,7 @@ def write_training_figures(
     y_true: ArrayLike,
     probabilities: ArrayLike,
     *,
+    rates: ArrayLike | None = None,
     image_shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
 ) -> None:
@@ -190,17 +192,20 @@ def write_training_figures(
         Test samples and labels, as in `write_evaluation`.
     probabilities : (N, K) floats
         The network's probabilities for `x`.
+    rates : (steps,) numbers, optional
+        The learning rate of every step.
     """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     pred, images = rows.argmax(axis=1), _as_images(x, image_shape)
     matrix = metrics.confusion_matrix(true, pred, rows.shape[1])
+    scores = {"loss": metrics.log_loss(true, rows), "accuracy": metrics.accuracy(true, pred)}
     figures = {
-        CURVES: plots.learning_curves(history),
+        CURVES: plots.learning_curves(history, rates=rates, test=scores),
         "confusion.png": plots.confusion_matrix(matrix, class_names=class_names),
     }
     if images is not None:
         figures["predictions.png"] = plots.prediction_grid(
-            images, true, pred, class_names=class_names
+            images, true, pred, mistakes=MISTAKES, class_names=class_names
         )
     _write_figures(Path(folder), (CURVES, "confusion.png", "predictions.png"), figures)
 
@@ -252,7 +257,9 @@ def _figures_of_images(
     pred = rows.argmax(axis=1)
     wrong = np.flatnonzero(pred != true)
     names: dict[str, Any] = {"class_names": class_names}
-    figures = {"predictions.png": plots.prediction_grid(images, true, pred, **names)}
+    figures = {
+        "predictions.png": plots.prediction_grid(images, true, pred, mistakes=MISTAKES, **names)
+    }
     if len(wrong):
         figures["mistakes.png"] = plots.mistakes(images, true, rows, **names)
         figures["confused-pairs.png"] = plots.confused_pairs(images, true, rows, **names)

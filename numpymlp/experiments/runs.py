@@ -49,6 +49,7 @@ from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.metrics.checks import check_label_range
+from numpymlp.schedules import Constant
 from numpymlp.storage.files import (
     RunLock,
     atomic_write,
@@ -350,12 +351,17 @@ def _finish(
     if figures:
         from numpymlp.experiments.reports import write_training_figures  # imports matplotlib
 
+        schedule = trainer.schedule or Constant()
         write_training_figures(
             folder,
             trainer.history.to_dict(),
             x_test := np.asarray(data.x_test),
             data.y_test,
             network.predict_proba(x_test),
+            rates=[
+                trainer.first_rate * schedule(step, trainer.total_steps)
+                for step in range(trainer.state.step)
+            ],
             image_shape=data.image_shape,
         )
     write_json(folder / METRICS, metrics)  # last: this file says that the run is finished

@@ -70,6 +70,7 @@ def prediction_grid(
     *,
     rows: int = 4,
     columns: int | None = None,
+    mistakes: int = 0,
     class_names: Sequence[str] | None = None,
     title: str = "Predictions",
 ) -> Figure:
@@ -83,6 +84,9 @@ def prediction_grid(
         True and predicted labels.
     rows, columns : int
         Size of the grid; by default 8 columns, or 6 if classes have long names.
+    mistakes : int, default 0
+        Of the shown images, at least so many are wrong predictions, where there are so many: after
+        the first images come the first mistakes among the others, and the title says so.
     class_names : strings, optional
         Name of each label.
     """
@@ -99,7 +103,9 @@ def prediction_grid(
     columns = (6 if long else 8) if columns is None else columns
     columns = check_positive_integer(columns, "columns")
     shown = min(len(true), rows * columns)
-    pictures, true, pred = pictures[:shown], true[:shown], pred[:shown]
+    chosen = _with_mistakes(true != pred, shown, mistakes)
+    of_all = int((true != pred).sum())
+    pictures, true, pred = pictures[chosen], true[chosen], pred[chosen]
     columns = min(columns, max(4, shown))
     cell = (WIDTH - 0.2) / columns
     width = cell - 0.14
@@ -116,7 +122,7 @@ def prediction_grid(
     step = width * pictures.shape[1] / pictures.shape[2] + above + 0.12
     figure, axes = page(
         TOP + step * -(-shown // columns),
-        f"{title}: {(true == pred).sum()} of {shown} right",
+        f"{title}: {_grid_title(chosen, true == pred, of_all)}",
         f"{RIGHT_MARK} right: prediction    {WRONG_MARK} wrong: prediction and truth",
     )
     low, high = pictures.min(), pictures.max()
@@ -137,6 +143,23 @@ def prediction_grid(
             vmax=high,
         )
     return figure
+
+
+def _with_mistakes(wrong: NDArray[np.bool_], shown: int, least: int) -> NDArray[np.intp]:
+    """Return the first rows; in place of the last ones of them the first mistakes that follow."""
+    later = shown + np.flatnonzero(wrong[shown:])
+    more, most = 0, min(least, shown, len(later))
+    while more < most and wrong[: shown - more].sum() + more < least:
+        more += 1
+    return np.concatenate([np.arange(shown - more), later[:more]])
+
+
+def _grid_title(chosen: NDArray[np.intp], right: NDArray[np.bool_], of_all: int) -> str:
+    """Say how many are right, or that mistakes follow the first images."""
+    shown, first = len(chosen), int((chosen == np.arange(len(chosen))).sum())
+    if first == shown:
+        return f"{right.sum()} of {shown} right"
+    return f"the first {first}, then {shown - first} of all {of_all:,} mistakes"
 
 
 @own_style()

@@ -110,3 +110,26 @@ def test_confused_pairs_are_counted_and_illustrated():
 )
 def test_bad_input_gets_one_clear_error(call, message):
     one_clear_error(call, message)
+
+
+@pytest.mark.parametrize(
+    ("wrong_first", "wrong_later", "first", "title"),
+    [
+        (0, 10, 28, "Predictions: the first 28, then 4 of all 10 mistakes"),
+        (3, 10, 31, "Predictions: the first 31, then 1 of all 13 mistakes"),
+        (5, 10, 32, "Predictions: 27 of 32 right"),
+        (0, 2, 30, "Predictions: the first 30, then 2 of all 2 mistakes"),
+        (0, 0, 32, "Predictions: 32 of 32 right"),
+    ],
+)
+def test_the_grid_shows_some_mistakes_and_its_title_says_which(
+    wrong_first, wrong_later, first, title
+):
+    true = np.zeros(100, int)
+    pred = np.zeros(100, int)
+    pred[:wrong_first] = pred[40 : 40 + wrong_later] = 1
+    images = np.arange(100)[:, None, None] * np.ones((1, 4, 4))
+    figure = plots.prediction_grid(images, true, pred, mistakes=4)
+    assert figure.axes[0].texts[0].get_text() == title
+    shown = [int(image.get_array()[0, 0]) for image in figure.axes[0].images]
+    assert shown == [*range(first), *range(40, 40 + 32 - first)]
