@@ -26,6 +26,7 @@ SIDE = 28
 BOX = 20
 MIN_CONTRAST = 0.1  # of the full scale
 UNIFORM = 0.9  # of each side of a frame has its colour
+CLEAR = 0.95  # of the line between a stripe and the ink is paper
 EDGE = 0.3  # of the strongest ink: weaker ink does not widen the crop
 
 # By the first bytes: the decoder and the maximum size in bytes. Other formats that Pillow reads
@@ -47,7 +48,8 @@ def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
     """Prepare a picture of one digit as MNIST's digits were prepared.
 
     A uniform frame, as round a screenshot or a box of a form, is removed, whatever its width and
-    colour. The background is the median of the border, so dark on light and light on dark both
+    colour, and on as many sides as it has. The background is the median of the border, so dark on
+    light and light on dark both
     work. Ink is what differs from it; noise as strong as the border's, and specks of one or two
     pixels, are ignored. The ink is cropped, its longer side scaled to 20 pixels by area averaging,
     its strongest pixel scaled to 1, and its centre of mass placed within half a pixel of row 14,
@@ -211,7 +213,7 @@ def _as_unit_gray(gray: ArrayLike) -> NDArray[np.float32]:
 
 def _prepared(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Prepare a digit, overwriting `gray` so that a large picture is not held twice."""
-    digit = _fit(_ink(_without_frame(gray)), BOX)
+    digit = _fit(_ink(_without_edges(_without_frame(gray))), BOX)
     digit /= digit.max()
     return _centred(digit).reshape(-1)
 
@@ -220,20 +222,54 @@ def _without_frame(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the picture inside its uniform frames, as a view; without a frame, all of it.
 
     A frame encloses a border of another uniform colour, the paper. Paper encloses ink, whose
-    bounding box has no such border. If the search ends in a blank picture, the "frame" was a
-    rectangle of ink.
+    bounding box has no such border. If the search ends in a blank picture, that is a rectangle of
+    ink on its paper; or the hole of a ring, with the paper outside, where ring and paper are not a
+    frame and its paper: the hole has the paper's colour, and the ring is thinner than the margin.
     """
-    picture, inside, outer = gray, gray, np.inf  # outer: the colour around `inside`
+    inside, found = gray, [(gray, np.inf)]  # pictures with uniform borders, and their colours
     while inside.size:
         sides = inside[0], inside[-1], inside[:, 0], inside[:, -1]
         colour = float(np.median(np.concatenate(sides)))
         alike = (np.mean(np.abs(side - colour) < MIN_CONTRAST) for side in sides)
-        if min(alike) < UNIFORM or abs(colour - outer) < MIN_CONTRAST:
-            return picture
-        picture, outer = inside, colour
+        if min(alike) < UNIFORM or abs(colour - found[-1][1]) < MIN_CONTRAST:
+            return found[-1][0]
+        found.append((inside, colour))
         # Whole lines first, so that a wide frame does not outweigh what it encloses.
         inside = _inside(_inside(inside, colour, 1.0), colour, UNIFORM)
+    (outer, first), (middle, _), (inner, last) = ([found[0]] * 2 + found[1:])[-3:]
+    thin = 2 * (len(outer) - len(middle)) <= len(middle) - len(inner)
+    return middle if thin or abs(first - last) >= MIN_CONTRAST else outer
+
+
+def _without_edges(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut off stripes along one to three sides: a frame that lacks a side, the edge of a scan.
+
+    The colour of another side is the paper. Paper lies between a stripe and the ink; without it,
+    the stripe is ink too, as the bar of a 7 that fills the picture.
+    """
+    sides = gray, gray[::-1], gray.T, gray.T[::-1]  # the first row of each is one side
+    for paper in {float(np.median(side[0])) for side in sides}:
+        top, bottom, left, right = widths = [_stripe(side, paper) for side in sides]
+        inside = gray[top : len(gray) - bottom, left : gray.shape[1] - right]
+        if not any(widths) or inside.size == 0:
+            continue
+        lines = inside[0], inside[-1], inside[:, 0], inside[:, -1]
+        shares = [np.mean(np.abs(line - paper) < MIN_CONTRAST) for line in lines]
+        clear = all(share >= (CLEAR if w else 0.5) for share, w in zip(shares, widths, strict=True))
+        if clear and max(inside.max() - paper, paper - inside.min()) >= MIN_CONTRAST:
+            return inside
     return gray
+
+
+def _stripe(side: NDArray[np.float32], paper: float) -> int:
+    """Count the rows before the first that is mostly paper; all if the first is not uniform."""
+    uniform = np.mean(np.abs(side[0] - np.median(side[0])) < MIN_CONTRAST) >= UNIFORM
+    for width, row in enumerate(side):
+        if np.mean(np.abs(row - paper) < MIN_CONTRAST) >= 0.5:
+            return width
+        if not uniform:
+            break
+    return len(side)
 
 
 def _inside(gray: NDArray[np.float32], colour: float, share: float) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from numpymlp.data import load_mnist, prepare_digit, read_digit_image
-from numpymlp.data.images import _without_frame
+from numpymlp.data.images import _without_edges, _without_frame
 from numpymlp.validation import InputError
 
 
@@ -162,6 +162,46 @@ def test_frames_of_unequal_sides_in_each_other_and_resized_are_removed(digits):
         assert best_correlation(digit, prepare_digit(soft)) > 0.8
 
 
+SIDES = {"top": np.s_[:4], "bottom": np.s_[-4:], "left": np.s_[:, :4], "right": np.s_[:, -4:]}
+
+
+@pytest.mark.parametrize("missing", [*SIDES, ("top", "left"), ("left", "right"), tuple(SIDES)[1:]])
+@pytest.mark.parametrize("colour", [0.0, 0.6])
+def test_a_frame_that_lacks_sides_is_removed(digits, missing, colour):
+    for digit in digits[::20]:
+        paper = 1 - np.pad(digit, 12)
+        framed = paper.copy()
+        for side in SIDES.keys() - {*np.atleast_1d(missing)}:
+            framed[SIDES[side]] = colour
+        wide = np.kron(framed, np.ones((3, 3)))
+        soft = resized(framed, (200, 200))
+        for expected, picture in ((paper, framed), (1 - paper, 1 - framed)):
+            np.testing.assert_array_equal(prepare_digit(picture), prepare_digit(expected))
+        assert best_correlation(digit, prepare_digit(wide)) > 0.95
+        assert best_correlation(digit, prepare_digit(soft)) > 0.8
+
+
+def test_a_framed_rectangle_of_ink_is_read_as_without_the_frame():
+    paper = np.pad(np.zeros((24, 5)), 8, constant_values=1)
+    for colour in (0.0, 0.5):
+        framed = np.pad(paper, 3, constant_values=colour)
+        np.testing.assert_array_equal(prepare_digit(framed), prepare_digit(paper))
+        twice = np.pad(np.pad(framed, 4, constant_values=1), 2, constant_values=colour)
+        np.testing.assert_array_equal(prepare_digit(twice), prepare_digit(paper))
+
+
+def test_a_bar_of_ink_at_the_edge_is_no_stripe(digits):
+    seven = np.zeros((20, 14))
+    seven[:3], seven[3:, 8:11] = 1, 1
+    pictures = [seven, seven[::-1], seven.T, np.pad(seven, ((0, 4), (0, 0)))]
+    for digit in digits:
+        ink = digit > 0.3
+        pictures.append(ink[np.ix_(ink.any(axis=1), ink.any(axis=0))])
+    for picture in pictures:
+        gray = np.asarray(picture, np.float32)
+        assert _without_edges(gray) is gray
+
+
 def nearest_labels(pictures, x, y):
     """Labels of the nearest training digits, by Euclidean distance."""
     rows = np.stack([prepare_digit(picture) for picture in pictures])
@@ -188,7 +228,7 @@ def test_ink_is_never_taken_for_a_frame(digits):
     pictures += [np.pad(bar, 8), np.pad(ring, 8), 1 - np.pad(ring, 8)]
     for picture in pictures:
         gray = np.asarray(picture, np.float32)
-        assert _without_frame(gray).shape == gray.shape
+        assert _without_edges(_without_frame(gray)).shape == gray.shape
 
 
 def test_the_scale_of_values_does_not_matter(digits):
