@@ -135,7 +135,9 @@ def stop_if_diverged(
     TrainingDiverged
     """
     if trainer.split is not None:
-        trainer = trainer.split.gather()
+        if not trainer.split.any_broken(value):
+            return
+        trainer = trainer.split.gather(gradients=True)
     state, network = trainer.state, trainer.network
     where = first_nonfinite(network, x, value) or broken_optimizer(trainer.optimizer)
     if where is None:

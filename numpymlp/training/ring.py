@@ -68,6 +68,7 @@ class Ring:
 
         `first` is the number of the first batch that will be read.
         """
+        self.closed = False
         self.next[self.comm.rank * LINE] = first
         run: Any = contextvars.copy_context().run  # np.errstate holds in the thread as it does here
         self.thread = threading.Thread(target=run, args=(self._make, batches), daemon=True)

@@ -20,6 +20,7 @@ from numpymlp.data.pixels import Pixels
 from numpymlp.parallel import Communicator, Share, split
 from numpymlp.training.callbacks import Callback, wants_to_stop
 from numpymlp.training.checkpoint import Checkpoint
+from numpymlp.training.divergence import broken_optimizer, first_nonfinite
 from numpymlp.training.history import History
 from numpymlp.training.progress import Progress
 from numpymlp.training.ring import Ring
@@ -65,17 +66,20 @@ class SplitTrainer(Trainer):
 
     def _state(self, state: TrainingState, parameters: Change, buffers: Change) -> TrainingState:
         """Return a state whose snapshots are scattered or gathered."""
-        snapshots: Any = {
-            name: old and Snapshot(old.epoch, parameters(old.parameters), buffers(old.buffers))
-            for name, old in (("best", state.best), ("last", state.last))
-        }
-        return dataclasses.replace(state, **snapshots)
 
-    def gather(self) -> Trainer:
+        def changed(old: Snapshot | None) -> Snapshot | None:
+            return old and Snapshot(old.epoch, parameters(old.parameters), buffers(old.buffers))
+
+        last = changed(state.last)
+        best = last if state.best is state.last else changed(state.best)
+        return dataclasses.replace(state, best=best, last=last)
+
+    def gather(self, gradients: bool = False) -> Trainer:
         """Bring the Trainer of the whole network up to date; all workers must call it."""
         whole, network = self.whole, self.network
         whole.network.parameters = self.parameters.gather(network.parameters)
-        whole.network.gradients = self.parameters.gather(network.gradients)
+        if gradients:
+            whole.network.gradients = self.parameters.gather(network.gradients)
         whole.network.buffers = self.buffers.gather(network.buffers)
         whole.network.random_states = network.random_states
         whole.optimizer.restore(
@@ -96,6 +100,11 @@ class SplitTrainer(Trainer):
         bad, stops, wants = self.comm.sum(np.array([not finite, stop, wanted], float))
         self.stop_requested, self.wanted = self.stop_requested or bool(stops), bool(wants)
         return not bad
+
+    def any_broken(self, value: float) -> bool:
+        """Return whether a worker has a number that is infinite or NaN."""
+        where = first_nonfinite(self.network, None, value) or broken_optimizer(self.optimizer)
+        return bool(self.comm.sum(np.array([where is not None], float))[0])
 
     def _wants_whole(self) -> bool:
         """Return whether a callback wants the whole network after this step."""
