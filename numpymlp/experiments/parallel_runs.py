@@ -9,7 +9,6 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from numpymlp.data.pixels import Pixels
 from numpymlp.experiments.environment import cores
 from numpymlp.experiments.folders import MOST_WORKERS, RunData
 from numpymlp.experiments.recipes import Recipe
@@ -58,7 +57,7 @@ def check_parts(network: Network, workers: int) -> str:
 
 def shared_data(data: RunData, workers: int) -> RunData:
     """Return the data with the training images in memory that all workers see."""
-    return data if workers == 1 else data._replace(x=Pixels(Shared.of(data.x.values).view()))
+    return data if workers == 1 else data._replace(x=Shared.of(data.x).view())
 
 
 def build(

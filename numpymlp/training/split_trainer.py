@@ -243,7 +243,7 @@ class Job:
         def shared(value: Any) -> Any:
             if isinstance(value, Pixels):
                 return Pixels(shared(value.values))
-            if not isinstance(value, np.ndarray):
+            if not isinstance(value, np.ndarray | Pixels):
                 return value
             if id(value) not in arrays:  # training and validation samples often share theirs
                 arrays[id(value)] = Shared.of(value)

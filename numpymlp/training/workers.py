@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numpymlp.data.pixels import Pixels
 from numpymlp.parallel import Communicator
 from numpymlp.training.interrupts import WorkerLost
 from numpymlp.validation import InputError, check_positive_integer
@@ -140,15 +141,18 @@ class SharedMemory(Communicator):
 
 
 class Shared(NamedTuple):
-    """An array in shared memory, as it is sent to a process that is being started."""
+    """An array, or `Pixels`, in shared memory, as it is sent to a process that is being started."""
 
     memory: Any
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    pixels: bool = False
 
     @classmethod
-    def of(cls, array: np.ndarray) -> Shared:
+    def of(cls, array: np.ndarray | Pixels) -> Shared:
         """Return a whole array as shared memory: its own if it lies there, else a copy."""
+        if isinstance(array, Pixels):
+            return cls.of(array.values)._replace(pixels=True)
         owner: Any = array
         while isinstance(owner, np.ndarray):
             owner = owner.base
@@ -158,10 +162,11 @@ class Shared(NamedTuple):
             cls(owner, array.shape, array.dtype).view()[...] = array
         return cls(owner, array.shape, array.dtype)
 
-    def view(self) -> np.ndarray:
+    def view(self) -> Any:
         """Return the array; it keeps the memory alive."""
         count = int(np.prod(self.shape))
-        return np.frombuffer(self.memory, self.dtype, count).reshape(self.shape)
+        array = np.frombuffer(self.memory, self.dtype, count).reshape(self.shape)
+        return Pixels(array) if self.pixels else array
 
 
 # ---- processes ----

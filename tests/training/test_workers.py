@@ -12,6 +12,7 @@ import numpy as np
 import programs
 import pytest
 
+from numpymlp.data.pixels import Pixels
 from numpymlp.parallel import Communicator
 from numpymlp.training.interrupts import WorkerLost
 from numpymlp.training.workers import Shared, run
@@ -113,6 +114,14 @@ def test_an_array_is_shared_not_copied():
     assert np.shares_memory(Shared.of(shared.view()).view(), shared.view())
     assert not np.shares_memory(Shared.of(shared.view()[1:]).view(), shared.view())
     np.testing.assert_allclose(run(2, programs.total, shared), 2 * a.sum(axis=0))
+
+
+def test_pixels_are_shared_as_bytes():
+    pixels = Pixels(np.arange(12, dtype=np.uint8).reshape(3, 4))
+    shared = Shared.of(pixels)
+    assert shared.view().values.dtype == np.uint8
+    assert np.asarray(shared.view()).tobytes() == np.asarray(pixels).tobytes()
+    assert np.shares_memory(Shared.of(shared.view()).view().values, shared.view().values)
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
