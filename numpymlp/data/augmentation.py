@@ -49,8 +49,8 @@ class Distortion:
     background : float, default 0
         Value outside of the image.
     image_shape : (rows, columns), optional
-        Required if x has rows of pixels of images that are not square; if given, images of
-        another shape are refused.
+        Required if x has rows of pixels of images that are not square or have several channels;
+        if given, images of another shape are refused.
 
     Notes
     -----
@@ -97,7 +97,8 @@ class Distortion:
 
         Parameters
         ----------
-        x : array_like (N, rows * columns) or (N, rows, columns)
+        x : array_like (N, rows, columns, channels) or (N, rows, columns), or either as (N, pixels)
+            All channels of an image get the same distortion.
         rng : numpy.random.Generator
             Draws the distortions. That of an image depends on its position in the batch and on
             the size of the batch, not on the content of other images.
@@ -108,7 +109,7 @@ class Distortion:
             float64 if x is, otherwise float32.
         """
         images = self._as_images(x)
-        count, rows, columns = images.shape
+        count, rows, columns, channels = images.shape
         matrices, shifts = self._draw_affine(count, check_rng(rng))
         result = np.empty_like(images)
         for start in range(0, count, BLOCK):
@@ -116,7 +117,9 @@ class Distortion:
             places = affine_places(matrices[block], shifts[block], (rows, columns))
             if self.alpha:
                 places += elastic_field(len(places), (rows, columns), self.sigma, self.alpha, rng)
-            result[block] = read_at(images[block], places, self.background)
+            for channel in range(channels):
+                one = block, ..., channel
+                result[one] = read_at(images[one], places, self.background)
         return result.reshape(np.shape(x))
 
     def _draw_affine(
@@ -129,7 +132,7 @@ class Distortion:
         return affine_matrices(angle, shear, height, width), self.shift * draws[4:].T
 
     def _as_images(self, x: ArrayLike) -> NDArray[np.floating]:
-        """Return x as images (N, rows, columns) of floats."""
+        """Return x as images (N, rows, columns, channels) of floats."""
         batch = as_array(x, "Distortion")
         if batch.dtype.kind not in "fiub":
             raise InputError(
@@ -140,16 +143,20 @@ class Distortion:
             wanted = f"(N, {shape[0]}, {shape[1]}), or (N, {shape[0]} * {shape[1]})"
         elif batch.ndim == 2:
             shape = (math.isqrt(batch.shape[1]),) * 2
-        elif batch.ndim == 3:
-            shape = batch.shape[1:]
-        if shape is None or batch.shape[1:] not in (shape, (math.prod(shape),)) or not batch.size:
+        elif batch.ndim in (3, 4):
+            shape = batch.shape[1:3]
+        fits = shape is not None and batch.size > 0 and batch.shape[1:3] == shape
+        if shape is not None and batch.size and batch.ndim == 2:
+            channels, rest = divmod(batch.shape[1], math.prod(shape))
+            fits = rest == 0 and (channels == 1 or self.image_shape is not None)
+        if shape is None or not fits or batch.ndim > 4:
             raise InputError(
                 f"Distortion expected x of shape {wanted}, N at least 1, got {batch.shape}: images "
                 "that are not square need image_shape=(rows, columns), a single image x[None]"
             )
         if batch.dtype != np.float64:
             batch = batch.astype(np.float32, copy=False)
-        return batch.reshape(-1, *shape)
+        return batch.reshape(len(batch), *shape, -1)
 
 
 def affine_matrices(

@@ -184,6 +184,17 @@ def test_shapes_stay_and_integers_become_float32(dtype):
         assert not np.array_equal(y, x)
 
 
+def test_all_channels_of_an_image_get_the_distortion_of_a_grey_one():
+    distort = Distortion(1.0, 20.0, 0.2, 10.0, 8.0, 3.0, 0.5, image_shape=(7, 9))
+    x = generator(1).random((40, 7, 9, 3), np.float32)
+    distorted = distort(x, generator(2))
+    for channel in range(3):
+        grey = distort(x[..., channel], generator(2))
+        np.testing.assert_array_equal(distorted[..., channel], grey)
+    rows = distort(x.reshape(40, -1), generator(2))
+    np.testing.assert_array_equal(rows, distorted.reshape(40, -1))
+
+
 def test_the_same_generator_gives_the_same_distortions_and_another_gives_others():
     x = images(5, 28, 28)
     distortion = Distortion(**STRONG)
@@ -293,12 +304,14 @@ SQUARE, OTHER = (
     [
         ((3, 60), None, SQUARE),
         ((28, 26), None, SQUARE),
-        ((3, 2, 2, 2), None, SQUARE),
+        ((3, 2, 2, 2, 2), None, SQUARE),
+        ((3, 8), None, SQUARE),
         ((3, 0), None, SQUARE),
         ((3, 0, 5), None, SQUARE),
         ((3, 780), (28, 28), OTHER),
         ((3, 28, 27), (28, 28), OTHER),
         ((3, 14, 56), (28, 28), OTHER),
+        ((3, 28, 27, 2), (28, 28), OTHER),
     ],
 )
 def test_rows_that_are_no_images_are_refused(shape, image_shape, expected):
