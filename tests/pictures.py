@@ -90,6 +90,26 @@ def traced(*sizes, rows=1, **options):
     return trace(network, SoftmaxCrossEntropy(), x, y, training=rows > 1)
 
 
+def benchmark_figure(networks):
+    seconds = {
+        "numpymlp, float32": [1.0, 1.1, 0.9],
+        "numpymlp, float64": [2.0],
+        "scikit-learn, float64": [4.0, 3.5, 4.2],
+        "matrix products alone": [0.4],
+    }
+    return plots.benchmark_times(
+        {
+            f"784-{n}00-10, batch 128": {
+                k: [n * v for v in values] for k, values in seconds.items()
+            }
+            for n in range(1, networks + 1)
+        },
+        reference="numpymlp, float32",
+        no_library=["matrix products alone"],
+        note="A processor\n2 threads",
+    )
+
+
 def weights(units=40):
     return np.random.default_rng(1).normal(size=(64, units)) * np.linspace(1, 2, units)
 
@@ -168,6 +188,8 @@ def every_picture():
         "boundary, network": lambda: plots.decision_boundary(
             mlp([2, 8, 3], rng=np.random.default_rng(0)), boundary()[3], boundary()[4]
         ),
+        "benchmark": lambda: benchmark_figure(3),
+        "benchmark, even": lambda: benchmark_figure(2),
         "search": lambda: plots.search_results(searched(27)),
         "search, few": lambda: plots.search_results(searched(2)[:2]),
         "distortions": lambda: plots.distortions(images[0], images[1:13]),

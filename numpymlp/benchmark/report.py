@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from matplotlib.figure import Figure
 
 from numpymlp import __version__
 from numpymlp.benchmark.worker import GOAL, in_fresh_process
-from numpymlp.plots.style import QUIET, RUN_COLOURS, SMALL, headline, new_figure, tidy
+from numpymlp.plots.benchmark import benchmark_times
 
 Results = dict[str, Any]
 Samples = Sequence[dict[str, Any]]  # the measurements of one library
@@ -41,8 +40,6 @@ SETTINGS = {
     "face": "numpymlp.sklearn at scikit-learn's defaults: 784-100-10, until it converges",
     "sklearn32": "scikit-learn at its defaults: 784-100-10, until it converges",
 }
-# The seventh colour of the palette is black, which would hide the whiskers.
-COLOURS = dict(zip(NAMES, [*RUN_COLOURS[:6], "saddlebrown", QUIET], strict=True))
 BUSY = 0.5  # load average above which other programs disturb the times
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
@@ -273,29 +270,25 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 
 def figure(results: Results) -> Figure:
-    """Draw the time of an epoch for each shape and library; whiskers from minimum to maximum."""
-    rows = results["epochs"]
-    lines = math.ceil(len(rows) / 2)
-    drawn = new_figure(1.1 + 1.55 * lines)
-    headline(drawn, f"Seconds an epoch of {rows[0]['rows']:,} samples (shorter is better)")
-    axes = drawn.subplots(lines, 2, squeeze=False).ravel()
-    for panel, row in zip(axes, rows, strict=False):
-        peers = list(reversed(row["peers"]))
-        for place, peer in enumerate(peers):
-            values = [sample["seconds"] for sample in row["peers"][peer]]
-            middle = median(values)
-            panel.barh(place, middle, color=COLOURS[peer], height=0.72)
-            panel.plot([min(values), max(values)], [place, place], color="black", linewidth=1)
-            panel.text(max(values), place, f" {middle:.2f}", va="center", fontsize=SMALL - 1)
-        names = (NAMES[peer].split(", eager")[0].split(", whole")[0] for peer in peers)
-        panel.set_yticks(range(len(peers)), names)
-        panel.set_xlim(0, 1.18 * max(s["seconds"] for p in row["peers"].values() for s in p))
-        tidy(panel, shape(row["sizes"], row["batch"]))
-    where = results["environment"]
+    """Draw the time of an epoch for each network and library, and the geometric mean of all."""
+    rows, where = results["epochs"], results["environment"]
     versions = [f"{name} {version}" for name, version in where["versions"].items()]
     pairs = [", ".join(versions[i : i + 2]) for i in range(0, len(versions), 2)]
-    text = "\n".join([where["machine"], f"{where['threads']} threads", *pairs])
-    for panel in axes[len(rows) :]:
-        panel.set_axis_off()
-        panel.text(0.0, 0.9, text, va="top", fontsize=SMALL, color=QUIET)
-    return drawn
+    return benchmark_times(
+        {
+            shape(row["sizes"], row["batch"]): {
+                _short(peer): [sample["seconds"] for sample in samples]
+                for peer, samples in row["peers"].items()
+            }
+            for row in rows
+        },
+        reference=_short("numpymlp"),
+        no_library=[_short("products")],
+        task=f"an epoch of {rows[0]['rows']:,} samples",
+        note="\n".join([where["machine"], f"{where['threads']} threads", *pairs]),
+    )
+
+
+def _short(peer: str) -> str:
+    """Return the name of a library without how it was run."""
+    return NAMES[peer].split(", eager")[0].split(", whole")[0]

@@ -5,6 +5,7 @@ Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
 is changed. Read `style` first, the common colours and fonts, then `images`.
 """
 
+from numpymlp.plots.benchmark import benchmark_times
 from numpymlp.plots.classification import class_scores, confusion_matrix, reliability_diagram
 from numpymlp.plots.diagnostics import training_diagnostics
 from numpymlp.plots.distortions import distortions
@@ -22,6 +23,7 @@ from numpymlp.plots.training import learning_curves
 
 __all__ = [
     "activations",
+    "benchmark_times",
     "boundary_filmstrip",
     "boundary_grid",
     "class_scores",
