@@ -10,6 +10,7 @@ from numpymlp.plots.classification import class_scores, confusion_matrix, reliab
 from numpymlp.plots.diagnostics import training_diagnostics
 from numpymlp.plots.distortions import distortions
 from numpymlp.plots.explain import pass_through
+from numpymlp.plots.films import animate
 from numpymlp.plots.images import confused_pairs, mistakes, prediction_grid
 from numpymlp.plots.landscape import (
     boundary_filmstrip,
@@ -23,6 +24,7 @@ from numpymlp.plots.training import learning_curves
 
 __all__ = [
     "activations",
+    "animate",
     "benchmark_times",
     "boundary_filmstrip",
     "boundary_grid",
