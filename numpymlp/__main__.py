@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         module.options(command := commands.add_parser(name, help=text, description=text))
         # Not output, which in a message is what a network's last layer means.
         names = {name: text for name, text in command.options().items() if name != "output"}
-        command.set_defaults(function=functools.partial(_run, module, names))
+        command.set_defaults(function=functools.partial(_run, module, names), parser=command)
     return parser
 
 
@@ -112,7 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ``SystemExit(1)`` if the results they compare differ.
     """
     _open_streams()
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options, unknown = parser.parse_known_args(words or ["--help"])
+    if unknown:
+        options.parser.refuse_unknown(unknown)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for characters that the terminal lacks
     try:

@@ -10,7 +10,11 @@ from numpymlp.commands.options import add_data, data_of
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "run", metavar="RUN", help="folder of a run, or its model.npz; the report is saved there"
+        "run",
+        metavar="RUN",
+        nargs="?",
+        help="folder of a run, or its model.npz; the report is saved there (default: the latest "
+        "run in runs/)",
     )
     add_data(
         parser,
@@ -24,8 +28,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
+    from numpymlp.experiments.folders import latest_run
     from numpymlp.experiments.reports import evaluate_run
 
-    report, folder = evaluate_run(options.run, data_of(options), options.output)
+    report, folder = evaluate_run(options.run or latest_run(), data_of(options), options.output)
     print(report)
     print(f"report.txt, confusion.csv and the figures are in {folder}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,15 +20,37 @@ SEED = 2**128 - 1  # the most that NumPy's generators take in
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that reports an error in one line."""
+    """An ArgumentParser that reports an error in one line, with the name that was likely meant."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
         self.exit(2, f"{self.prog}: {shown(message, longest=800)} (see {self.prog} --help)\n")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a value that is no choice; argparse calls this."""
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = did_you_mean(value, known)
+            raise argparse.ArgumentError(
+                action, f"expected one of {', '.join(known)}, got {shown(value, 60)!r}{hint}"
+            )
+
+    def refuse_unknown(self, words: Sequence[str]) -> NoReturn:
+        """Exit with an error for words of the command line that are no options of this command."""
+        known = [name for action in self._actions for name in action.option_strings]
+        first = next((word for word in words if word.startswith("-")), "")
+        hint = did_you_mean(first.split("=")[0], known)
+        self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
+
     def options(self) -> dict[str, str]:
         """Return the option of each setting: ``--batch-size`` for ``batch_size``."""
         return {a.dest: a.option_strings[0] for a in self._actions if a.option_strings}
+
+
+def did_you_mean(word: Any, known: Sequence[str]) -> str:
+    """Return ": did you mean ...?" if one of the names is close to a word, else nothing."""
+    close = difflib.get_close_matches(str(word)[:60], known, n=1)
+    return f": did you mean {close[0]}?" if close else ""
 
 
 def sizes(text: str) -> tuple[int, ...]:

@@ -9,7 +9,12 @@ from numpymlp.commands.options import add_data, data_of
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("run", metavar="RUN", help="folder of a run, or its model.npz")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        nargs="?",
+        help="folder of a run, or its model.npz (default: the latest run in runs/)",
+    )
     parser.add_argument(
         "--output", metavar="FILE", help="the HTML file (default: page.html in the run's folder)"
     )
@@ -25,10 +30,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the page and print where it is."""
+    from numpymlp.experiments.folders import latest_run
     from numpymlp.experiments.pages import write_page
 
     path = write_page(
-        options.run, options.output, data=data_of(options), class_names=options.class_names
+        options.run or latest_run(),
+        options.output,
+        data=data_of(options),
+        class_names=options.class_names,
     )
     size = path.stat().st_size / 1e6
     print(f"{path}: {size:.1f} MB; open it in a browser, it needs no network connection")

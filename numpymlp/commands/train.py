@@ -77,7 +77,8 @@ def run(options: argparse.Namespace) -> None:
     from numpymlp.experiments.folders import called_as, fresh_folder, quoted
     from numpymlp.experiments.parallel_runs import check_workers
 
-    given = {name: value for name, value in vars(options).items() if name != "function"}
+    own = ("function", "parser")  # set by the command line itself
+    given = {name: value for name, value in vars(options).items() if name not in own}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
     show["threads"] = given.pop("threads", None)
     if "resume" in given:

@@ -248,6 +248,23 @@ def check_free(folder: Path, overwrite: bool) -> None:
         )
 
 
+def latest_run() -> Path:
+    """Return the folder in ``runs/`` whose training ended last.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    models = [path for path in Path("runs").glob(f"*/{MODEL}") if path.is_file()]
+    if not models:
+        raise InputError(
+            f"expected RUN, the folder of a run: there is no finished one in runs/; train a "
+            f"network with {called_as()} train"
+        )
+    return max(models, key=os.path.getmtime).parent
+
+
 def find_model(run: str | os.PathLike[str]) -> Path:
     """Return the model file of a run, given its folder or the file itself."""
     path = Path(run)

@@ -258,13 +258,13 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
     ("arguments", "message"),
     [
         ([], "COMMAND"),
-        (["tarin"], "invalid choice: 'tarin'"),
+        (["tarin"], "got 'tarin': did you mean train?"),
         (["train", "--hiden", "3"], "--hiden"),
         (["train", "--hidden", "12,x"], "256,128"),
         (["train", "--filters", "8"], "--filters: expected --model lenet, got 'mlp': it has none"),
         (["train", "--model", "lenet", "--hidden", "9,9"], "--hidden: expected one hidden layer"),
         (["train", "--model", "lenet", "--filters", "9999999"], "--filters: expected at most"),
-        (["train", "--model", "cnn"], "invalid choice: 'cnn'"),
+        (["train", "--model", "cnn"], "got 'cnn'"),
         (["train", "--epochs", "0"], "--epochs: expected a whole number of at least 1, got 0"),
         (["train", "--dropout", "1.5"], "[0, 1)"),
         (["train", "--weight-decay", "0.1"], "--weight-decay: expected --optimizer adamw, got"),
@@ -600,3 +600,49 @@ def test_odd_values_of_every_option_end_in_one_short_line(command, capsys, monke
         assert status == 2, words
         one_short_line(capsys.readouterr().err.removesuffix("\n"))
     assert resident_peak() - least < 2**28
+
+
+def test_without_a_command_the_help_is_printed(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 0
+    assert "train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evalute"], "got 'evalute': did you mean evaluate? (see numpymlp --help)"),
+        (
+            ["train", "--epoch-s", "3"],
+            "numpymlp train: unrecognized arguments: --epoch-s 3: did you mean --epochs? "
+            "(see numpymlp train --help)",
+        ),
+        (["check", "--activaton=tanh"], "did you mean --activation? (see numpymlp check --help)"),
+        (["train", "--optimizer", "addam"], "got 'addam': did you mean adam?"),
+        (["train", "surplus"], "unrecognized arguments: surplus (see numpymlp train --help)"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_likely_one(arguments, words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+
+
+def test_evaluate_and_page_take_the_latest_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for command in ("evaluate", "page"):
+        assert main([command]) == 2
+        assert "there is no finished one in runs/" in capsys.readouterr().err
+    data = small_mnist(tmp_path, 200, 50)
+    for name in ("b", "a"):
+        settings = ["--hidden", "8", "--epochs", "1", "--no-figures", "--no-check", "--quiet"]
+        assert main(["train", "--output", f"runs/{name}", "--data", str(data), *settings]) == 0
+    (tmp_path / "runs" / "c").mkdir()  # a run without a model, as after a kill
+    assert main(["page"]) == 0
+    assert (tmp_path / "runs" / "a" / "page.html").is_file()
+    assert main(["evaluate"]) == 0
+    assert "are in runs/a" in capsys.readouterr().out
