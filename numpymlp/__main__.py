@@ -10,13 +10,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
-import functools
 import io
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,6 +55,27 @@ COMMANDS = {
 }
 
 
+class Command(NamedTuple):
+    """A command of `COMMANDS`, with its parser, and the option of each of its settings."""
+
+    module: Any
+    names: Mapping[str, str]
+    parser: Parser
+
+    def __call__(self, options: argparse.Namespace) -> None:
+        """Run the command; its errors name its options instead of the arguments of functions.
+
+        BLAS computes in one thread unless the command, or an environment variable, decides
+        otherwise.
+        """
+        for name, value in vars(options).items():
+            if value == "":
+                text = self.names.get(name, name)
+                raise InputError(f"{text}: expected a name, got an empty text")
+        with settings_as_options(self.names), blas_limited_to(choose_threads().number):
+            self.module.run(options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     parser = Parser(prog="numpymlp", description="A multi-layer perceptron in pure NumPy.")
@@ -66,20 +86,8 @@ def build_parser() -> argparse.ArgumentParser:
         module.options(command := commands.add_parser(name, help=text, description=text))
         # Not output, which in a message is what a network's last layer means.
         names = {name: text for name, text in command.options().items() if name != "output"}
-        command.set_defaults(function=functools.partial(_run, module, names), parser=command)
+        command.set_defaults(function=Command(module, names, command))
     return parser
-
-
-def _run(module: Any, names: Mapping[str, str], options: argparse.Namespace) -> None:
-    """Run a command; its errors name its options instead of the arguments of functions.
-
-    BLAS computes in one thread unless the command, or an environment variable, decides otherwise.
-    """
-    for name, value in vars(options).items():
-        if value == "":
-            raise InputError(f"{names.get(name, name)}: expected a name, got an empty text")
-    with settings_as_options(names), blas_limited_to(choose_threads().number):
-        module.run(options)
 
 
 def _open_streams() -> None:
@@ -116,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     options, unknown = parser.parse_known_args(words or ["--help"])
     if unknown:
-        options.parser.refuse_unknown(unknown)
+        options.function.parser.refuse_unknown(unknown)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # for characters that the terminal lacks
     try:

@@ -77,8 +77,7 @@ def run(options: argparse.Namespace) -> None:
     from numpymlp.experiments.folders import called_as, fresh_folder, quoted
     from numpymlp.experiments.parallel_runs import check_workers
 
-    own = ("function", "parser")  # set by the command line itself
-    given = {name: value for name, value in vars(options).items() if name not in own}
+    given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
     show["threads"] = given.pop("threads", None)
     if "resume" in given:

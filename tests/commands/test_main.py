@@ -257,7 +257,6 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "COMMAND"),
         (["tarin"], "got 'tarin': did you mean train?"),
         (["train", "--hiden", "3"], "--hiden"),
         (["train", "--hidden", "12,x"], "256,128"),
