@@ -137,10 +137,11 @@ class Archive:
             If the file holds anything else, or a checksum is wrong.
         """
         names = sorted(self._arrays.sizes.keys() - {"header.npy"})
-        if names != sorted(f"{name}.npy" for name in expected):
+        wanted = sorted(f"{name}.npy" for name in expected)
+        if names != wanted or not "".join(names).isprintable():
             raise InputError(
                 f"{self._path} does not hold the arrays that its header describes: expected "
-                f"{', '.join(sorted(expected))}, got {shown(', '.join(names))}"
+                f"{shown(', '.join(sorted(expected)))}, got {shown(', '.join(names))}"
             )
         return {
             name: self._arrays.read(name, dtype, shape) for name, (shape, dtype) in expected.items()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attack import attack
+from attack import attack, one_short_line
 from mutations import (
     ODD,
     mutated_archive,
@@ -340,6 +340,7 @@ def refused(trainer, path, message):
     with pytest.raises(InputError, match=message) as caught:
         Checkpoint(path).load(trainer)
     assert str(path) in str(caught.value)
+    one_short_line(str(caught.value))
     assert bits(trainer) == before
 
 
@@ -513,6 +514,10 @@ def edit(path, change):
         (lambda h: h.update(last_epoch=0), "last_epoch"),
         (lambda h: h.update(step=10**400), "step"),
         (lambda h: h.update(stopped="x" * 40_000), "stopped"),
+        (
+            lambda h: h["arrays"].update({"optimizer.\x1b[2J\n" + "x" * 5_000: [[1], "float32"]}),
+            "does not hold the arrays",
+        ),
     ],
 )
 def test_an_altered_state_is_refused_and_changes_nothing(saved, change, message):
