@@ -231,11 +231,13 @@ def test_the_commands_end_in_one_line_for_every_odd_value_and_write_nothing_outs
     run, name, capsys, monkeypatch
 ):
     document, outside = json.loads((run / name).read_text()), run.parent.parent
-    before = {path for path in snapshot(outside) if run not in path.parents}
+    before = {path: held for path, held in snapshot(outside).items() if run not in path.parents}
+    count = refused = 0
     resume = ["train", "--resume", str(run), "--no-figures", "--quiet"]
     monkeypatch.setattr("numpymlp.experiments.reports._write_figures", lambda *_: None)
     for path in places_in(document):
         for value in ODD:
+            count += 1
             (run / name).write_text(json.dumps(with_value(document, path, value)))
             # evaluate does not read the recipe, nor metrics.json.
             commands = [resume, ["evaluate", str(run)]][
@@ -244,8 +246,13 @@ def test_the_commands_end_in_one_line_for_every_odd_value_and_write_nothing_outs
             for arguments in commands:
                 if main(arguments) != 0:
                     one_line(capsys)
+                    refused += 1
                 capsys.readouterr()
-    assert {path for path in snapshot(outside) if run not in path.parents} == before
+    assert {path: held for path, held in snapshot(outside).items() if run not in path.parents} == (
+        before
+    )
+    with capsys.disabled():
+        print(f"\n{name} through the commands: {count:,} values, {refused:,} calls refused")
 
 
 def results_mutants_are_refused_or_fit(path, count, seed):
