@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from numpymlp.storage.files import shown
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -21,4 +23,4 @@ def run(options: argparse.Namespace) -> None:
         probabilities = network.predict_proba(read_digit_image(path)[None, :])[0]
         ranked = probabilities.argsort()[::-1][:3]
         text = ", ".join(f"{digit}: {probabilities[digit]:.1%}" for digit in ranked)
-        print(f"{path}: {ranked[0]}  ({text})")
+        print(f"{shown(path)}: {ranked[0]}  ({text})")

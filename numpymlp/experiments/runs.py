@@ -53,6 +53,7 @@ from numpymlp.schedules import Constant
 from numpymlp.storage.files import (
     RunLock,
     atomic_write,
+    is_link,
     json_bytes,
     remove_leftovers,
     write_json,
@@ -286,7 +287,7 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
 
         # Reports on other data lie in folders of their own: see `evaluate_run`.
         reports = (path.parent for path in folder.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}"))
-        others = [place for place in reports if not place.is_symlink()]
+        others = [place for place in reports if not is_link(place)]
         old += [place / name for place in (folder, *others) for name in FILES]
     text = json_bytes(config)
     remove_leftovers(folder / CONFIG)

@@ -35,6 +35,7 @@ except ModuleNotFoundError:  # Windows
 
 # Longest files in bytes, for writing and for reading back.
 JSON_LIMIT, CSV_LIMIT = 2**20, 2**26
+JUNCTION = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT; os.path.isjunction is of Python 3.12
 _NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?%?")
 _LOCKED = (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -155,9 +156,20 @@ def _temporary_name(name: str, token: str) -> str:
 
 
 def remove_link(path: str | os.PathLike[str]) -> None:
-    """Delete a symbolic link, so that the file or folder made under its name lies where it says."""
-    if os.path.islink(path):
+    """Delete a symbolic link or a junction of Windows, but nothing that it leads to.
+
+    What is made under its name then lies where the name says.
+    """
+    if is_link(path):
         os.unlink(path)
+
+
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Return whether a path is a symbolic link or, on Windows, a junction."""
+    try:
+        return os.path.islink(path) or getattr(os.lstat(path), "st_reparse_tag", 0) == JUNCTION
+    except OSError:
+        return False
 
 
 def remove_leftovers(path: str | os.PathLike[str]) -> None:

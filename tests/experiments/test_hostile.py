@@ -12,6 +12,7 @@ import pytest
 from attack import MEMORY, attack, one_short_line, snapshot
 from memory import peak_below
 from mutations import ODD, mutated_bytes, mutated_json_file, places_in, with_value
+from PIL import Image
 
 from numpymlp import Dense, Network, load, save
 from numpymlp.__main__ import main
@@ -30,6 +31,7 @@ from numpymlp.experiments.recipes import MOST_EPOCHS, MOST_HIDDEN, RECIPES, Reci
 from numpymlp.experiments.reports import FILES
 from numpymlp.experiments.results import COLUMNS, LONGEST, listing, read_results, table
 from numpymlp.layer_protocol import MOST_LAYERS
+from numpymlp.storage.archive import write_archive
 from numpymlp.storage.files import csv_text, write_csv
 from numpymlp.storage.reading import read_json
 from numpymlp.validation import InputError
@@ -175,6 +177,51 @@ def test_every_command_reads_a_data_folder_of_any_name(place, tmp_path, capsys, 
     assert Path(results).read_text().count("\n") == 2
     assert main(["recipes", "--results", results, "--data", data]) == 0
     assert "1 run" in capsys.readouterr().out
+
+
+ODD_NAMES = {
+    "control": "a\x1b[2J\r\n",
+    "bidi": "\u202egnp.exe",
+    "byte": "caf\udce9",
+    "long": "x" * 200,
+}
+
+
+@pytest.mark.parametrize("kind", ODD_NAMES)
+def test_odd_names_of_images_reach_the_terminal_escaped(tmp_path, capsys, kind):
+    save(Recipe(hidden=(4,)).build_network(784, 3, 0), tmp_path / MODEL)
+    image = tmp_path / f"{ODD_NAMES[kind]}.png"
+    Image.fromarray(np.eye(28, dtype=np.uint8) * 255).save(tmp_path / "plain.png")
+    (tmp_path / "plain.png").rename(image)
+    assert main(["predict", str(tmp_path / MODEL), str(image)]) == 0
+    one_short_line(capsys.readouterr().out.removesuffix("\n"))
+    image.write_bytes(b"damaged")
+    assert main(["predict", str(tmp_path / MODEL), str(image)]) == 2
+    one_line(capsys)
+
+
+@pytest.mark.parametrize("kind", ODD_NAMES)
+@pytest.mark.parametrize("command", ["resume", "evaluate", "predict", "recipes", "ladder"])
+def test_odd_text_in_every_file_of_a_run_reaches_the_terminal_escaped(
+    place, run, capsys, command, kind
+):
+    text, results = ODD_NAMES[kind] * 20, run.parent / "ladder.csv"
+    write_csv(results, COLUMNS, [["softmax", *[text] * (len(COLUMNS) - 1)]])
+    edit(run, data=text, activation=text, **{text: text})
+    (run / MODEL).unlink()
+    header = {"layers": [{"type": text, text: text}], "output": text, "loss": {"type": text}}
+    write_archive(
+        run / MODEL, "model", header, {text.encode("unicode_escape").decode(): np.ones(1)}
+    )
+    arguments = {
+        "resume": ["train", "--resume", str(run)],
+        "evaluate": ["evaluate", str(run), "--data", str(place / "data")],
+        "predict": ["predict", str(run), "digit.png"],
+        "recipes": ["recipes", "--results", str(results)],
+        "ladder": ["ladder", "--table", "--results", str(results)],
+    }
+    assert main(arguments[command]) == 2
+    one_line(capsys)
 
 
 # ---- edited files ----
@@ -358,8 +405,6 @@ def test_the_longest_results_file_takes_little_memory_and_a_longer_one_is_refuse
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
 @pytest.mark.parametrize("fault", ["weights", "variance"])
 def test_huge_weights_and_negative_variances_are_one_line(place, tmp_path, capsys, command, fault):
-    from PIL import Image
-
     network = Recipe(hidden=(4,), batch_norm=True).build_network(784, 3, 0)
     if fault == "weights":
         network.parameters += np.float32(3e38)

@@ -480,6 +480,9 @@ FULL_DISK = """
 """
 
 
+@pytest.mark.skipif(
+    not hasattr(signal, "SIGXFSZ"), reason="Windows has no limit for the size of a file"
+)
 def test_a_full_disk_ends_a_run_with_one_line_and_free_space_lets_it_resume(
     small, tmp_path, undisturbed
 ):

@@ -164,6 +164,20 @@ def test_a_lock_that_is_a_link_creates_nothing_elsewhere(tmp_path, monkeypatch, 
     assert not (tmp_path / "run" / ".lock").is_symlink()
 
 
+def test_a_junction_of_windows_is_removed_like_a_link(tmp_path, monkeypatch):
+    """By simulation: elsewhere nothing has such a tag."""
+    junction, folder = tmp_path / "junction", tmp_path / "folder"
+    for path in (junction, folder):
+        path.touch()
+    tags = {junction: files.JUNCTION, folder: 0}
+    monkeypatch.setattr(
+        files.os, "lstat", lambda path: SimpleNamespace(st_reparse_tag=tags[path], st_mode=0)
+    )
+    for path in (junction, folder):
+        files.remove_link(path)
+    assert names(tmp_path) == ["folder"]
+
+
 def test_leftovers_are_removed_beside_a_link_not_beside_its_target(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real/a.txt")
@@ -330,6 +344,12 @@ FULL_DISK = """
 """
 
 
+LIMITED = pytest.mark.skipif(
+    not hasattr(signal, "SIGXFSZ"), reason="Windows has no limit for the size of a file"
+)
+
+
+@LIMITED
 @pytest.mark.parametrize("limit", [0, 1, 70, 4096, 100_000, 199_999, 200_200])
 @pytest.mark.parametrize("name", ["a.npz", "a.json"])
 def test_a_full_disk_gives_one_error_and_leaves_the_previous_file(tmp_path, name, limit):
@@ -345,6 +365,7 @@ def test_a_full_disk_gives_one_error_and_leaves_the_previous_file(tmp_path, name
     assert names(tmp_path) == [name]
 
 
+@LIMITED
 def test_a_disk_with_space_is_not_called_full(tmp_path):
     output, errors = start(FULL_DISK, tmp_path / "a.npz", 300_000).communicate(timeout=60)
     assert (output, errors) == ("", "")
