@@ -111,7 +111,7 @@ def _check_name(path: str) -> None:
 def _draw(path: str, explained: Trace, image_shape: tuple[int, int] | None, title: str) -> None:
     from numpymlp import plots  # imports matplotlib
 
-    title = title[0].upper() + title[1:]
+    title = title[0].upper() + title[1:] if image_shape else title.partition(":")[0]
     figure = plots.pass_through(explained, image_shape=image_shape, title=title)
     with atomic_write(path) as file:
         figure.savefig(file, format=path.lower().rpartition(".")[2])

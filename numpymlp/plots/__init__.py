@@ -1,8 +1,9 @@
 """Plots of data, predictions, metrics, training, weights and two-dimensional toy problems.
 
-Each function takes plain arrays and returns a `matplotlib.figure.Figure`:
+Each function returns a `matplotlib.figure.Figure`, most of plain arrays:
 `plots.confusion_matrix(matrix).savefig("confusion.png")`. Nothing is displayed, no global setting
-is changed. Read `style` first, the common colours and fonts, then `images`.
+is changed; `Live` alone, a callback, shows learning curves during training. Read `style` first,
+the common colours and fonts, then `images`.
 """
 
 from numpymlp.plots.benchmark import benchmark_times
@@ -18,11 +19,13 @@ from numpymlp.plots.landscape import (
     decision_boundary,
     optimizer_paths,
 )
+from numpymlp.plots.live import Live
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
 from numpymlp.plots.search import search_results
 from numpymlp.plots.training import learning_curves
 
 __all__ = [
+    "Live",
     "activations",
     "animate",
     "benchmark_times",

@@ -1,5 +1,8 @@
 """`numpymlp explain`: the network for pencil and paper, a test image of a run, and its errors."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -37,6 +40,14 @@ def test_without_a_run_every_line_of_the_arithmetic_and_its_function_are_printed
     ):
         assert part in text
     assert text == out(capsys)
+
+
+def test_the_output_in_the_documents_is_the_output(capsys):
+    page = (Path(__file__).parents[2] / "tutorials" / "results" / "explain.md").read_text()
+    blocks = re.findall(r"<!-- pencil -->\n```text\n(.*?)\n```", page, re.DOTALL)
+    assert len(blocks) == 2
+    text = out(capsys, "--hidden", "3")
+    assert all(block in text for block in blocks)
 
 
 def test_options_change_the_network_the_loss_and_the_optimizer(capsys):

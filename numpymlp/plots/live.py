@@ -1,0 +1,151 @@
+"""Learning curves that are redrawn during training: a callback for the Trainer.
+
+In a notebook they appear below the cell, in a program with a display in a window; with a path they
+are written to a file, which many editors show anew at every change.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from numpymlp.plots.training import learning_curves
+from numpymlp.schedules import Constant
+from numpymlp.storage.files import atomic_write
+from numpymlp.training.callbacks import Callback
+from numpymlp.validation import InputError
+
+EVERY = 1.0  # least seconds from one drawing to the next
+PAUSE = 35  # ... and least multiple of the time that a drawing takes: 1 / 36 is under 3 %
+GUESS = 0.2  # seconds that the first drawing takes
+DPI, RATES = 100, 500  # pixels an inch, and points of the learning rate
+Show = Callable[[bytes], None]
+
+
+class Live(Callback):
+    """Draw the learning curves while the network trains.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        A PNG file to write instead of drawing in the notebook or in a window.
+
+    Notes
+    -----
+    The curves are redrawn at most once a second, and so seldom that drawing takes less than 3 % of
+    the time of training; once more at the end. The epoch under way is drawn too, by its running
+    means.
+
+    Examples
+    --------
+    >>> Trainer(network, loss, optimizer, callbacks=[plots.Live()]).fit(x, y, epochs=20)
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = path
+        self._show: Show | None = None
+        self._next = 0.0
+
+    def begin(self, trainer: Any) -> None:
+        self._show = _show_on(self.path)
+        self._next = time.monotonic() + max(EVERY, PAUSE * GUESS)
+
+    def step(self, trainer: Any) -> None:
+        started = time.monotonic()
+        if started >= self._next:
+            self._draw(trainer)
+            now = time.monotonic()
+            self._next = now + max(EVERY, PAUSE * (now - started))
+
+    def end(self, trainer: Any) -> None:
+        if trainer.state.step:
+            self._draw(trainer)
+        self._show = None  # a window cannot be copied or pickled with the Trainer
+
+    def _draw(self, trainer: Any) -> None:
+        file = io.BytesIO()
+        curves(trainer).savefig(file, format="png", dpi=DPI)
+        if self._show is not None:
+            self._show(file.getvalue())
+
+
+def curves(trainer: Any) -> Figure:
+    """Draw the learning curves of a Trainer so far, the epoch under way included."""
+    state, history = trainer.state, trainer.history.to_dict()
+    if state.batch:
+        row = {
+            "epoch": state.epoch + state.batch / trainer.steps_per_epoch,
+            **state.running_columns(trainer.network),
+        }
+        names = history or dict.fromkeys(row)
+        history = {name: [*(history.get(name) or []), row.get(name)] for name in names}
+    schedule = trainer.schedule or Constant()
+    steps = np.linspace(0, state.step - 1, min(RATES, state.step)).astype(int)
+    rates = [trainer.first_rate * schedule(int(n), trainer.total_steps) for n in steps]
+    title = f"Epoch {history['epoch'][-1]:.3g} of {state.last_epoch}"
+    return learning_curves(history, rates=rates, title=title)
+
+
+# ---- where the curves are shown ----
+
+
+def _show_on(path: str | os.PathLike[str] | None) -> Show:
+    """Return a function that shows a PNG file's bytes: in a file, a notebook or a window."""
+    if path is not None:
+
+        def write(png: bytes) -> None:
+            with atomic_write(path) as file:
+                file.write(png)
+
+        return write
+    if "ipykernel" in sys.modules:
+        return _notebook()
+    plt = importlib.import_module("matplotlib.pyplot")
+    backend = importlib.import_module("matplotlib.backends").backend_registry
+    kind = importlib.import_module("matplotlib.backends").BackendFilter.INTERACTIVE
+    if plt.get_backend().lower() not in backend.list_builtin(kind):
+        raise InputError(
+            f"Live expected a notebook or a window to draw in, got matplotlib's backend "
+            f"{plt.get_backend()!r:.80}: write a file with Live('curves.png')"
+        )
+    return _window(plt)
+
+
+def _notebook() -> Show:
+    display = importlib.import_module("IPython.display")
+    place: Any = None
+
+    def show(png: bytes) -> None:
+        nonlocal place
+        image = display.Image(data=png)
+        if place is None:
+            place = display.display(image, display_id=True)
+        else:
+            place.update(image)
+
+    return show
+
+
+def _window(plt: Any) -> Show:
+    window: Any = None
+
+    def show(png: bytes) -> None:
+        nonlocal window
+        image = plt.imread(io.BytesIO(png))
+        if window is None:
+            window = plt.figure(figsize=(image.shape[1] / DPI, image.shape[0] / DPI), dpi=DPI)
+            window.show()
+        window.clear()
+        window.figimage(image)
+        window.canvas.draw_idle()
+        window.canvas.flush_events()
+
+    return show
