@@ -24,8 +24,8 @@ from numpymlp.training.callbacks import Callback
 from numpymlp.validation import InputError
 
 EVERY = 1.0  # least seconds from one drawing to the next
-PAUSE = 35  # ... and least multiple of the time that a drawing takes: 1 / 36 is under 3 %
-GUESS = 0.2  # seconds that the first drawing takes
+PAUSE = 50  # ... and least multiple of the time that a drawing takes: 2 %, and room for the first
+GUESS = 0.3  # seconds that the first drawing takes
 DPI, RATES = 100, 500  # pixels an inch, and points of the learning rate
 Show = Callable[[bytes], None]
 

@@ -37,7 +37,7 @@ def test_drawing_takes_under_3_percent_and_comes_at_most_once_a_second(
     monkeypatch.setattr(live, "curves", clock.curves)
     trainer = types.SimpleNamespace(state=types.SimpleNamespace(step=1))
     show.begin(trainer)
-    while clock.now < 100 * max(0.2, drawing):
+    while clock.now < 200 * max(0.2, drawing):
         clock.step(trainer)
         show.step(trainer)
     assert np.diff(clock.drawn).min(initial=np.inf) >= 1
