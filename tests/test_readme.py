@@ -98,7 +98,9 @@ def test_commands_are_found():
     assert len(commands(README)) >= 6
 
 
-@pytest.mark.parametrize(("name", "command"), [("train", "numpymlp train"), ("tests", "pytest -n auto")])
+@pytest.mark.parametrize(
+    ("name", "command"), [("train", "numpymlp train"), ("tests", "pytest -n auto")]
+)
 def test_the_marked_line_is_where_the_checks_on_a_bare_machine_look_for_it(name, command):
     (line,) = re.findall(f"<!-- {name} -->\n```sh\n(.*)\n```\n", README)
     assert line.startswith("python3 -m venv .venv && ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from numpymlp.storage.files import shown
+from numpymlp.validation import InputError
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -14,13 +15,21 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the three most probable digits of each image."""
+    """Print the three most probable digits of each image; name those that cannot be read last."""
     from numpymlp.data.images import read_digit_image
     from numpymlp.experiments.folders import load_run
 
-    network = load_run(options.model)
+    network, faults = load_run(options.model), []
     for path in options.images:
-        probabilities = network.predict_proba(read_digit_image(path)[None, :])[0]
+        try:
+            image = read_digit_image(path)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        probabilities = network.predict_proba(image[None, :])[0]
         ranked = probabilities.argsort()[::-1][:3]
         text = ", ".join(f"{digit}: {probabilities[digit]:.1%}" for digit in ranked)
         print(f"{shown(path)}: {ranked[0]}  ({text})")
+    if faults:
+        more = f" (and {len(faults) - 1} more that cannot be read)" if len(faults) > 1 else ""
+        raise InputError(f"{faults[0]}{more}")

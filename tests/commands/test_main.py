@@ -249,6 +249,15 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith(f"{path}: {y[sure]}  ({y[sure]}: ")
+    # Images that cannot be read do not keep the others from being read.
+    (tmp_path / "text.png").write_text("no image")
+    images = [tmp_path / "text.png", path, tmp_path / "no.png", path]
+    assert main(["predict", str(run), *map(str, images)]) == 2
+    out, err = capsys.readouterr()
+    assert out.splitlines() == lines
+    assert "text.png" in err
+    assert "(and 1 more that cannot be read)" in err
+    assert len(err.splitlines()) == 1
 
 
 # ---- errors ----
