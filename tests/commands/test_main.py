@@ -286,7 +286,7 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
         (["train", "--hidden", "none", "--dropout", "0.2"], "expected hidden layers"),
         (["train", "--sigma", "3"], "--sigma: expected --elastic"),
         (["train", "--hidden", "99999999999"], "--hidden: expected at most 100,000,000 weights"),
-        (["check", "--hidden", "99999999999"], "--hidden: expected at most 100,000,000 weights"),
+        (["check", "--hidden", "99999999999"], "--hidden: expected at most 1,000,000 weights"),
         (["train", "--hidden", "99999999999999999999"], "--hidden: expected at most"),
         (["train", "--hidden", "9223372036854775807"], "--hidden: expected at most"),
         (["train", "--batch-size", "9" * 30], "--batch-size: expected a whole number of at most"),
