@@ -20,7 +20,8 @@ from numpymlp.storage.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "tutorials" / "results"
-GENERATED = RESULTS / "benchmark" / "benchmark.md"
+MACHINES = sorted(path.parent.name for path in (RESULTS / "benchmark").glob("*/benchmark.json"))
+GENERATED = {f"tutorials/results/benchmark/{machine}/benchmark.md" for machine in MACHINES}
 LADDER = RESULTS / "ladder.md"
 PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
@@ -142,7 +143,11 @@ def ladder():
 
 @pytest.fixture(scope="module")
 def benchmark():
-    return read_json(RESULTS / "benchmark" / "benchmark.json", "a benchmark", {})
+    return results_on("avx512")
+
+
+def results_on(machine):
+    return read_json(RESULTS / "benchmark" / machine / "benchmark.json", "a benchmark", {})
 
 
 def test_the_tables_of_the_ladder_are_made_from_its_results(ladder):
@@ -184,24 +189,29 @@ def test_the_trials_of_the_ladder_page_are_in_their_file():
         assert found == [accuracy.replace(" ", "")]
 
 
-def test_the_tables_of_the_benchmark_are_made_from_its_results(benchmark):
-    assert GENERATED.read_text(encoding="utf-8") == report.markdown(benchmark)
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_tables_of_the_benchmark_are_made_from_its_results(machine):
+    generated = (RESULTS / "benchmark" / machine / "benchmark.md").read_text(encoding="utf-8")
+    assert generated == report.markdown(results_on(machine))
 
 
-def test_the_readme_shows_the_medians_of_the_benchmark(benchmark):
-    parts = report.markdown(benchmark).split("\n\n")
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_readme_shows_the_medians_of_the_benchmark(machine):
+    parts = report.markdown(results_on(machine)).split("\n\n")
     seconds = next(part for part in parts if part.startswith("| network"))
     names = ["network", *(report.NAMES[peer] for peer in ("numpymlp", "sklearn32", "torch", "jax"))]
     head, *rows = columns(seconds, names)
     assert len(rows) == 5
     medians = [[re.sub(r" \(.*\)", "", cell) for cell in row] for row in rows]
-    assert cells(shown("speed")) == [[name.split(",")[0] for name in head], *medians]
+    assert cells(shown(f"speed {machine}")) == [[name.split(",")[0] for name in head], *medians]
 
 
-def test_the_ratios_of_the_benchmark_page_are_those_of_its_results(benchmark):
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_ratios_of_the_benchmark_page_are_those_of_its_results(machine):
+    benchmark = results_on(machine)
     peers = {name: peer for peer, name in report.NAMES.items()}
     peers |= {"PyTorch, float32": "torch", "JAX, float32, once compiled": "jax"}
-    rows = cells(shown("ratios", (RESULTS / "benchmark" / "README.md").read_text()))[1:]
+    rows = cells(shown(f"ratios {machine}", (RESULTS / "benchmark" / "README.md").read_text()))[1:]
     assert len(rows) == 5
     for library, ours, times in rows:
         digits = len(times.split(".")[1])
@@ -252,7 +262,7 @@ def test_every_link_and_image_of_a_page_exists(page):
 
 def test_the_readme_links_to_every_page_and_tutorial():
     found = set(links(README))
-    pages = set(PAGES) - {"README.md", str(GENERATED.relative_to(ROOT))}
+    pages = set(PAGES) - {"README.md"} - GENERATED
     assert pages <= found
     course = ROOT / "tutorials"
     names = {path.stem for path in course.glob("[0-9][0-9]_*.py")}
@@ -279,7 +289,7 @@ def test_the_readme_can_be_read_in_five_minutes():
     assert len(prose(README).split()) <= MAX_WORDS
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if (ROOT / page) != GENERATED])
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in GENERATED])
 def test_no_paragraph_is_long(page):
     longest = max(re.split(r"\n\s*\n", prose(PAGES[page])), key=lambda text: len(text.split()))
     assert len(longest.split()) <= MAX_PARAGRAPH, longest

@@ -11,11 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numpymlp.schedules import Schedule
+
+if TYPE_CHECKING:
+    from numpymlp import Trainer
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -30,6 +33,7 @@ class Peer:
     schedule: Schedule | None = None
     seed: int = 0
     dtype: str = "float32"
+    beta2: float = 0.999  # of Adam
     filters: Sequence[int] = ()  # of convolutions of 5 x 5, each with a max pool of 2 x 2
     model: Any = field(init=False)
 
@@ -74,20 +78,32 @@ class NumpyMLP(Peer):
         else:
             self.model = mlp(self.sizes, **options)
 
-    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+    def trainer(self, after_epoch: Callable[[], bool]) -> Trainer:
         from numpymlp import Adam, SoftmaxCrossEntropy, Trainer
 
-        trainer = Trainer(
+        return Trainer(
             self.model,
             SoftmaxCrossEntropy(),
-            Adam(self.rate),
+            Adam(self.rate, beta2=self.beta2),
             batch_size=self.batch,
             schedule=self.schedule,
             callbacks=[lambda trainer: after_epoch()],
             seed=self.seed,
             verbose=0,
         )
-        trainer.fit(*data, epochs=epochs)
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        self.trainer(after_epoch).fit(*data, epochs=epochs)
+
+
+class TwoWorkers(NumpyMLP):
+    """Two processes with one BLAS thread each, which share the network."""
+
+    def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
+        from numpymlp.training.split_trainer import train_split
+
+        trainer = self.trainer(after_epoch)
+        train_split(2, trainer, *trainer.prepare(*data, None, None, None), epochs)
 
 
 class NumpyMLPEstimator(Peer):
@@ -101,6 +117,7 @@ class NumpyMLPEstimator(Peer):
             alpha=0.0,
             batch_size=self.batch,
             learning_rate_init=self.rate,
+            beta_2=self.beta2,
             schedule=self.schedule,
             random_state=self.seed,
         )
@@ -136,6 +153,7 @@ class ScikitLearn(Peer):
             alpha=0.0,
             batch_size=self.batch,
             learning_rate_init=self.rate,
+            beta_2=self.beta2,
             random_state=self.seed,
         )
 
@@ -166,7 +184,9 @@ class PyTorch(Peer):
     def train(self, data: Data, epochs: int, after_epoch: Callable[[], bool]) -> None:
         torch, model = self.torch, self.model
         x, y = torch.from_numpy(data[0]), torch.from_numpy(data[1])
-        optimizer = torch.optim.Adam(model.parameters(), lr=self.rate, fused=True)
+        optimizer = torch.optim.Adam(
+            model.parameters(), lr=self.rate, betas=(0.9, self.beta2), fused=True
+        )
         for rates in self.learning_rates(len(x), epochs).tolist():
             batches = torch.randperm(len(x)).split(self.batch)
             for rows, rate in zip(batches, rates, strict=True):
@@ -190,7 +210,7 @@ class Jax(Peer):
         import jax.numpy as jnp
 
         self.jax: Any = jax  # typed only where it is installed
-        batch, rng = self.batch, np.random.default_rng(self.seed)
+        batch, beta2, rng = self.batch, self.beta2, np.random.default_rng(self.seed)
         shapes: list[Any] = [(5, 5, c, f) for c, f in pairwise([1, *self.filters])]
         shapes += pairwise(self.dense_sizes())
         self.parameters = [
@@ -226,10 +246,10 @@ class Jax(Peer):
             def adam(state: Any, step: Any) -> Any:
                 (p, m, v, t), (rows, a) = state, step
                 g, t = jax.grad(loss)(p, x[rows], y[rows]), t + 1
-                a = a * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+                a = a * jnp.sqrt(1 - beta2**t) / (1 - 0.9**t)
                 tree = jax.tree_util.tree_map
                 m = tree(lambda m, g: 0.9 * m + 0.1 * g, m, g)
-                v = tree(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+                v = tree(lambda v, g: beta2 * v + (1 - beta2) * g * g, v, g)
                 p = tree(lambda p, m, v: p - a * m / (jnp.sqrt(v) + 1e-8), p, m, v)
                 return (p, m, v, t), None
 
@@ -286,6 +306,7 @@ class Products(Peer):
 PEERS: dict[str, Callable[..., Peer]] = {
     "numpymlp": NumpyMLP,
     "numpymlp64": partial(NumpyMLP, dtype="float64"),
+    "workers": TwoWorkers,
     "face": NumpyMLPEstimator,
     "sklearn": partial(ScikitLearn, dtype="float64"),
     "sklearn32": ScikitLearn,

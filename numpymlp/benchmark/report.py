@@ -19,6 +19,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from numpymlp import __version__
+from numpymlp.benchmark.machine import busy, processor
 from numpymlp.benchmark.worker import GOAL, in_fresh_process
 from numpymlp.plots.benchmark import benchmark_times
 
@@ -28,6 +29,7 @@ Samples = Sequence[dict[str, Any]]  # the measurements of one library
 NAMES = {
     "numpymlp": "numpymlp, float32",
     "numpymlp64": "numpymlp, float64",
+    "workers": "numpymlp, two processes",
     "face": "numpymlp.sklearn",
     "sklearn32": "scikit-learn, float32",
     "sklearn": "scikit-learn, float64",
@@ -40,7 +42,6 @@ SETTINGS = {
     "face": "numpymlp.sklearn at scikit-learn's defaults: 784-100-10, until it converges",
     "sklearn32": "scikit-learn at its defaults: 784-100-10, until it converges",
 }
-BUSY = 0.5  # load average above which other programs disturb the times
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "torch", "jax")
 
 
@@ -54,7 +55,7 @@ def environment(threads: int) -> dict[str, Any]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     return {
-        "machine": _processor(),
+        "machine": processor(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
@@ -70,11 +71,12 @@ def _source() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
-def _processor() -> str:
-    file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+def place(environment: dict[str, Any]) -> str:
+    """Describe the machine: processor, cores, system and the routines of each BLAS."""
+    return (
+        f"{environment['machine']}, {environment['threads']} of {environment['cores']} cores, "
+        f"{environment['system']}; BLAS: {', '.join(environment['blas'])}"
+    )
 
 
 def title(task: dict[str, Any]) -> str:
@@ -100,10 +102,11 @@ def ratio(results: Results, peer: str, mine: str = "numpymlp") -> float:
 
 
 def _ratio(peers: dict[str, Samples], peer: str, mine: str = "numpymlp") -> float:
-    return _median(peers[peer], "seconds") / _median(peers[mine], "seconds")
+    return median_of(peers[peer], "seconds") / median_of(peers[mine], "seconds")
 
 
-def _median(samples: Samples, key: str) -> float:
+def median_of(samples: Samples, key: str) -> float:
+    """Return the median of a number over the measurements of one library."""
     return median(sample[key] for sample in samples)
 
 
@@ -117,18 +120,20 @@ def markdown(results: Results) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     commands = " and ".join(f"`{command}`" for command in results["commands"])
     parts = [
-        f"Made with {commands} on {where['machine']}, {where['threads']} of "
-        f"{where['cores']} cores, {where['system']}; BLAS: {', '.join(where['blas'])}; {versions}.",
+        f"Made with {commands} on {place(where)}; {versions}.",
         f"Equality first: in {equality['settings']} settings of solver, activation and L2 term, "
         f"the weights of numpymlp.sklearn and of scikit-learn agree to "
         f"{equality['difference']:.1e} after each of {equality['steps']} steps in float64. PyTorch "
         f"and JAX train the same networks in the same way, but are no part of this proof.",
     ]
-    if results["load"] > BUSY:
-        parts.append(
-            f"Other programs were running (load average {results['load']:.1f} at the start): these "
-            f"times are not to be relied on."
-        )
+    load, others = results["load"], results.get("others")  # not in the results of version 0.1
+    what = f"load average {load:.1f} at the start"
+    if others is not None:
+        what += f", {others:.2f} cores on average meanwhile"
+    if busy(load, others):
+        parts.append(f"Other programs were running ({what}): these times are not to be relied on.")
+    elif others is not None:
+        parts.append(f"The machine was free: other programs had a {what}.")
     if results["quick"]:
         parts.append("A quick run: fewer samples.")
     for row, write in WRITERS.items():
@@ -141,12 +146,12 @@ def _epochs(results: Results) -> list[str]:
     rows = results["epochs"]
     peers = list(rows[0]["peers"])
 
-    def table(cell: Callable[[dict[str, Samples], str], str], *last: list[str]) -> str:
+    def by_network(cell: Callable[[dict[str, Samples], str], str], *last: list[str]) -> str:
         body = [
             [shape(row["sizes"], row["batch"]), *(cell(row["peers"], peer) for peer in peers)]
             for row in rows
         ]
-        return _table(["network", *(NAMES[peer] for peer in peers)], [*body, *last])
+        return table(["network", *(NAMES[peer] for peer in peers)], [*body, *last])
 
     means = ["geometric mean", *(f"{ratio(results, peer):.2f}" for peer in peers)]
     like_for_like = ""
@@ -159,12 +164,12 @@ def _epochs(results: Results) -> list[str]:
         f"**Seconds an epoch of {rows[0]['rows']:,} samples**, Adam, ReLU; median (minimum to "
         f"maximum) of {_processes(rows[0])}. float64 is what scikit-learn makes of all data that "
         f"is not float32",
-        table(lambda measured, peer: _spread(measured[peer], "seconds")),
+        by_network(lambda measured, peer: _spread(measured[peer], "seconds")),
         f"**As a multiple of numpymlp's time in float32**: above 1, numpymlp is faster"
         f"{like_for_like}",
-        table(lambda measured, peer: f"{_ratio(measured, peer):.2f}", means),
-        "**Peak memory of the whole process**, data included, in MiB",
-        table(lambda measured, peer: f"{_median(measured[peer], 'megabytes'):.0f}"),
+        by_network(lambda measured, peer: f"{_ratio(measured, peer):.2f}", means),
+        "**Peak memory of the process**, data included, in MiB; of two processes, the first",
+        by_network(lambda measured, peer: f"{median_of(measured[peer], 'megabytes'):.0f}"),
     ]
 
 
@@ -175,7 +180,7 @@ def _convolution(results: Results) -> list[str]:
             NAMES[peer],
             _spread(samples, "seconds"),
             f"{_ratio(row['peers'], peer):.2f}",
-            f"{_median(samples, 'megabytes'):.0f}",
+            f"{median_of(samples, 'megabytes'):.0f}",
         ]
         for peer, samples in row["peers"].items()
     ]
@@ -183,7 +188,7 @@ def _convolution(results: Results) -> list[str]:
         f"**Convolution: seconds an epoch of {row['rows']:,} samples** with {network_of(row)}; "
         f"filters of 5 x 5, each with a max pool of 2 x 2 and ReLU; median (minimum to maximum) of "
         f"{_processes(row)}",
-        _table(["", "seconds", "multiple of numpymlp's time", "peak memory, MiB"], body),
+        table(["", "seconds", "multiple of numpymlp's time", "peak memory, MiB"], body),
     ]
 
 
@@ -196,7 +201,7 @@ def _predictions(results: Results) -> list[str]:
     return [
         f"**Prediction** with {shape(row['sizes'])}; median (minimum to maximum) of "
         f"{_processes(row)}",
-        _table(["", "10,000 samples, ms", "one sample, \N{MICRO SIGN}s"], body),
+        table(["", "10,000 samples, ms", "one sample, \N{MICRO SIGN}s"], body),
     ]
 
 
@@ -212,11 +217,13 @@ def _cold(results: Results) -> list[str]:
         body.append([NAMES[peer], seconds, share, accuracies, epochs])
     return [
         f"**Wall time of a whole cold process until 98 % test accuracy**, from start to exit, "
-        f"{shape(row['sizes'], row['batch'])}, all with the one-cycle schedule to "
-        f"{row['rate']:g} over {row['epochs']} epochs: settings that were chosen for numpymlp, on "
+        f"{shape(row['sizes'], row['batch'])}, all with Adam (beta2 "
+        f"{row.get('beta2', 0.999):g}) and "
+        f"the one-cycle schedule to {row['rate']:g} over {row['epochs']} epochs, the first "
+        f"{row.get('warmup', 0.1):.0%} of them rising: settings that were chosen for numpymlp, on "
         f"training images held out. Median (minimum to maximum) of the runs that reached it; each "
         f"run has another seed",
-        _table(["", "seconds", "reached", "test accuracy", "epochs"], body),
+        table(["", "seconds", "reached", "test accuracy", "epochs"], body),
     ]
 
 
@@ -233,7 +240,7 @@ def _accuracy(results: Results) -> list[str]:
     ]
     return [
         f"**Final test accuracy over {_times(row)} seeds**; median (minimum to maximum)",
-        _table(["", "accuracy, %", "epochs", "seconds"], body),
+        table(["", "accuracy, %", "epochs", "seconds"], body),
     ]
 
 
@@ -261,7 +268,8 @@ def _spread(samples: Samples, key: str, unit: float = 1.0, digits: int = 2) -> s
     return f"{middle} ({least} to {most})" if len(values) > 1 else middle
 
 
-def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, numbers to the right."""
     rows = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

@@ -66,8 +66,8 @@ def blas(task: dict[str, Any]) -> dict[str, Any]:
 def _peer(task: dict[str, Any], schedule: Schedule | None = None) -> Peer:
     """Build the library's network; tasks that do not depend on batch and rate leave them out."""
     batch, rate = task.get("batch", 128), task.get("rate", 1e-3)
-    filters = {"filters": task["filters"]} if "filters" in task else {}
-    return PEERS[task["peer"]](task["sizes"], batch, rate, schedule, task["seed"], **filters)
+    how: dict[str, Any] = {name: task[name] for name in ("beta2", "filters") if name in task}
+    return PEERS[task["peer"]](task["sizes"], batch, rate, schedule, task["seed"], **how)
 
 
 def epoch(task: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def _typical(call: Callable[[], Any], times: int) -> float:
 def cold(task: dict[str, Any]) -> dict[str, Any]:
     """Train with this package's schedule until the test accuracy after an epoch reaches `GOAL`."""
     train, (x_test, y_test) = load_mnist()
-    peer = _peer(task, OneCycle())
+    peer = _peer(task, OneCycle(task["warmup"]))
     x_test = x_test.astype(peer.dtype, copy=False)
     accuracies: list[float] = []
 

@@ -12,7 +12,7 @@ from mutations import ODD, mutated_json_file, places_in, with_value
 from sklearn.neural_network import MLPClassifier
 
 from numpymlp import __main__
-from numpymlp.benchmark import command, report, worker
+from numpymlp.benchmark import command, machine, report, worker
 from numpymlp.benchmark.command import Plan, run
 from numpymlp.benchmark.equality import Case, NotEqualError
 from numpymlp.benchmark.peers import PEERS
@@ -56,6 +56,7 @@ def measured(monkeypatch):
     monkeypatch.setattr(command, "measure", measure)
     monkeypatch.setattr(command, "prove_equality", lambda: [Case("Adam", "relu", 0.0, 2e-16)])
     monkeypatch.setattr(command, "_installed", list)
+    monkeypatch.setattr(machine.Others, "cores", lambda self: 0.0)
     return tasks
 
 
@@ -125,7 +126,7 @@ def test_of_rows_taken_again_nothing_old_is_said(measured, monkeypatch, tmp_path
     text = (tmp_path / "benchmark.md").read_text()
     assert "--repeats 2`" in text
     assert "--repeats 1`" not in text
-    assert "load average" not in text
+    assert "not to be relied on" not in text
 
 
 def test_the_number_of_threads_is_part_of_the_command(measured, monkeypatch, tmp_path) -> None:
@@ -166,7 +167,43 @@ def test_a_busy_machine_is_not_forgotten_and_other_code_is_not_mixed_in(
     run(Plan(rows=["cold"], repeats=1), tmp_path)
     text = (tmp_path / "benchmark.md").read_text()
     assert "**Prediction**" not in text
-    assert "load average" not in text
+    assert "not to be relied on" not in text
+
+
+def test_cores_that_other_programs_used_are_named_and_kept_in_mind(
+    measured, monkeypatch, tmp_path, capsys
+) -> None:
+    monkeypatch.setattr(command.os, "getloadavg", lambda: (0.1, 0.1, 0.1))
+    for row, cores in (("predictions", 1.3), ("cold", 0.0)):
+        monkeypatch.setattr(machine.Others, "cores", lambda self, cores=cores: cores)
+        run(Plan(rows=[row], repeats=1), tmp_path)
+        text = (tmp_path / "benchmark.md").read_text()
+        assert "1.30 cores on average meanwhile): these times are not to be relied on" in text
+    output = capsys.readouterr().out
+    assert f"{report.place(report.environment(command.CORES))}; load average 0.1" in output
+
+
+SPIN = "import time\nwhile time.process_time() < 0.6: pass"
+
+
+@pytest.mark.skipif(not machine.STAT.exists(), reason="the system does not tell")
+def test_the_work_of_others_counts_and_the_own_does_not(monkeypatch) -> None:
+    def counted() -> float:
+        others = machine.Others()
+        _, before, _ = others.before
+        subprocess.run([sys.executable, "-c", SPIN], check=True)
+        busy, own = machine._busy_seconds() - before, machine._own_seconds() - others.before[2]
+        assert own > 0.6
+        assert busy > own - 0.1  # clocks tick 100 times a second
+        return others.cores()
+
+    assert counted() is not None
+    monkeypatch.setattr(machine, "_own_seconds", lambda: 0.0)
+    others = machine.Others()
+    subprocess.run([sys.executable, "-c", SPIN], check=True)
+    assert others.cores() > 0.05  # as if another user had started it
+    monkeypatch.setattr(machine, "STAT", machine.Path("/no/such/file"))
+    assert machine.Others().cores() is None
 
 
 def samples(*seconds):
@@ -257,7 +294,8 @@ def _arrays(peer):
     return [peer.model.parameters]
 
 
-@pytest.mark.parametrize("peer", [name for name in PEERS if name != "products"])
+# Two processes would need a schedule that can be pickled.
+@pytest.mark.parametrize("peer", [name for name in PEERS if name not in ("products", "workers")])
 @pytest.mark.filterwarnings("ignore")
 def test_every_library_follows_the_schedule(peer, monkeypatch) -> None:
     from sklearn.neural_network import _multilayer_perceptron as module
@@ -269,6 +307,17 @@ def test_every_library_follows_the_schedule(peer, monkeypatch) -> None:
     model.train((X, Y), 4, lambda: seen.append(model.predict(X)))
     assert (seen[0] == Y).mean() > 0.2
     np.testing.assert_array_equal(seen[0], seen[3])
+
+
+@pytest.mark.parametrize("peer", ["numpymlp", "face", "sklearn32", "torch"])
+@pytest.mark.filterwarnings("ignore")
+def test_every_library_follows_beta2(peer) -> None:
+    make, seen = PEERS[installed(peer)], []
+    for beta2 in (0.999, 0.5):
+        model = make([784, 16, 10], 64, 1e-2, beta2=beta2)
+        model.train((X, Y), 1, lambda: True)
+        seen.append(model.predict(10 * X[::-1] - 9 * X))  # hard to tell, so every weight counts
+    assert (seen[0] != seen[1]).any()
 
 
 def products(n: int) -> list:
@@ -343,6 +392,8 @@ def test_the_cold_run_stops_at_its_goal(monkeypatch) -> None:
             "batch": 64,
             "rate": 1e-2,
             "epochs": 20,
+            "warmup": 0.2,
+            "beta2": 0.99,
             "seed": 1,
         }
         result = worker.cold(task)
