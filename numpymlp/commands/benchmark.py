@@ -12,7 +12,7 @@ from numpymlp.validation import InputError
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     # Also ROWS of benchmark.command, which needs scikit-learn to be imported.
-    rows = ("epochs", "predictions", "cold", "accuracy")
+    rows = ("epochs", "convolution", "predictions", "cold", "accuracy")
     parser.add_argument("--quick", action="store_true", help="fewer runs, in under two minutes")
     parser.add_argument(
         "--only", nargs="+", choices=rows, default=rows, metavar="ROWS", help=", ".join(rows)
