@@ -138,7 +138,7 @@ class Conv2D(_Windows):
         self.dW, self.db = np.zeros_like(self.W), np.zeros_like(self.b)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        k, s, sides = self.size, self.stride, [self.zeros(length) for length in x.shape[1:3]]
+        k, s, sides = self.size, self.stride, map(self.zeros, x.shape[1:3])
         padded = np.pad(x, [(0, 0), *sides, (0, 0)]) if self.padding == "same" else x
         # Each window becomes a row.    (N, H, W, C) -> (N, h, w, C, k, k) -> (N h w, k k C)
         windows = sliding_window_view(padded, (k, k), axis=(1, 2))[:, ::s, ::s]
@@ -155,8 +155,8 @@ class Conv2D(_Windows):
         return y
 
     def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
-        (rows, (_, H, W, C), padded), (n, h, w, F) = self.cache, dy.shape
-        rows, dy = rows.reshape(n * h * w, -1), dy.reshape(n * h * w, F)
+        (rows, (_, height, width, _), padded), (n, h, w, _) = self.cache, dy.shape
+        rows, dy = rows.reshape(n * h * w, -1), dy.reshape(n * h * w, -1)
         # dL/dW = rows^T dL/dy    (k k C, N h w) @ (N h w, F) -> (k k C, F)
         self.dW = (rows.T @ dy).reshape(self.W.shape)
         # dL/db = sum over images and pixels of dL/dy    (N h w,) @ (N h w, F) -> (F,)
@@ -166,9 +166,9 @@ class Conv2D(_Windows):
         # dL/dx: pixel (i, j) of each window gets dL/dy W[i, j]^T    (N h w, F) @ (F, C)
         dx = np.zeros(padded, dy.dtype)
         for i, j, pixels in self.places(h, w):
-            dx[pixels] += (dy @ self.W[i, j].T).reshape(n, h, w, C)
-        (top, _), (left, _) = self.zeros(H), self.zeros(W)
-        return dx[:, top : top + H, left : left + W]
+            dx[pixels] += (dy @ self.W[i, j].T).reshape(n, h, w, -1)
+        (top, _), (left, _) = self.zeros(height), self.zeros(width)
+        return dx[:, top : top + height, left : left + width]
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         return {"W": (self.size, self.size, self.channels, self.filters), "b": (self.filters,)}
