@@ -10,17 +10,16 @@ cancel c h^2 (Richardson extrapolation). Steps grow with arrays whose numbers ex
 
 The doubt of a slope is measured: what extrapolation changed; the rounding of the loss, ROUNDING
 times its value here or at logits of 0, whichever is larger, because log-sum-exp rounds absolutely;
-and how far slope and gradient move if every number of the point moves by about its rounding, NEAR.
-The slope of least doubt decides, of those that shorter steps do not contradict. If backprop differs
-from it by more than the limit and DOUBTS times the doubt, it is WRONG. Otherwise it is not
-measurable here.
+and how far slope and gradient move with the step (SHARES) and if every number moves by about its
+rounding, NEAR. The slope of least doubt decides, of those that shorter steps do not contradict. It
+says WRONG if backprop differs from it by more than the limit and DOUBTS times the doubt, unless
+the gradient bends within the step (BEND). Otherwise the slope is not measurable here.
 
 ``python tutorials/results/gradient_check.py`` measures 100 correct networks. Relative to the
 largest gradient, the first step errs by 1e-11 in the median, 2e-10 in 99 of 100 entries and 1e-8 at
 most, an extrapolated step of 1e-3 by 3e-13, 6e-12 and 6e-9, one of 1e-6 by 3e-10, 3e-9 and 7e-9: so
 ten times that is the limit. No slope is off by more than 0.7 times its doubt; DOUBTS is 10.
-
-`gradient_check.py` makes these reports; if you come from there, go on with `optimizers.py`.
+`gradient_check.py` makes these reports; go on with `optimizers.py`.
 """
 
 from __future__ import annotations
@@ -35,14 +34,15 @@ import numpy as np
 ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
 FLOOR = 1e-3  # an entry counts as at least this share of the largest gradient
 DRAWS = 20  # at most so many directions or points, until one crosses no kink
-EPS = float(np.finfo(np.float64).eps)
-ROUNDING = 4 * EPS  # of a loss of 1, in the difference of two losses
+ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a loss of 1, in the difference of two losses
 DOUBTS = 10  # a slope that differs by so many times what rounding and truncation explain is wrong
 STEPS = 1e-3, 1e-4, 1e-5, 1e-6
 SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
+SHARES = 0.5, 0.43, 0.36, 0.29  # of a step, to see whether slopes depend on it
+BEND = 0.02  # how much the gradient may bend within a step, relative to itself
 NEAR = 1e-12  # how far a slope should hold: as the shortest step where a number is 1
 LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16, 1e20  # for linear functions of huge values
-IN_PLACE = "with a random upstream gradient in place of the loss"
+IN_PLACE = "with a random upstream gradient in place of the loss, at ordinary sizes"
 
 
 class Comparison(NamedTuple):
@@ -53,6 +53,9 @@ class Comparison(NamedTuple):
     numeric: float
     error: float
     measurable: bool = True
+
+
+Found = Sequence[Comparison | None]  # None: each step crosses a kink
 
 
 def judge(
@@ -80,7 +83,9 @@ def judge(
         return best._replace(measurable=not at_rest)
     slopes: list[_Slope] = []
     for h in (*STEPS, *SHORT_STEPS):
-        if (slope := _extrapolate(f, direction, h * size)) is not None:
+        # A step must move the number by far more than its rounding.
+        slope = _extrapolate(f, direction, h * size) if h * size >= NEAR * scale else None
+        if slope is not None:
             slopes.append(slope)
             if agrees(slope.value):
                 return best
@@ -131,6 +136,8 @@ def _finest(slopes: list[_Slope]) -> _Slope | None:
     """
     kept: list[_Slope] = []
     for slope in sorted(slopes):
+        if slope.value and not any(k.value for k in kept):
+            kept = []  # shorter steps are lost in rounding: they did not change the loss at all
         if any(abs(slope.value - k.value) > DOUBTS * (slope.doubt + k.doubt) for k in kept):
             break
         kept.append(slope)
@@ -138,11 +145,16 @@ def _finest(slopes: list[_Slope]) -> _Slope | None:
 
 
 def _moved(f: Any, direction: np.ndarray, finest: _Slope, analytic: float) -> float:
-    """Return how far slope and gradient move at points that are hardly different."""
-    ends = [f.backpropagate(f.point + end * direction) for end in (-NEAR, NEAR)]
-    moved = max(abs(_along(gradient, direction) - analytic) for gradient in ends)
-    for point, gradient in f.rounded():
-        slope = f.slope(direction, finest.step / 2, point)
+    """Return how far slope and gradient move nearby; infinity if the step sees a bend."""
+    steps = -NEAR, NEAR, -finest.step, finest.step
+    ends = [f.backpropagate(f.point + h * direction) for h in steps]
+    below, above, *far = (_along(gradient, direction) - analytic for gradient in ends)
+    # A difference is the mean gradient within its step.
+    if abs(sum(far)) > BEND * max(abs(analytic), abs(finest.value)):
+        return math.inf
+    moved = max(abs(below), abs(above))
+    for (point, gradient), share in zip(f.rounded(), SHARES, strict=True):
+        slope = f.slope(direction, share * finest.step, point)
         if slope is None:
             return math.inf
         change = abs(slope - finest.value) + abs(_along(gradient, direction) - analytic)
@@ -183,8 +195,8 @@ class Row:
         The slope with the largest error.
     passed : bool
         Whether nothing is wrong; False also if every step crossed a kink.
-    beside : bool
-        Whether a point beside the kink was compared, because at the given one every step crosses.
+    beside : int
+        Slopes compared at a point beside a kink, because at the given one every step crosses it.
     """
 
     name: str
@@ -196,29 +208,21 @@ class Row:
     norm_error: float
     worst: Comparison | None
     passed: bool
-    beside: bool = False
+    beside: int = 0
 
     @classmethod
     def of(
-        cls,
-        name: str,
-        shape: tuple[int, ...],
-        found: Sequence[Comparison | None],
-        floor: float,
-        limit: float,
-        beside: bool = False,
+        cls, name: str, shape: Any, found: Found, floor: float, limit: float, beside: int = 0
     ) -> Row:
         """Sum up comparisons; None stands for one that crossed a kink."""
         some = [comparison for comparison in found if comparison is not None]
         measured = [comparison for comparison in some if comparison.measurable]
         counts = len(measured), len(found) - len(some), len(some) - len(measured)
         if not measured:
-            error = math.nan if some else math.inf
-            worst = some[0] if some else None
+            error, worst = (math.nan, some[0]) if some else (math.inf, None)
             return cls(name, shape, *counts, error, math.nan, worst, bool(some), beside)
         worst = max(measured, key=lambda comparison: comparison.error)
-        analytic = np.array([comparison.analytic for comparison in measured])
-        numeric = np.array([comparison.numeric for comparison in measured])
+        analytic, numeric = np.array([comparison[1:3] for comparison in measured]).T
         norm = float(np.linalg.norm(numeric))
         norm_error = float(np.linalg.norm(analytic - numeric)) / norm if norm > floor else math.nan
         passed = worst.error <= limit
@@ -232,16 +236,14 @@ class Row:
             return "WRONG"
         if not self.compared:
             return "not measurable here"
-        some = f", {self.unmeasured:,} not measurable here" if self.unmeasured else ""
-        return ("ok, beside a kink" if self.beside else "ok") + some
+        ok = f"ok, {self.beside:,} beside a kink" if self.beside else "ok"
+        return f"{ok}, {self.unmeasured:,} not measurable here" if self.unmeasured else ok
 
     def complaint(self) -> str:
         """Say in one line what is wrong."""
         if self.worst is None:
-            return (
-                f"{self.name}: every step crossed a kink, so nothing was compared: move the point, "
-                f"for example by small random biases"
-            )
+            said = "every step crossed a kink, so nothing was compared"
+            return f"{self.name}: {said}: move the point, for example by small random biases"
         where, analytic, numeric, *_ = self.worst
         return f"{where}: backprop gives {analytic:.9g}, the finite difference {numeric:.9g}"
 
@@ -287,9 +289,9 @@ class GradientReport:
         return max(errors + [part.max_error for part in self.parts.values()], default=math.inf)
 
     def __str__(self) -> str:
-        lines = [*self._table(), *(row.complaint() for row in self.rows if not row.passed)]
-        lines += self.faults
-        if any(not row.passed for row in self.rows):
+        wrong = [row.complaint() for row in self.rows if not row.passed]
+        lines = [*self._table(), *wrong, *self.faults]
+        if wrong:
             lines.append("next: check_layer checks one layer alone, check_loss the loss")
         if unmeasured := sum(row.unmeasured for row in self.rows):
             lines.append(
@@ -300,9 +302,8 @@ class GradientReport:
                 lines.append("next: check another point, such as x of standard normal numbers")
         for title, part in self.parts.items():
             if part.passed:
-                count = sum(row.compared for row in part.rows)
-                found = f"{count:,} compared, largest error {part.max_error:.1e}"
-                lines.append(f"{title}: passed, {found}")
+                found = f"passed, {sum(row.compared for row in part.rows):,} compared"
+                lines.append(f"{title}: {found}, largest error {part.max_error:.1e}")
             else:
                 lines += [f"{title}:", str(part)]
         verdict = "passed" if self.passed else "FAILED"
@@ -341,36 +342,45 @@ class Part(NamedTuple):
 
 def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) -> list[Row]:
     """Move one number at a time; return a row for each array."""
-    places = {}
+    floor, places = _floor(f), {}
     for part in f.parts:
-        places[part] = np.arange(part.start, part.stop)
-        if max_entries is not None and len(places[part]) > max_entries:
-            places[part] = np.sort(rng.choice(places[part], max_entries, replace=False))
-    rows = {part: _check_array(f, part, places[part]) for part in f.parts}
+        inside = np.arange(part.start, part.stop)
+        if max_entries is not None and len(inside) > max_entries:
+            inside = np.sort(rng.choice(inside, max_entries, replace=False))
+        places[part] = inside
+    found = {i: _check_entry(f, part, i) for part in f.parts for i in places[part]}
+    beside = dict.fromkeys(f.parts, 0)
     # A point may lie on a kink, as a sample of zeros with zero biases does: go beside it.
     for _ in range(DRAWS):
-        lost = [part for part, row in rows.items() if row.worst is None]
+        lost = [(part, i) for part in f.parts for i in places[part] if found[i] is None]
         if not lost:
             break
-        f.move_to(f.point + 1e-2 * rng.standard_normal(f.point.size))
-        rows.update({part: _check_array(f, part, places[part], beside=True) for part in lost})
-    return list(rows.values())
+        sizes = [np.full(part.stop - part.start, max(1.0, _size(f, part))) for part in f.parts]
+        f.move_to(f.point + 1e-2 * np.concatenate(sizes) * rng.standard_normal(f.point.size))
+        for part, i in lost:
+            found[i] = _check_entry(f, part, i)
+            beside[part] += found[i] is not None
+    return [
+        Row.of(p.name, p.shape, [found[i] for i in each], floor, ENTRY_LIMIT, beside[p])
+        for p, each in places.items()
+    ]
 
 
-def _check_array(f: Any, part: Part, places: np.ndarray, beside: bool = False) -> Row:
-    name, shape, start, stop = part
-    floor = FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
-    size = float(np.abs(f.point[start:stop]).max(initial=0.0))
-    # Zeros have no size of their own: what they are multiplied with bounds the steps.
-    of_zero = 1 / max(1.0, float(np.abs(f.point).max(initial=0.0)))
-    found = []
-    for place in places:
-        direction = np.zeros_like(f.point)
-        direction[place] = 1
-        scale = size if f.point[place] else of_zero
-        index = ", ".join(str(i) for i in np.unravel_index(place - start, shape))
-        found.append(judge(f, f"{name}[{index}]", direction, floor, ENTRY_LIMIT, scale))
-    return Row.of(name, shape, found, floor, ENTRY_LIMIT, beside)
+def _check_entry(f: Any, part: Part, place: int) -> Comparison | None:
+    direction = np.zeros_like(f.point)
+    direction[place] = 1
+    # A zero has no size of its own: what it is multiplied with bounds the steps.
+    scale = _size(f, part) if f.point[place] else 1 / max(1.0, float(np.abs(f.point).max()))
+    index = ", ".join(str(i) for i in np.unravel_index(place - part.start, part.shape))
+    return judge(f, f"{part.name}[{index}]", direction, _floor(f), ENTRY_LIMIT, scale)
+
+
+def _size(f: Any, part: Part) -> float:
+    return float(np.abs(f.point[part.start : part.stop]).max(initial=0.0))
+
+
+def _floor(f: Any) -> float:
+    return FLOOR * float(np.abs(f.gradient[np.isfinite(f.gradient)]).max(initial=0.0))
 
 
 def along_a_direction(f: Any, rng: np.random.Generator) -> Row:
@@ -387,4 +397,4 @@ def along_a_direction(f: Any, rng: np.random.Generator) -> Row:
         # The point itself may lie on a kink, as a zero sample with zero biases does: go beside it.
         f.move_to(f.point + 1e-3 * direction)
         moved += 1
-    return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT, moved > 0)
+    return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT, int(moved > 0))

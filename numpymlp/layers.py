@@ -298,6 +298,6 @@ class BatchNorm(Layer):
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
-    """Compute 1 / (1 + exp(-x)) for float32 or float64; below x = -87 it stays at 1.6e-38."""
-    # Below -87, exp(-x) would overflow float32.
-    return 1 / (1 + np.exp(-np.maximum(x, -87)))
+    """Compute 1 / (1 + exp(-x)); where exp overflows, the result is 0."""
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-x))

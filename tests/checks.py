@@ -134,6 +134,25 @@ def images_keep_their_pixels(make: Callable[..., Any]) -> None:
         assert images[n, r, c, f] == x[n, 6 * r + 2 * c + f]
 
 
+def layer_gradient_at_tiny_inputs(make: Callable[[], Any]) -> None:
+    """A fault in the small dW of tiny inputs shows beside the large gradients."""
+    report = check_layer(make(), 1e-11 * random(1).normal(size=(6, 3)))
+    assert report.passed, str(report)
+
+
+def gradient_at_tiny_inputs(make: Callable[[], Any], mode: str = "entries") -> None:
+    """The same in a network."""
+    network = Network([make(), Tanh(), Dense(3, 3)], rng=random(1))
+    x, y = 1e-11 * random(2).normal(size=(6, 3)), random(2).integers(0, 3, 6)
+    report = check_gradients(network, SoftmaxCrossEntropy(), x, y, mode=mode)
+    assert report.passed, str(report)
+
+
+def slope_at_tiny_inputs(make: Callable[[], Any]) -> None:
+    """The same along one direction."""
+    gradient_at_tiny_inputs(make, "direction")
+
+
 def dropout_drops_in_training_only(make: Callable[..., Any]) -> None:
     """A rate of 0.25 zeroes a quarter in training and keeps the mean; evaluation does nothing."""
     layer, x = make(0.25, rng=random(1)), np.ones((200, 100))

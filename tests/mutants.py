@@ -412,6 +412,32 @@ class TanhWeakensWithEachCall(Tanh):
         return super().backward(dy) * (1 if self.calls < 4 else 0.9)
 
 
+class DenseHalvesItsSecondBackward(Dense):
+    def forward(self, x, training=False):
+        self.calls = 0
+        return super().forward(x, training)
+
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.calls += 1
+        self.dW /= self.calls
+        return dx
+
+
+class TanhUsesUpItsCache(Tanh):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy)
+        self.cache = np.zeros_like(dx)
+        return dx
+
+
+class DenseScaledByAThousandth(Dense):
+    def backward(self, dy, input_gradient=True):
+        dx = super().backward(dy, input_gradient)
+        self.dW *= 1.001
+        return dx
+
+
 class ReLUInPlace(ReLU):
     def forward(self, x, training=False):
         self.cache = np.maximum(x, 0, out=x)
@@ -602,6 +628,13 @@ class LossSumsPrivately(SigmoidCrossEntropy):
     def backward(self):
         self.total = self.total + super().backward()
         return self.total
+
+
+class LossUsesUpItsCache(MeanSquaredError):
+    def backward(self):
+        gradient = super().backward()
+        self.cache = np.zeros_like(gradient), self.cache[1]
+        return gradient
 
 
 class PenaltyInValueOnly(L2Penalty):
@@ -859,6 +892,8 @@ SLEEPERS: list[tuple[str, Any, Any]] = [
     ("dW averaged with the last", square(Dense), square(DenseAveragesWithTheLast)),
     ("db computed once", square(Dense), square(DenseKeepsItsFirstGradient)),
     ("dx depends on how often backward was called", Tanh, TanhWeakensWithEachCall),
+    ("dW halved at a second backward", square(Dense), square(DenseHalvesItsSecondBackward)),
+    ("backward uses up its cache", Tanh, TanhUsesUpItsCache),
     ("ReLU writes into its input", ReLU, ReLUInPlace),
     ("Dense centers its input in place", square(Dense), square(DenseCentersItsInput)),
     ("tanh writes into dy", Tanh, TanhUsesTheUpstreamGradient),
@@ -883,7 +918,21 @@ LAYERS += [
     )
     for name, right, wrong in SLEEPERS
 ]
+LAYERS += [
+    Mutant(
+        f"dW a thousandth too large at tiny inputs, {where}",
+        check,
+        square(Dense),
+        square(DenseScaledByAThousandth),
+    )
+    for where, check in (
+        ("by check_layer", checks.layer_gradient_at_tiny_inputs),
+        ("by check_gradients", checks.gradient_at_tiny_inputs),
+        ("by a direction", checks.slope_at_tiny_inputs),
+    )
+]
 LOSSES = [
+    Mutant("loss uses up its cache", checks.loss_gradient, MeanSquaredError, LossUsesUpItsCache),
     Mutant(
         "gradient of the first batch", checks.loss_gradient, MeanSquaredError, LossOfTheFirstTargets
     ),

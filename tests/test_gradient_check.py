@@ -8,7 +8,7 @@ import mutants
 import numpy as np
 import pytest
 from checks import random
-from strategies import Case, Hidden
+from strategies import Case, Difficulty, Hidden
 
 import numpymlp.gradient_check
 import numpymlp.gradient_report
@@ -185,17 +185,37 @@ def at_the_kink() -> Network:
     return network
 
 
-def test_steps_across_a_kink_are_left_out_and_counted() -> None:
+def test_entries_on_a_kink_are_compared_beside_it_and_counted() -> None:
     x, y = np.array([[2.0], [3.0]]), np.array([0, 1])
     report = check_gradients(at_the_kink(), LOSS, x, y)
     rows = {row.name: row for row in report.rows}
     assert report.passed
-    assert (rows["0.W"].compared, rows["0.W"].crossed) == (1, 1)
-    assert (rows["0.b"].compared, rows["0.b"].crossed) == (1, 1)
-    assert (rows["2.W"].compared, rows["2.W"].crossed) == (4, 0)
-    assert (rows["x"].compared, rows["x"].crossed) == (1, 1)  # x[0] takes the first unit across
+    counts = {name: (row.compared, row.beside, row.crossed) for name, row in rows.items()}
+    # x[0] takes the first unit across
+    assert counts == {
+        "0.W": (2, 1, 0),
+        "0.b": (2, 1, 0),
+        "2.W": (4, 0, 0),
+        "2.b": (2, 0, 0),
+        "x": (2, 1, 0),
+    }
     line = next(line for line in str(report).splitlines() if line.startswith("0.b"))
-    assert line.split()[2:4] == ["1", "1"]
+    assert line.endswith("  ok, 1 beside a kink")
+
+
+def test_a_wrong_entry_on_a_kink_is_found() -> None:
+    class WrongFirst(Dense):
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+            dx = super().backward(dy, input_gradient)
+            self.dW[0, 0] *= 1.001
+            return dx
+
+    right = at_the_kink()
+    network = Network([WrongFirst(1, 2), *right.layers[1:]], rng=random(), dtype=np.float64)
+    network.parameters = right.parameters
+    report = check_gradients(network, LOSS, np.array([[2.0], [3.0]]), np.array([0, 1]))
+    assert [row.name for row in report.rows if not row.passed] == ["0.W"]
+    assert report.rows[0].worst.where == "0.W[0, 0]"
 
 
 def test_near_a_kink_a_shorter_step_is_taken() -> None:
@@ -210,20 +230,21 @@ def test_leaky_relu_has_a_kink_too() -> None:
     x = np.array([[0.0, 1.0], [2.0, -1.0]])
     (row,) = check_layer(LeakyReLU(), x).rows
     assert row.passed
-    assert (row.compared, row.crossed) == (3, 1)
+    assert (row.compared, row.beside, row.crossed) == (4, 1, 0)
 
 
 def test_a_point_on_a_kink_is_compared_beside_it() -> None:
     (row,) = check_layer(ReLU(), np.zeros((2, 3))).rows
-    assert (row.passed, row.beside, row.compared) == (True, True, 6)
+    assert (row.passed, row.beside, row.compared) == (True, 6, 6)
     # A sample of zeros and biases of zero: every unit sits on its kink in that row.
     network = mlp([2, 3, 2], rng=random(), dtype=np.float64)
     for mode in ("entries", "direction"):
         report = check_gradients(network, LOSS, *XOR, mode=mode)
         assert report.passed
-        (beside,) = (row for row in report.rows if row.beside)
-        assert (beside.name, beside.compared) in {("0.b", 3), ("direction", 1)}
-        assert "ok, beside a kink" in str(report)
+        counts = {row.name: row.beside for row in report.rows if row.beside}
+        # b moves all units of the zero row; x moves each entry of it.
+        assert counts == ({"0.b": 3, "x": 2} if mode == "entries" else {"direction": 1})
+        assert "ok, 3 beside a kink" in str(report) or mode == "direction"
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -680,6 +701,48 @@ def test_the_report_of_a_trained_network_is_short() -> None:
     assert lines[6].startswith("the loss alone, at random logits: passed, 2 compared")
 
 
+def test_numbers_far_from_1_are_checked_at_ordinary_sizes_too() -> None:
+    network = mlp([5, 8, 2], activation="tanh", output="identity", rng=random())
+    x, y = random(1).normal(size=(9, 5)), random(2).normal(size=(9, 2))
+    for scale, titles in ((1e-9, [IN_PLACE]), (1.0, []), (1e9, [IN_PLACE])):
+        for mode in ("entries", "direction"):
+            report = check_gradients(network, MeanSquaredError(), scale * x, y, mode=mode)
+            assert report.passed, str(report)
+            assert [title for title in report.parts if title == IN_PLACE] == titles
+    assert [*check_layer(Dense(5, 2), 1e-9 * x).parts] == [IN_PLACE]
+    assert [*check_layer(Dense(5, 2), 0 * x).parts] == []
+
+
+def test_a_bend_within_the_step_is_not_called_wrong() -> None:
+    # Logits of 1e7 make the cross-entropy a bend of width 1e-7, beside a penalty of 1e14: shorter
+    # steps see rounding alone, longer ones the slope on the other side.
+    case = Case(
+        rows=2,
+        inputs=1,
+        hidden=(Hidden(2, "tanh", batch_norm=True, dropout=0.5),),
+        outputs=4,
+        loss="softmax",
+        label_smoothing=0.1,
+        sample_weight="some 0",
+        l2=0.01,
+        initializer="lecun_uniform",
+        training=False,
+        seed=289,
+    )
+    trouble = Difficulty("identical", True, True, True, input_scale=1e-4, weight_scale=1e8)
+    network, loss, x, y, options = trouble.apply(case)
+    report = check_gradients(network, loss, x, y, mode="direction", **options)
+    assert report.passed, str(report)
+    assert report.rows[0].unmeasured == 1
+
+
+def test_huge_targets_do_not_hide_the_loss() -> None:
+    logits, y = np.zeros((2, 1)), np.full((2, 1), 1e40)
+    network = Network([Dense(1, 1)], rng=random(), dtype=np.float64)
+    report = check_gradients(network, MeanSquaredError(), logits, network.forward(logits) + y)
+    assert report.passed, str(report)
+
+
 @pytest.mark.parametrize("scale", [1e-8, 1e-6, 1e-3, 1e3, 1e8])
 def test_inputs_of_any_scale_pass(scale: float) -> None:
     network = mlp([5, 8, 2], output="identity", rng=random())
@@ -710,6 +773,16 @@ def test_a_layer_that_fails_in_evaluation_is_named() -> None:
     assert check_layer(ForTraining(), batch()[0], training=True).passed
 
 
+def test_a_layer_may_drop_its_cache_after_backward() -> None:
+    class Frugal(Tanh):
+        def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray:
+            dx = super().backward(dy)
+            del self.cache
+            return dx
+
+    assert check_layer(Frugal(), batch()[0]).passed
+
+
 def test_a_check_leaves_the_global_random_states_alone() -> None:
     import random as python
 
@@ -726,6 +799,7 @@ def test_a_check_leaves_the_global_random_states_alone() -> None:
             mutants.TanhUsesTheUpstreamGradient(),
             "0 TanhUsesTheUpstreamGradient.backward changes its upstream gradient in place",
         ),
+        (mutants.TanhUsesUpItsCache(), "backward gives another gradient when it is called twice"),
         (mutants.DropoutSeedsNumPy(0.5), "changes a global random state: draw from the layer's"),
         (mutants.DropoutWithoutASeed(0.5), "the same point gives another loss or gradient"),
     ],

@@ -10,6 +10,7 @@ from mutants import ReLUGateFromOutput
 from strategies import ACTIVATIONS, Case, Difficulty, cases, difficult_cases
 
 from numpymlp import check_gradients
+from numpymlp.gradient_report import IN_PLACE
 
 EXAMPLES = settings().max_examples
 
@@ -39,18 +40,25 @@ def test_the_slope_along_a_direction_through_random_networks_is_right(case: Case
 
 
 def check_difficult(case: Case, difficulty: Difficulty, mode: str) -> None:
-    """No slope of a right network is called wrong; one behind kinks may not be compared at all."""
+    """A right network passes; slopes that rounding hides are explained, and checked in its place.
+
+    So nothing is called wrong, and everything on a kink was compared beside it.
+    """
     network, loss, x, y, options = difficulty.apply(case)
     report = check_gradients(network, loss, x, y, max_entries=3, mode=mode, **options)
-    wrong = [row.name for row in report.rows if not row.passed and row.compared]
-    assert wrong == [], f"{case}\n{difficulty}\n{report}"
-    assert not report.faults, f"{case}\n{difficulty}\n{report}"
+    text = f"{case}\n{difficulty}\n{report}"
+    assert report.passed, text
+    assert sum(row.crossed for row in report.rows) == 0, text
+    if any(row.unmeasured for row in report.rows):
+        assert "the rounding of the loss hides it" in text
+        assert any(row.compared for row in report.parts[IN_PLACE].rows), text
 
 
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
 @given(difficult_cases())
-def test_no_difficult_network_is_called_wrong(drawn: tuple[Case, Difficulty]) -> None:
+def test_difficult_networks_pass(drawn: tuple[Case, Difficulty]) -> None:
     check_difficult(*drawn, "entries")
+    check_difficult(*drawn, "direction")
 
 
 @pytest.mark.slow
@@ -58,6 +66,7 @@ def test_no_difficult_network_is_called_wrong(drawn: tuple[Case, Difficulty]) ->
 @given(difficult_cases())
 def test_no_alarm_in_a_thousand_difficult_networks(drawn: tuple[Case, Difficulty]) -> None:
     check_difficult(*drawn, "entries")
+    check_difficult(*drawn, "direction")
 
 
 @pytest.mark.slow
