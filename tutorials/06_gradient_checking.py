@@ -516,7 +516,8 @@ print("dead:  largest disagreement", disagreement(AlwaysZero(), x - 10).round(6)
 # `numpymlp.gradient_check` is your checker with these precautions built in. It copies the network
 # to float64, restarts the random numbers, recognises kinks, counts dead units, and checks every
 # parameter and the input. It also looks for what no difference shows: a layer that writes into
-# arrays of others, keeps something from the batch before, or draws from a global random state.
+# arrays of others, keeps something from the batch before, answers differently when `backward` is
+# called twice, or draws from a global random state.
 #
 # Here it checks a network with dropout and with *batch normalization*, a layer that this course
 # does not build. Over a batch, batch normalization brings every feature (one column of its input)
@@ -536,7 +537,7 @@ assert report.passed
 #
 # - "compared" counts the numbers that were moved. Of an array with more than 200 numbers, the
 #   checker draws 200 at random.
-# - "at kinks" counts the numbers left out because their step crossed a kink.
+# - "at kinks" counts the numbers left out because each step crossed a kink, here and nearby.
 # - "error" is the error of the worst single number, relative to its own size (or to a thousandth of
 #   the largest gradient, if that is more).
 # - "norm-wise" is the length of the difference of the two arrays, relative to the length of one of
@@ -546,8 +547,8 @@ assert report.passed
 # Dropout and batch normalization differ between training and evaluation, so the checker checks both
 # modes; the line below the table sums up the second one. A row ends with its verdict:
 #
-# - "ok": every slope agrees. "ok, beside a kink": at your point every step crossed a kink, so the
-#   checker moved a little and compared there.
+# - "ok": every slope agrees. "ok, 3 beside a kink": for three numbers every step crossed a kink, so
+#   the checker moved a little and compared them there.
 # - "WRONG": a slope differs by more than rounding can explain. A line below the table shows both.
 # - "not measurable here": the slope is so small that rounding hides it. That is no fault, and it
 #   proves nothing.
@@ -564,7 +565,9 @@ assert report.passed
 # %% [markdown]
 # The loss is 1e-13 there, and float64 knows it to 2e-16 only. So the checker put a random upstream
 # gradient in place of the loss, as you did in section 3, and checked the loss alone at other
-# logits. Between them, every `backward` was compared after all.
+# logits. Between them, every `backward` was compared after all. ("At ordinary sizes" means that
+# inputs or weights far from 1 were brought to about 1 first: inputs of 1e-9 would hide a fault in
+# `dW`.)
 #
 # Cases 1 and 3 are layers. `check_layer` checks a single layer:
 
