@@ -736,6 +736,83 @@ def test_a_bend_within_the_step_is_not_called_wrong() -> None:
     assert report.rows[0].unmeasured == 1
 
 
+@pytest.mark.parametrize(
+    ("case", "difficulty"),
+    [
+        (
+            Case(
+                rows=2,
+                inputs=4,
+                hidden=(
+                    Hidden(units=3, activation="leaky_relu 0.3", batch_norm=True, dropout=0.0),
+                    Hidden(units=4, activation="none", batch_norm=True, dropout=0.0),
+                    Hidden(units=4, activation="sigmoid", batch_norm=True, dropout=0.0),
+                ),
+                outputs=3,
+                loss="squared error",
+                soft_targets=False,
+                label_smoothing=0.0,
+                sample_weight="some",
+                l2=0.0,
+                initializer="normal 0.5",
+                training=True,
+                dtype="float64",
+                seed=141,
+                image=None,
+                filtered=(),
+            ),
+            Difficulty(
+                rows="zero",
+                zero_biases=False,
+                zero_weights=True,
+                dead_units=False,
+                input_scale=1e-08,
+                weight_scale=1.0,
+                trained=0.2,
+            ),
+        ),
+        (
+            Case(
+                rows=2,
+                inputs=4,
+                hidden=(
+                    Hidden(units=4, activation="none", batch_norm=True, dropout=0.0),
+                    Hidden(units=5, activation="leaky_relu", batch_norm=True, dropout=0.5),
+                    Hidden(units=5, activation="leaky_relu", batch_norm=True, dropout=0.0),
+                    Hidden(units=2, activation="none", batch_norm=True, dropout=0.0),
+                ),
+                outputs=1,
+                loss="sigmoid",
+                soft_targets=False,
+                label_smoothing=0.0,
+                sample_weight="some",
+                l2=0.0,
+                initializer="lecun_normal",
+                training=False,
+                dtype="float64",
+                seed=4,
+                image=None,
+                filtered=(),
+            ),
+            Difficulty(
+                rows="zero",
+                zero_biases=False,
+                zero_weights=False,
+                dead_units=False,
+                input_scale=100000000.0,
+                weight_scale=100000000.0,
+                trained=0.001,
+            ),
+        ),
+    ],
+    ids=["steps lost in rounding", "sigmoid far below 0"],
+)
+def test_difficult_networks_that_once_failed_pass(case: Case, difficulty: Difficulty) -> None:
+    network, loss, x, y, options = difficulty.apply(case)
+    report = check_gradients(network, loss, x, y, max_entries=3, **options)
+    assert report.passed, str(report)
+
+
 def test_huge_targets_do_not_hide_the_loss() -> None:
     logits, y = np.zeros((2, 1)), np.full((2, 1), 1e40)
     network = Network([Dense(1, 1)], rng=random(), dtype=np.float64)
