@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 
 from numpymlp.commands.options import (
@@ -43,9 +44,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--workers",
-        type=whole(2**16),
-        help="number of processes that share the network, each with some of the hidden units "
-        "(default: 1)",
+        type=_workers,
+        help="number of processes that share the network, each with some of the hidden units, or "
+        "mpi under mpiexec (default: 1)",
     )
     add_data(group)
     group.add_argument(
@@ -71,8 +72,21 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--quiet", action="store_true", help="print only the result")
 
 
+def _workers(text: str) -> int | str:
+    return text if text == "mpi" else whole(2**16)(text)
+
+
 def run(options: argparse.Namespace) -> None:
     """Train or resume a run, and print its accuracy and its folder."""
+    if vars(options).get("workers") != "mpi":
+        return _run(options)
+    from numpymlp.training.mpi import lead
+
+    settings = {name: str(value) for name, value in vars(options).items() if name != "function"}
+    return lead(functools.partial(_run, options), settings)
+
+
+def _run(options: argparse.Namespace) -> None:
     from numpymlp.experiments import runs
     from numpymlp.experiments.folders import called_as, fresh_folder, quoted
     from numpymlp.experiments.parallel_runs import check_workers
@@ -81,7 +95,8 @@ def run(options: argparse.Namespace) -> None:
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}
     show["threads"] = given.pop("threads", None)
     if "resume" in given:
-        if more := sorted(given.keys() - {"resume", "check"}):
+        ranks = {"workers"} if given.get("workers") == "mpi" else set()
+        if more := sorted(given.keys() - {"resume", "check"} - ranks):
             raise InputError(
                 f"--resume keeps the settings that the run was begun with, got "
                 f"{', '.join(map(option, more))} too: leave them out"

@@ -25,7 +25,7 @@ from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
 from numpymlp.storage.models import load
-from numpymlp.storage.reading import check_fields, number, or_none, read_json, text, whole
+from numpymlp.storage.reading import Field, check_fields, number, or_none, read_json, text, whole
 from numpymlp.validation import InputError
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
@@ -40,7 +40,13 @@ CONFIG_FIELDS = {
 }
 MOST_WORKERS = 64  # so that no run folder starts more processes
 # Fields that runs of earlier versions lack; they are read as None.
-LATER_FIELDS = {"threads": or_none(whole(1, 2**16)), "workers": or_none(whole(1, MOST_WORKERS))}
+_WORKERS = whole(1, MOST_WORKERS)
+LATER_FIELDS = {
+    "threads": or_none(whole(1, 2**16)),
+    "workers": or_none(
+        Field(f"{_WORKERS.expected}, or mpi", lambda v: v == "mpi" or _WORKERS.accepts(v))
+    ),
+}
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
     **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),

@@ -17,8 +17,9 @@ from numpymlp.network import Network
 from numpymlp.parallel import Communicator, split
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.checks import check_run
+from numpymlp.training.mpi import Ranks
 from numpymlp.training.samples import Samples
-from numpymlp.training.split_trainer import train_split
+from numpymlp.training.split_trainer import Job, train_part, train_split
 from numpymlp.training.trainer import Trainer
 from numpymlp.training.workers import Shared
 from numpymlp.validation import InputError, check_positive_integer
@@ -29,35 +30,54 @@ STOP_SIGNALS = tuple(s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM"
 Split = tuple[Samples, Samples | None]  # training and validation samples
 
 
-def check_workers(workers: int | None, threads: int | None = None) -> int:
-    """Return the number of workers, 1 for None; each of several has one BLAS thread.
+MPI = "mpi"
+Workers = int | str  # a number of processes, or MPI
+
+
+def check_workers(workers: Workers | None, threads: int | None = None) -> Workers:
+    """Return the number of workers, 1 for None, or MPI; each of several has one BLAS thread.
 
     One is the default: which number is faster depends on the network, and on what else the machine
     does, which no measurement at the start can foresee; and the last digits depend on it.
     """
-    number = 1 if workers is None else check_positive_integer(workers, "workers")
-    if number > MOST_WORKERS:
-        raise InputError(f"workers: expected at most {MOST_WORKERS} processes, got {number}")
-    if number > 1 and threads not in (None, 1):
+    if workers == MPI:
+        if Ranks.current is None:
+            raise InputError(
+                "workers: expected ranks of MPI for this run, got one process; resume it with: "
+                "mpiexec -n 2 numpymlp train --workers mpi --resume RUN"
+            )
+    elif Ranks.current is not None:
+        raise InputError(
+            "workers: expected a run of ranks of MPI, got one that processes of one machine began: "
+            "resume it without --workers mpi"
+        )
+    elif workers is not None:
+        workers = check_positive_integer(workers, "workers")
+        if workers > MOST_WORKERS:
+            raise InputError(f"workers: expected at most {MOST_WORKERS} processes, got {workers}")
+    if workers not in (None, 1) and threads not in (None, 1):
         raise InputError(
             f"threads: expected 1 for several workers, which have one core each, got {threads}"
         )
-    return number
+    return workers or 1
 
 
-def check_parts(network: Network, workers: int) -> str:
+def check_parts(network: Network, workers: Workers) -> str:
     """Return a line for the report; raise InputError if so many cannot share the network."""
-    for rank in range(workers if workers > 1 else 0):
-        split(network, Communicator(rank, workers))
-    if workers == 1:
+    number = Ranks.current.size if Ranks.current is not None else int(workers)
+    if number == 1:
         return "workers: 1"
-    busy = f"; they are more than the {cores()} cores, and so slower" if workers > cores() else ""
-    return f"workers: {workers} processes, each with a share of the units{busy}"
+    for rank in range(number):
+        split(network, Communicator(rank, number))
+    if workers == MPI:
+        return f"workers: {number} ranks of MPI, each with a share of the units"
+    busy = f"; they are more than the {cores()} cores, and so slower" if number > cores() else ""
+    return f"workers: {number} processes, each with a share of the units{busy}"
 
 
-def shared_data(data: RunData, workers: int) -> RunData:
+def shared_data(data: RunData, workers: Workers) -> RunData:
     """Return the data with the training images in memory that all workers see."""
-    return data if workers == 1 else data._replace(x=Shared.of(data.x).view())
+    return data if workers in (1, MPI) else data._replace(x=Shared.of(data.x).view())
 
 
 def build(
@@ -78,6 +98,10 @@ def build(
     return trainer, samples
 
 
-def train_on(workers: int, trainer: Trainer, samples: Split, epochs: int | None) -> None:
+def train_on(workers: Workers, trainer: Trainer, samples: Split, epochs: int | None) -> None:
     """Train with so many workers; the Trainer has the result."""
-    train_split(workers, trainer, *samples, epochs)
+    if workers == MPI:
+        assert Ranks.current is not None
+        Ranks.current.run(train_part, Job(trainer, *samples, epochs))
+    else:
+        train_split(int(workers), trainer, *samples, epochs)

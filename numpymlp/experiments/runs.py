@@ -37,6 +37,7 @@ from numpymlp.experiments.folders import (
 )
 from numpymlp.experiments.parallel_runs import (
     Split,
+    Workers,
     build,
     check_parts,
     check_workers,
@@ -80,7 +81,7 @@ def train(
     seed: int = 0,
     data: str | None = None,
     threads: int | None = None,
-    workers: int | None = None,
+    workers: Workers | None = None,
     check: bool = True,
     figures: bool = True,
     overwrite: bool = False,
@@ -100,8 +101,9 @@ def train(
         Folder of four IDX files; MNIST if None.
     threads : int, optional
         Number of BLAS threads; None chooses it by the size of the network (`choose_threads`).
-    workers : int, optional
-        Number of processes that share the network, each with one BLAS thread; None: 1.
+    workers : int or "mpi", optional
+        Number of processes that share the network, each with one BLAS thread, or the ranks of MPI
+        (inside `mpi.lead`); None: 1.
     check : bool, default True
         Compare backprop with finite differences before the first step.
     figures : bool, default True
@@ -303,7 +305,7 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
 
 
 def _finish(
-    workers: int,
+    workers: Workers,
     trainer: Trainer,
     folder: Path,
     split: Split,

@@ -228,6 +228,7 @@ class Job:
         self.trainer, self.epochs = trainer, epochs
         self.samples: Any = train, held_out
         self.ring: Any = None
+        self.shared = [each and (type(each), *each) for each in self.samples]
 
     def __getstate__(self) -> dict[str, Any]:
         trainer = copy.copy(self.trainer)

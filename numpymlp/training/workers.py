@@ -210,7 +210,7 @@ def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
             pipes[a][b], pipes[b][a] = context.Pipe()
     comm = SharedMemory(0, workers, memory, pipes[0])
     try:
-        with _one_thread():
+        with one_thread():
             for rank in range(1, workers):
                 start = (rank, workers, memory, pipes[rank], program, args)
                 process = context.Process(target=_work, args=start, daemon=True)
@@ -283,7 +283,7 @@ def _what_happened(processes: list[Any], message: str) -> str:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let BLAS use one thread, here and in the processes that are started meanwhile.
 
     Threads of BLAS spin while they wait, so more of them than cores slow each other down.
