@@ -137,7 +137,7 @@ def stop_if_diverged(
     if trainer.split is not None:
         if not trainer.split.any_broken(value):
             return
-        trainer = trainer.split.gather(gradients=True)
+        trainer = trainer.split.gather_broken()
     state, network = trainer.state, trainer.network
     where = first_nonfinite(network, x, value) or broken_optimizer(trainer.optimizer)
     if where is None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from numpymlp.parallel import Communicator
 from numpymlp.training.divergence import TrainingDiverged
-from numpymlp.training.workers import IGNORED, keep_memory, one_thread
+from numpymlp.training.workers import IGNORED, one_thread
 from numpymlp.validation import InputError
 
 ADVICE = "start it with: mpiexec -n 2 numpymlp train --workers mpi"
@@ -64,7 +64,6 @@ class Ranks(Communicator):
         for name in IGNORED:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), signal.SIG_IGN)
-        keep_memory()
         with one_thread():
             while (sent := self.world.bcast(None)) is not None:
                 program, args = sent
@@ -112,7 +111,6 @@ def lead(function: Callable[[], Any], settings: Any = None) -> Any:
             f"rank {others[0]}: start all ranks with one command"
         )
     Ranks.current = ranks
-    keep_memory()
     try:
         return function()
     except BaseException as error:

@@ -20,14 +20,14 @@ from numpymlp.data.pixels import Pixels
 from numpymlp.parallel import Communicator, Share, split
 from numpymlp.training.callbacks import Callback, wants_to_stop
 from numpymlp.training.checkpoint import Checkpoint
-from numpymlp.training.divergence import broken_optimizer, first_nonfinite
+from numpymlp.training.divergence import TrainingDiverged, broken_optimizer, first_nonfinite
 from numpymlp.training.history import History
 from numpymlp.training.progress import Progress
 from numpymlp.training.ring import Ring
 from numpymlp.training.samples import Batch, Samples
 from numpymlp.training.state import Snapshot, TrainingState
 from numpymlp.training.trainer import Trainer
-from numpymlp.training.workers import Shared, run
+from numpymlp.training.workers import Shared, keep_memory, run
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -63,6 +63,8 @@ class SplitTrainer(Trainer):
         self.state = self._state(whole.state, self.parameters.scatter, self.buffers.scatter)
         self.stop_signals = whole.stop_signals if comm.rank == 0 else []
         self.wanted = False  # whether callbacks of worker 0 want the whole network at this step
+        if comm.rank > 0:  # the whole network is needed no more: free its memory
+            whole.network, whole.optimizer, whole.state = self.network, self.optimizer, self.state
 
     def _state(self, state: TrainingState, parameters: Change, buffers: Change) -> TrainingState:
         """Return a state whose snapshots are scattered or gathered."""
@@ -74,23 +76,31 @@ class SplitTrainer(Trainer):
         best = last if state.best is state.last else changed(state.best)
         return dataclasses.replace(state, best=best, last=last)
 
-    def gather(self, gradients: bool = False) -> Trainer:
-        """Bring the Trainer of the whole network up to date; all workers must call it."""
+    def gather(self) -> Trainer:
+        """Bring worker 0's Trainer of the whole network up to date; all workers must call it."""
         whole, network = self.whole, self.network
-        whole.network.parameters = self.parameters.gather(network.parameters)
-        if gradients:
-            whole.network.gradients = self.parameters.gather(network.gradients)
-        whole.network.buffers = self.buffers.gather(network.buffers)
-        whole.network.random_states = network.random_states
-        whole.optimizer.restore(
-            {
-                name: self.parameters.gather(value) if isinstance(value, np.ndarray) else value
-                for name, value in self.optimizer.state().items()
-            }
-        )
+        parameters = self.parameters.gather(network.parameters)
+        buffers = self.buffers.gather(network.buffers)
+        optimizer = {
+            name: self.parameters.gather(value) if isinstance(value, np.ndarray) else value
+            for name, value in self.optimizer.state().items()
+        }
         state = self._state(self.state, self.parameters.gather, self.buffers.gather)
-        vars(whole.state).update(vars(state))
-        whole.total_steps, whole.steps_per_epoch = self.total_steps, self.steps_per_epoch
+        if self.comm.rank == 0:
+            whole.network.parameters, whole.network.buffers = parameters, buffers
+            whole.network.random_states = network.random_states
+            whole.optimizer.restore(optimizer)
+            vars(whole.state).update(vars(state))
+            whole.total_steps, whole.steps_per_epoch = self.total_steps, self.steps_per_epoch
+        return whole
+
+    def gather_broken(self) -> Trainer:
+        """Gather what is infinite or NaN, gradients included; other workers than 0 end here."""
+        gradients = self.parameters.gather(self.network.gradients)
+        whole = self.gather()
+        if self.comm.rank > 0:
+            raise TrainingDiverged("worker 0 says where")
+        whole.network.gradients = gradients
         return whole
 
     def agree(self, finite: bool) -> bool:
@@ -116,6 +126,7 @@ class SplitTrainer(Trainer):
 
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
         self.whole.stop_requested, self.whole.stop_signal = False, None
+        keep_memory()
         if self.ring is None:
             return super().run(train, held_out, epochs)
         self.train, self.order = train, self._order_and_start
@@ -211,8 +222,9 @@ class Relay(Callback):
 
     def end(self, trainer: Any) -> None:
         with self._ends:
-            self.whole.state.stopped = ""
-            if trainer.state.stopped:  # after an error, the workers no longer meet
+            stopped, self.whole.state.stopped = trainer.state.stopped, ""
+            trainer.state.stopped = stopped
+            if stopped:  # after an error, the workers no longer meet
                 trainer.gather()
 
 

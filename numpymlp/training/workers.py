@@ -201,7 +201,6 @@ def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
     """
     if check_positive_integer(workers, "workers") == 1:
         return program(Communicator(), *args)
-    keep_memory()
     context = multiprocessing.get_context("spawn")
     memory = RawArray("b", SharedMemory.bytes(workers))
     pipes: list[dict[int, Any]] = [{} for _ in range(workers)]
@@ -259,7 +258,6 @@ def _work(
     for name in IGNORED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    keep_memory()
     try:
         program(SharedMemory(rank, size, memory, pipes), *args)
     except WorkerLost:  # the first worker reports it
