@@ -123,13 +123,13 @@ def animate(
 
 
 def _drawn(figure: Any, width: int) -> Image.Image:
-    """Return a figure as a picture of 256 colours, which keeps a thousand frames small."""
+    """Return a figure as a picture of 128 colours, which keeps a thousand frames small."""
     if not isinstance(figure, Figure):
         raise InputError(f"animate expected figures of matplotlib, got {figure!r:.80}")
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=width / figure.get_size_inches()[0])
     with Image.open(file) as picture:
-        return picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        return picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
 
 
 def _gif(frames: list[Image.Image], seconds: float) -> bytes:
