@@ -1,10 +1,10 @@
-"""Run the trials that chose the settings of the recipes `elastic` and `record`.
+"""Run the trials that chose the settings of the recipes `elastic`, `record` and `lenet`.
 
     OPENBLAS_NUM_THREADS=1 python tutorials/results/trials.py
 
-runs the trials that are missing from `trials.csv` in this folder. All of them took eight hours on
-one core: the last four with OpenBLAS's AVX-512 routines, the others with those for an older
-processor, which are half as fast.
+runs the trials that are missing from `trials.csv` in this folder. Those of `elastic` and `record`
+took eight hours on one core: the last four with OpenBLAS's AVX-512 routines, the others with those
+for an older processor, which are half as fast.
 
 Each trial trains on the first 50,000 training images with seed 0 and is evaluated on the last
 10,000; the test images are not used. One image is 0.01 % of the accuracy, and another seed changes
@@ -50,6 +50,29 @@ DECAYING = dataclasses.replace(
 STRONG = dataclasses.replace(DECAYING, scaling=0.2, elastic=36.0, sigma=5.5)
 # Batches twice as large: half as many steps, each with twice the decay.
 LARGE_BATCHES = dataclasses.replace(DECAYING, batch_size=512, weight_decay=0.2)
+LENET = Recipe(
+    model="lenet",
+    filters=(8, 16),
+    hidden=(128,),
+    learning_rate=5e-3,
+    batch_size=128,
+    epochs=6,
+)
+DISTORTED = dataclasses.replace(
+    LENET,
+    filters=(16, 32),
+    hidden=(256,),
+    dropout=0.2,
+    learning_rate=3e-3,
+    optimizer="adamw",
+    weight_decay=0.1,
+    epochs=60,
+    shift=1.0,
+    rotation=15.0,
+    scaling=0.15,
+    elastic=28.0,
+    sigma=5.0,
+)
 TRIALS = [
     dataclasses.replace(base, **changes)
     for base, changes in (
@@ -96,6 +119,11 @@ TRIALS = [
             },
         ),
         (STRONG, {"epochs": 280}),
+        (LENET, {}),
+        (LENET, {"epochs": 8, "dropout": 0.3, "learning_rate": 4e-3}),
+        (LENET, {"filters": (16, 32), "dropout": 0.4, "learning_rate": 4e-3}),
+        (DISTORTED, {}),
+        (DISTORTED, {"dropout": 0.4}),
     )
 ]
 
