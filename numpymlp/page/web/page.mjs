@@ -212,14 +212,15 @@ function showBackward() {
   const hidden = lesson.hidden[state.layer];
   byId("gradients").parentElement.hidden = !hidden;
   if (!hidden) return;
-  const { y, dy } = lesson.network.layers[hidden.output];
+  const { y } = lesson.network.layers[hidden.output];
+  const { dy } = lesson.network.layers[hidden.dense];
   const [height, width] = grid(dy.length);
   paint(byId("gradients"), dy, width, height, { limit: largest(dy) });
-  describe(byId("gradients"), dy, width, "dL/dy");
+  describe(byId("gradients"), dy, width, "dL/dz");
   const types = lesson.network.layers.slice(hidden.dense, hidden.output + 1);
   const closed = y.reduce((count, value) => count + (value === 0 ? 1 : 0), 0);
   byId("gates").textContent = types.some(({ config }) => config.type === "ReLU")
-    ? `${closed} of ${y.length} ReLU gates are closed: no gradient passes these to the weights.`
+    ? `${closed} of ${y.length} ReLU gates are closed: no gradient passes them, their squares are blank.`
     : `Hidden layer ${state.layer + 1}, ${y.length} units.`;
 }
 
