@@ -9,9 +9,12 @@ which trains in such a program.
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import io
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import threading
 import time
@@ -210,10 +213,11 @@ def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
     comm = SharedMemory(0, workers, memory, pipes[0])
     try:
         with one_thread():
+            parcel = Parcel.of((program, args))
             for rank in range(1, workers):
-                start = (rank, workers, memory, pipes[rank], program, args)
+                start = (rank, workers, memory, pipes[rank], parcel)
                 process = context.Process(target=_work, args=start, daemon=True)
-                _start(process)
+                process.start()
                 comm.processes.append(process)
                 for pipe in pipes[rank].values():
                     pipe.close()  # so that the death of the worker is the end of the pipe
@@ -241,24 +245,64 @@ def keep_memory() -> None:
     np.empty(30 << 20, np.uint8)
 
 
-def _start(process: Any) -> None:
-    try:
-        process.start()
-    except (AttributeError, TypeError, ValueError) as error:  # as pickle says it
-        raise InputError(
-            f"workers: expected parts that can be sent to another process, got one that cannot be "
-            f"pickled: {error}: define functions and classes at the top of a module"
-        ) from error
+class Parcel(NamedTuple):
+    """A program and its arguments, pickled into shared memory.
+
+    A process that is killed while it starts would let this one wait for ever, if more were sent to
+    it than its pipe holds.
+    """
+
+    pickled: Any
+    arrays: list[Any]  # which only a process that is being started can get
+
+    @classmethod
+    def of(cls, content: Any) -> Parcel:
+        """Return what any number of processes can open."""
+        pickler = _Pickler(file := io.BytesIO())
+        try:
+            pickler.dump(content)
+        except (pickle.PicklingError, AttributeError, TypeError, ValueError) as error:
+            raise InputError(
+                f"workers: expected parts that can be sent to another process, got one that cannot "
+                f"be pickled: {error}: define functions and classes at the top of a module"
+            ) from error
+        memory = RawArray("b", len(file.getvalue()))
+        memoryview(memory).cast("B")[:] = file.getvalue()
+        return cls(memory, pickler.arrays)
+
+    def open(self) -> Any:
+        """Return the content."""
+        unpickler: Any = _Unpickler(io.BytesIO(memoryview(self.pickled).cast("B")))
+        unpickler.arrays = self.arrays
+        return unpickler.load()
 
 
-def _work(
-    rank: int, size: int, memory: Any, pipes: dict[int, Any], program: Any, args: Any
-) -> None:
+class _Pickler(pickle.Pickler):
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.arrays: list[Any] = []
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if not isinstance(obj, ctypes.Array):
+            return None
+        self.arrays.append(obj)
+        return len(self.arrays) - 1
+
+
+class _Unpickler(pickle.Unpickler):
+    arrays: list[Any]
+
+    def persistent_load(self, pid: int) -> Any:
+        return self.arrays[pid]
+
+
+def _work(rank: int, size: int, memory: Any, pipes: dict[int, Any], parcel: Parcel) -> None:
     """Run the program on another worker than the first."""
     for name in IGNORED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:
+        program, args = parcel.open()
         program(SharedMemory(rank, size, memory, pipes), *args)
     except WorkerLost:  # the first worker reports it
         os._exit(1)
@@ -271,12 +315,14 @@ def _work(
 def _what_happened(processes: list[Any], message: str) -> str:
     """Say which worker ended, and how: those that were killed ended first."""
     deadline = time.monotonic() + 1
-    while time.monotonic() < deadline and all(p.exitcode is None for p in processes):
+    while time.monotonic() < deadline:
+        for rank, process in enumerate(processes, start=2):
+            if (process.exitcode or 0) < 0:
+                name = signal.Signals(-process.exitcode).name
+                return f"worker {rank} of {len(processes) + 1} was killed ({name})"
+        if all(process.exitcode is not None for process in processes):
+            break
         time.sleep(0.01)
-    for rank, process in enumerate(processes, start=2):
-        if process.exitcode is not None and process.exitcode < 0:
-            name = signal.Signals(-process.exitcode).name
-            return f"worker {rank} of {len(processes) + 1} was killed ({name})"
     return message
 
 

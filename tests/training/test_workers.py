@@ -60,6 +60,20 @@ def test_an_error_on_another_worker_is_reported_here():
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="kills with signals")
+def test_a_worker_that_is_killed_while_it_starts_is_found(monkeypatch):
+    # More was sent than its pipe holds, and the first worker waited for ever.
+    launch = multiprocessing.get_context("spawn").Process.start
+
+    def start(process):
+        launch(process)
+        process.kill()
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", start)
+    with pytest.raises(WorkerLost, match=r"^worker 2 of 2 was killed \(SIGKILL\)$"):
+        run(2, programs.failing, np.zeros(10**6))
+
+
 def test_an_error_here_ends_the_others():
     with pytest.raises(ZeroDivisionError):
         run(2, programs.failing, 0)
