@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from numpymlp.plots.training import learning_curves
@@ -24,9 +25,10 @@ from numpymlp.training.callbacks import Callback
 from numpymlp.validation import InputError
 
 EVERY = 1.0  # least seconds from one drawing to the next
-PAUSE = 50  # ... and least multiple of the time that a drawing takes: 2 %, and room for the first
-GUESS = 0.3  # seconds that the first drawing takes
+SHARE = 0.02  # of the time of training, for drawing: under 3 % also where the first one takes long
+GUESS = 0.25  # seconds that the first drawing takes
 DPI, RATES = 100, 500  # pixels an inch, and points of the learning rate
+MARGINS = {"left": 0.09, "right": 0.985, "top": 0.86, "bottom": 0.1, "wspace": 0.2, "hspace": 0.42}
 Show = Callable[[bytes], None]
 
 
@@ -52,18 +54,22 @@ class Live(Callback):
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = path
         self._show: Show | None = None
-        self._next = 0.0
+        self._started = self._last = self._spent = 0.0
+        self._cost = GUESS
 
     def begin(self, trainer: Any) -> None:
         self._show = _show_on(self.path)
-        self._next = time.monotonic() + max(EVERY, PAUSE * GUESS)
+        self._started = self._last = time.monotonic()
+        self._spent, self._cost = 0.0, GUESS
 
     def step(self, trainer: Any) -> None:
-        started = time.monotonic()
-        if started >= self._next:
+        now = time.monotonic()
+        affordable = self._spent + self._cost <= SHARE * (now - self._started)
+        if affordable and now - self._last >= EVERY:
             self._draw(trainer)
-            now = time.monotonic()
-            self._next = now + max(EVERY, PAUSE * (now - started))
+            self._last = time.monotonic()
+            self._cost = self._last - now
+            self._spent += self._cost
 
     def end(self, trainer: Any) -> None:
         if trainer.state.step:
@@ -71,10 +77,21 @@ class Live(Callback):
         self._show = None  # a window cannot be copied or pickled with the Trainer
 
     def _draw(self, trainer: Any) -> None:
-        file = io.BytesIO()
-        curves(trainer).savefig(file, format="png", dpi=DPI)
         if self._show is not None:
-            self._show(file.getvalue())
+            self._show(png_of(curves(trainer)))
+
+
+def png_of(figure: Figure) -> bytes:
+    """Return a picture of learning curves as PNG, in a third of the time that savefig takes."""
+    # The margins are known; savefig would measure every text to find them, and draw twice.
+    figure.set_layout_engine("none")
+    figure.subplotpars.update(**MARGINS)
+    for axes in figure.axes:
+        axes.set_position(axes.get_subplotspec().get_position(figure))  # type: ignore[union-attr]
+    figure.set_dpi(DPI)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(file := io.BytesIO())
+    return file.getvalue()
 
 
 def curves(trainer: Any) -> Figure:

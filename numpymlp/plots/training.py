@@ -29,7 +29,6 @@ from numpymlp.plots.style import (
     TRAIN,
     VALIDATION,
     WIDTH,
-    fit,
     headline,
     legend,
     new_figure,
@@ -215,9 +214,8 @@ def _mark_test(panels: Mapping[str, Axes], run: Columns, scores: Mapping[str, fl
                       markersize=7, clip_on=False, zorder=5)  # fmt: skip
             text = f"test {value:.4f}" if key == "loss" else f"test {value:.2f} %"
             before = axes.get_title(loc="right")
-            text = f"{before},  {text}" if before else text
-            size = fit(text, WIDTH / len(scores) - 1.5, SMALL)
-            axes.set_title(text, loc="right", fontsize=size, color=INK)
+            text = f"{before}\n{text}" if before else text
+            axes.set_title(text, loc="right", fontsize=SMALL, color=INK)
 
 
 def _run_colours(count: int) -> list[Any]:

@@ -22,7 +22,7 @@ class Clock:
     def curves(self, trainer):
         self.drawn.append(self.now)
         self.now += self.drawing
-        return types.SimpleNamespace(savefig=lambda file, **_: file.write(b"png"))
+        return b"png"
 
     def step(self, trainer):
         self.now += self.each
@@ -35,6 +35,7 @@ def test_drawing_takes_under_3_percent_and_comes_at_most_once_a_second(
     clock, show = Clock(step, drawing), plots.Live(tmp_path / "curves.png")
     monkeypatch.setattr(live, "time", clock)
     monkeypatch.setattr(live, "curves", clock.curves)
+    monkeypatch.setattr(live, "png_of", lambda png: png)
     trainer = types.SimpleNamespace(state=types.SimpleNamespace(step=1))
     show.begin(trainer)
     while clock.now < 200 * max(0.2, drawing):
