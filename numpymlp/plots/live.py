@@ -28,7 +28,7 @@ EVERY = 1.0  # least seconds from one drawing to the next
 SHARE = 0.02  # of the time of training, for drawing: under 3 % also where the first one takes long
 GUESS = 0.25  # seconds that the first drawing takes
 DPI, RATES = 100, 500  # pixels an inch, and points of the learning rate
-MARGINS = {"left": 0.09, "right": 0.985, "top": 0.86, "bottom": 0.1, "wspace": 0.2, "hspace": 0.42}
+MARGINS = {"left": 0.1, "right": 0.985, "top": 0.86, "bottom": 0.1, "wspace": 0.25, "hspace": 0.4}
 Show = Callable[[bytes], None]
 
 
@@ -97,7 +97,8 @@ def png_of(figure: Figure) -> bytes:
 def curves(trainer: Any) -> Figure:
     """Draw the learning curves of a Trainer so far, the epoch under way included."""
     state, history = trainer.state, trainer.history.to_dict()
-    if state.batch:
+    # The mean over a few batches of a new epoch would only be noise.
+    if not history or 5 * state.batch >= trainer.steps_per_epoch:
         row = {
             "epoch": state.epoch + state.batch / trainer.steps_per_epoch,
             **state.running_columns(trainer.network),
@@ -105,7 +106,8 @@ def curves(trainer: Any) -> Figure:
         names = history or dict.fromkeys(row)
         history = {name: [*(history.get(name) or []), row.get(name)] for name in names}
     schedule = trainer.schedule or Constant()
-    steps = np.linspace(0, state.step - 1, min(RATES, state.step)).astype(int)
+    taken = round(history["epoch"][-1] * trainer.steps_per_epoch)
+    steps = np.linspace(0, taken - 1, min(RATES, taken)).astype(int)
     rates = [trainer.first_rate * schedule(int(n), trainer.total_steps) for n in steps]
     title = f"Epoch {history['epoch'][-1]:.3g} of {state.last_epoch}"
     return learning_curves(history, rates=rates, title=title)
