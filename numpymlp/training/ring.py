@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.training.workers import LINE, SharedMemory, fence
+from numpymlp.training.workers import LINE, fence
 
 PAUSE = 2e-4  # seconds between two looks
 
@@ -32,6 +32,7 @@ class Ring:
     Parameters
     ----------
     comm : SharedMemory
+        Its sums no longer spin while they wait.
     memory : RawArray
         From `Ring.memory`; the same on all workers.
     shape : tuple of int
@@ -40,9 +41,10 @@ class Ring:
     """
 
     def __init__(
-        self, comm: SharedMemory, memory: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
+        self, comm: Any, memory: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> None:
         self.comm, self.slots = comm, slots_for(comm.size)
+        comm.spin = 0  # who waits for a sum leaves the core to the threads that make batches
         numbers = memoryview(memory).cast("B")[: 8 * self._counters(comm.size)].cast("q")
         # The number of the batch in a slot plus one, and its rows; the next batch a worker reads.
         self.made, self.rows = numbers[: self.slots], numbers[self.slots : 2 * self.slots]

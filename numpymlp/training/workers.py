@@ -62,7 +62,7 @@ class SharedMemory(Communicator):
 
     def __init__(self, rank: int, size: int, memory: Any, pipes: dict[int, Any]) -> None:
         super().__init__(rank, size)
-        self.pipes, self.turn = pipes, 0
+        self.pipes, self.turn, self.spin = pipes, 0, SPIN
         self.processes: list[Any] = []  # of the other workers, on worker 0
         counters = memoryview(memory).cast("B")[: 8 * 2 * size * LINE].cast("q")
         self.arrived, self.asleep = counters[: size * LINE], counters[size * LINE :]
@@ -107,7 +107,7 @@ class SharedMemory(Communicator):
         place, turn = rank * LINE, self.turn
         if self.arrived[place] >= turn:
             return
-        end = time.perf_counter() + SPIN
+        end = time.perf_counter() + self.spin
         while self.arrived[place] < turn:
             if time.perf_counter() < end:
                 time.sleep(0)  # another thread may work
