@@ -6,7 +6,6 @@ The callback `Snapshots` keeps at most six of them in `snapshots.npz`, with 8 bi
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from numpymlp.validation import InputError
 
 SNAPSHOTS = "snapshots.npz"
 MOST_SNAPSHOTS = 6
+LARGEST = float(np.finfo(np.float32).max)
 MOST_PARAMETERS = 2_000_000  # a page shows no larger network
 
 
@@ -120,7 +120,9 @@ def read_snapshots(path: str | os.PathLike[str], network: Network) -> list[Snaps
         shape = network.parameters.shape
         levels = archive.read({f"epoch{epoch}": (shape, "uint8") for epoch in epochs})
     return [
-        Snapshot(epoch, [(low, high) for low, high in of_arrays], levels[f"epoch{epoch}"])
+        Snapshot(
+            epoch, [(float(low), float(high)) for low, high in of_arrays], levels[f"epoch{epoch}"]
+        )
         for epoch, of_arrays in zip(epochs, ranges, strict=True)
     ]
 
@@ -139,7 +141,7 @@ def _are_ranges(values: Any, epochs: int, arrays: int) -> bool:
         return (
             isinstance(pair, list)
             and len(pair) == 2
-            and all(isinstance(end, int | float) and math.isfinite(end) for end in pair)
+            and all(type(end) in (int, float) and abs(end) <= LARGEST for end in pair)
             and pair[0] <= pair[1]
         )
 

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from attack import attack
+from mutations import mutated_archive, mutated_bytes
 
 from numpymlp import InputError, SoftmaxCrossEntropy, Trainer, mlp
 from numpymlp.experiments.snapshots import (
@@ -136,3 +138,33 @@ def test_the_file_of_another_network_is_refused(tmp_path):
     trainer.fit(X, Y, epochs=1)
     with pytest.raises(InputError, match="epoch0"):
         read_snapshots(path, network_of(9))
+
+
+def mutants_are_refused_or_valid(folder, count, seed):
+    """Attack `read_snapshots`; what it accepts must be what a page can show."""
+    folder.mkdir()
+    path, network, rng = folder / "snapshots.npz", network_of(8), np.random.default_rng(seed)
+    trainer = Trainer(
+        network, SoftmaxCrossEntropy(), SGD(0.5), callbacks=[Snapshots(path)], verbose=0
+    )
+    trainer.fit(X, Y, epochs=3)
+    good = path.read_bytes()
+
+    def read():
+        for each in read_snapshots(path, network):
+            assert np.isfinite(values_of(each, network)).all()
+
+    mutants = (
+        (mutated_archive if rng.random() < 0.8 else mutated_bytes)(rng, good) for _ in range(count)
+    )
+    _, accepted = attack("snapshots.npz", path, mutants, read)
+    assert 0 < accepted < count / 2
+
+
+def test_a_thousand_mutated_files_are_refused_or_valid(tmp_path):
+    mutants_are_refused_or_valid(tmp_path / "run", 1_000, seed=0)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_mutated_files_are_refused_or_valid(tmp_path):
+    mutants_are_refused_or_valid(tmp_path / "run", 100_000, seed=1)
