@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from strategies import cases
 from together import run
 
-from numpymlp import SGD, Adam, BatchNorm, Dense, Dropout, Layer, Network, ReLU, mlp
+from numpymlp import (
+    SGD,
+    Adam,
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    Network,
+    ReLU,
+    SoftmaxCrossEntropy,
+    lenet,
+    mlp,
+)
 from numpymlp.network import loss_and_gradient
 from numpymlp.optimizers import AdamW
 from numpymlp.parallel import ColumnDense, Communicator, RowDense, Share, split
@@ -234,3 +246,20 @@ def test_batch_norm_keeps_its_settings_in_a_part():
     network = Network([Dense(2, 4), norm, Dense(4, 2)], rng=np.random.default_rng(0))
     part = split(network, Communicator(1, 2)).layers[1]
     assert part.config() == {"features": 2, "momentum": 0.5, "epsilon": 1e-2}
+
+
+def test_convolutions_are_whole_on_every_worker():
+    options = {"image_shape": (16, 16, 1), "dropout": 0.2, "dtype": np.float64}
+    network = lenet((2, 3), 7, rng=np.random.default_rng(0), **options)
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(6, 256)), rng.integers(0, 10, 6)
+
+    def program(comm):
+        part = split(network, comm)
+        loss_and_gradient(part, SoftmaxCrossEntropy(), x, y)
+        return Share(network, comm).gather(part.gradients)
+
+    parts = run(3, program)
+    loss_and_gradient(network, SoftmaxCrossEntropy(), x, y)
+    for gradients in parts:
+        assert relative(gradients, network.gradients) < 1e-12
