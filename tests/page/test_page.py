@@ -215,3 +215,26 @@ def test_the_default_network_fits_into_two_and_a_half_megabytes(tmp_path):
     )
     assert len(contents["snapshots"]) == MOST_SNAPSHOTS
     assert len(page_html("t", "s", contents)) <= 2_500_000
+
+
+def test_data_that_are_no_images_get_a_page_without_a_drawing_field(browser, tmp_path):
+    from numpymlp import mlp
+    from numpymlp.page.contents import page_contents
+    from numpymlp.page.html import page_html
+
+    rng = np.random.default_rng(0)
+    network = mlp([6, 5, 3], activation="tanh", rng=rng)
+    x, y = rng.normal(size=(50, 6)).astype(np.float32), rng.integers(0, 3, 50)
+    names = ["setosa", "versicolor", "virginica"]
+    contents = page_contents(network, x, y, image_shape=None, class_names=names, snapshots=[])
+    (tmp_path / "p.html").write_text(page_html("Iris", "", contents), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "p.html").as_uri())
+    assert not page.locator("#field").is_visible()
+    assert not page.locator("#training").is_visible()
+    page.locator("#strip button").nth(3).click()
+    seen = np.array(page.evaluate("Array.from(numpymlp.pass.seen)"))
+    found = page.evaluate("Array.from(numpymlp.pass.probabilities)")
+    np.testing.assert_allclose(found, network.predict_proba(seen[None])[0], atol=1e-5)
+    assert any(name in text_of(page, "#answer") for name in names)
+    page.close()
