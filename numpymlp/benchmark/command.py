@@ -19,7 +19,8 @@ from numpymlp.benchmark import machine, report
 from numpymlp.benchmark.equality import STEPS, TOLERANCE, NotEqualError, prove_equality
 from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
-from numpymlp.storage.files import atomic_write, shown, write_bytes, write_json
+from numpymlp.experiments.remaining import Remaining
+from numpymlp.storage.files import atomic_write, counted, shown, write_bytes, write_json
 from numpymlp.storage.reading import Field, check_fields, number, read_json
 from numpymlp.validation import InputError, check_positive_integer
 
@@ -120,10 +121,18 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
         "equality": {"settings": len(cases), "steps": STEPS, "difference": worst},
     }
     results = {**results, **_kept_rows(folder, results, plan.rows)}
+    tasks = {row: _tasks(plan.quick)[row] for row in plan.rows}
+    number = sum(
+        len(peers) * times * len(tasks[row])
+        for row in plan.rows
+        for peers, times in [_turns(row, plan)]
+    )
+    left = Remaining(max(number, 1))
+    print(f"{counted(number, 'measurement')} ({left})", flush=True)
     with _cores_limited_to(plan.threads):
         for row in plan.rows:
             results[row] = [
-                {**task, "peers": _in_turn(task, row, plan)} for task in _tasks(plan.quick)[row]
+                {**task, "peers": _in_turn(task, row, plan, left)} for task in tasks[row]
             ]
     results["others"] = max(results["others"], round(others.cores() or 0.0, 2))
     text = report.markdown(results)
@@ -230,8 +239,8 @@ def _tasks(quick: bool) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _in_turn(task: dict[str, Any], row: str, plan: Plan) -> dict[str, list[dict[str, Any]]]:
-    """Measure the libraries in turn, each turn with another seed."""
+def _turns(row: str, plan: Plan) -> tuple[Sequence[str], int]:
+    """Return the libraries that a row measures, and how often."""
     peers, times = _installed(PEERS_OF[row]), plan.times
     if plan.threads == 1:
         peers = [peer for peer in peers if peer != "workers"]
@@ -239,10 +248,20 @@ def _in_turn(task: dict[str, Any], row: str, plan: Plan) -> dict[str, list[dict[
         peers = [peer for peer in peers if peer not in OPTIONAL]
     if row == "accuracy":  # over seeds, whatever the number of repeats
         peers, times = (peers[:1], 1) if plan.quick else (peers, 5)
+    return peers, times
+
+
+def _in_turn(
+    task: dict[str, Any], row: str, plan: Plan, left: Remaining
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure the libraries in turn, each turn with another seed."""
+    peers, times = _turns(row, plan)
     samples: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
     for seed in range(times):
         for peer in peers:
             samples[peer].append(measure({**task, "peer": peer, "seed": seed}, plan.threads))
+            left.add(1)
+            print(f"  {left}", flush=True)
     return samples
 
 

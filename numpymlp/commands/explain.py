@@ -26,7 +26,8 @@ def options(parser: argparse.ArgumentParser) -> None:
         "run",
         metavar="RUN",
         nargs="?",
-        help="folder of a run, or its model.npz; without it, a network for pencil and paper",
+        help="folder of a run, or its model.npz (default: the latest run in runs/ with --image, "
+        "else a network for pencil and paper)",
     )
     parser.add_argument(
         "--image", type=whole(MOST_NUMBERS), help="number of a test image (default: 0)"
@@ -52,7 +53,9 @@ def run(options: argparse.Namespace) -> None:
     given = vars(options)
     if "picture" in given:
         _check_name(given["picture"])
-    title, explained, lines, image_shape = (_of_run if "run" in given else _pencil)(options)
+    title, explained, lines, image_shape = (
+        _of_run if {"run", "image"} & given.keys() else _pencil
+    )(options)
     if "picture" in given:
         _draw(given["picture"], explained, image_shape, title)
     if given.get("markdown"):
@@ -63,8 +66,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _pencil(options: argparse.Namespace) -> tuple[str, Trace, Any, None]:
     given = vars(options)
-    if surplus := sorted({"image", "data", "variant"} & given.keys()):
-        raise InputError(f"{option(surplus[0])}: expected RUN before it, the folder of a run")
+    if surplus := sorted({"data", "variant"} & given.keys()):
+        raise InputError(f"{option(surplus[0])}: expected RUN too, the folder of a run, or --image")
     network, loss, x, y = pencil_network(**{k: given.get(k, v) for k, v in PENCIL.items()})
     step = {name: given.get(name, value) for name, value in STEP.items()}
     optimizer = Recipe(**step).build_optimizer(network)
@@ -74,17 +77,24 @@ def _pencil(options: argparse.Namespace) -> tuple[str, Trace, Any, None]:
 
 
 def _of_run(options: argparse.Namespace) -> tuple[str, Trace, Any, tuple[int, int]]:
-    from numpymlp.experiments.folders import CONFIG, find_model, load_run, read_config, test_image
-    from numpymlp.storage.models import load_loss
+    from numpymlp.experiments.begun import load_with_loss
+    from numpymlp.experiments.folders import (
+        CONFIG,
+        find_model,
+        latest_run,
+        read_config,
+        test_image,
+    )
 
     given = vars(options)
     if surplus := sorted({*PENCIL, *STEP} & given.keys()):
         raise InputError(f"{option(surplus[0])}: expected no RUN, which has its own network")
-    model = find_model(given["run"])
-    network, folder = load_run(model), data_of(options)
+    run = given.get("run") or latest_run()
+    model, folder = find_model(run), data_of(options)
+    network, loss = load_with_loss(run)
     if network.head.name != "softmax" or network.shapes[-1] == (1,):
         raise InputError(
-            f"{given['run']}: expected a classifier, output='softmax', got "
+            f"{run}: expected a classifier, output='softmax', got "
             f"output={network.head.name!r}: numpymlp.explain.trace(network, loss, x, y) explains "
             f"any network"
         )
@@ -92,7 +102,7 @@ def _of_run(options: argparse.Namespace) -> tuple[str, Trace, Any, tuple[int, in
         folder = read_config(model.parent)["data"]
     number = given.get("image", 0)
     x, y, image_shape = test_image(folder, number)
-    explained = trace(network, load_loss(model) or SoftmaxCrossEntropy(), x, y, training=False)
+    explained = trace(network, loss or SoftmaxCrossEntropy(), x, y, training=False)
     p = explained["probabilities"].values[0]
     title = (
         f"test image {number:,} of {folder or 'MNIST'}: a {y[0]}; the network answers "

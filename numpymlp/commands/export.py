@@ -13,7 +13,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the file and print what is in it."""
-    from numpymlp.experiments.folders import load_run
+    from numpymlp.experiments.begun import load_run
     from numpymlp.storage.onnx import INPUT, OUTPUTS, export_onnx
 
     network = load_run(options.run)

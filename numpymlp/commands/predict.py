@@ -17,7 +17,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the three most probable digits of each image; name those that cannot be read last."""
     from numpymlp.data.images import read_digit_image
-    from numpymlp.experiments.folders import load_run
+    from numpymlp.experiments.begun import load_run
 
     network, faults = load_run(options.model), []
     for path in options.images:

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
     data = training_data(place)
     settings = {name: getattr(options, name) for name in ("candidates", "jobs", "seed")}
     with fresh_folder(options.output) as folder, RunLock(folder):
-        rows = search(recipe, np.asarray(data.x), data.y, **settings)
+        rows = search(recipe, np.asarray(data.x), data.y, **settings, say=print)
         write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 from pathlib import Path
+from typing import Any
 
 from numpymlp.commands.options import (
     SEED,
@@ -19,6 +20,9 @@ from numpymlp.experiments.recipes import RECIPES, Recipe, find
 from numpymlp.validation import InputError, check_positive, check_seed
 
 SETTINGS = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
+
+# A test accuracy this near to chance, as a share of the way from chance to 1, is nothing learned.
+NOTHING = 0.05
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -58,8 +62,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         metavar="RUN",
-        help="continue a run that was interrupted or killed, with its own settings; only "
-        "--threads, --no-check, --no-figures and --quiet may be added",
+        help="continue a run that was interrupted or killed, with its own settings; or train a "
+        "finished one on, with a larger number of --epochs in all; else only --threads, "
+        "--no-check, --no-figures and --quiet may be added",
     )
     group.add_argument(
         "--checkpoint-minutes",
@@ -96,13 +101,14 @@ def _run(options: argparse.Namespace) -> None:
     show["threads"] = given.pop("threads", None)
     if "resume" in given:
         ranks = {"workers"} if given.get("workers") == "mpi" else set()
-        if more := sorted(given.keys() - {"resume", "check"} - ranks):
+        if more := sorted(given.keys() - {"resume", "check", "epochs"} - ranks):
             raise InputError(
-                f"--resume keeps the settings that the run was begun with, got "
+                f"--resume keeps all settings of the run but the number of --epochs, got "
                 f"{', '.join(map(option, more))} too: leave them out"
             )
         folder = Path(given["resume"])
-        metrics, since = runs.resume(folder, **show), "since it was last started"
+        metrics = runs.resume(folder, epochs=given.get("epochs"), **show)
+        since = "since it was last started"
     else:
         settings = {name: given.pop(name) for name in SETTINGS if name in given}
         check_seed(given.get("seed", 0))
@@ -121,4 +127,24 @@ def _run(options: argparse.Namespace) -> None:
         f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
         f"{metrics['seconds']:.1f} s {since}"
     )
+    if doubt := _doubt(metrics):
+        print(doubt)
     print(f"saved to {folder}; look closer with: {called_as()} evaluate {quoted(folder)}")
+
+
+def _doubt(metrics: dict[str, Any]) -> str:
+    """Return a line on a network that learned nothing, with what to try; else nothing."""
+    chance, guessing = metrics.get("chance_accuracy"), metrics.get("chance_loss")
+    if chance is None or guessing is None:  # a run of an earlier version
+        return ""
+    accuracy, loss = metrics["test_accuracy"], metrics.get("train_loss", 0.0)
+    if accuracy - chance < NOTHING * (1 - chance):
+        what = f"the network learned nothing: one answer for all test images reaches {chance:.2%}"
+    elif loss > guessing:
+        what = f"the training loss, {loss:.3g}, is worse than by guessing, {guessing:.3g}"
+    else:
+        return ""
+    return (
+        f"{what}; try a --learning-rate ten times lower or higher, then fewer --hidden layers, "
+        f"less --dropout or more --epochs"
+    )

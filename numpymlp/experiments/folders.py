@@ -21,10 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numpymlp.data.mnist import MNIST, image_shape, load_pixels, load_test, variants
-from numpymlp.network import Network
 from numpymlp.storage.archive import open_archive
 from numpymlp.storage.files import shown
-from numpymlp.storage.models import load
 from numpymlp.storage.reading import Field, check_fields, number, or_none, read_json, text, whole
 from numpymlp.validation import InputError
 
@@ -46,6 +44,7 @@ LATER_FIELDS = {
     "workers": or_none(
         Field(f"{_WORKERS.expected}, or mpi", lambda v: v == "mpi" or _WORKERS.accepts(v))
     ),
+    "lengthened_from": or_none(whole(1, 2**63 - 1)),  # epochs, if more were asked for later
 }
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
@@ -272,15 +271,17 @@ def latest_run() -> Path:
 
 
 def find_model(run: str | os.PathLike[str]) -> Path:
-    """Return the model file of a run, given its folder or the file itself."""
+    """Return the model file of a run, given its folder or the file itself.
+
+    Of a run that is not finished, it is the checkpoint; `begun.load_run` loads either.
+    """
     path = Path(run)
     if path.is_dir():
-        if (path / MODEL).is_file():
-            return path / MODEL
-        advice = "expected the folder of a finished run"
-        if (path / CHECKPOINT).is_file():
-            advice = f"the run is not finished, resume it with: {resume_command(path)}"
-        elif runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
+        for name in (MODEL, CHECKPOINT):
+            if (path / name).is_file():
+                return path / name
+        advice = "expected the folder of a run"
+        if runs := sorted(path.glob(f"*/{MODEL}"), key=os.path.getmtime):
             advice += f", did you mean {shown(runs[-1].parent)}?"
         raise InputError(f"{path} holds no {MODEL}: {advice}")
     if path.suffix.lower() in _IMAGES:
@@ -288,11 +289,6 @@ def find_model(run: str | os.PathLike[str]) -> Path:
             f"{path} is an image: expected the folder of a run, or its {MODEL}, before the images"
         )
     return path
-
-
-def load_run(run: str | os.PathLike[str]) -> Network:
-    """Load the network of a run, given its folder or its model file."""
-    return load(find_model(run))
 
 
 def called_as() -> str:

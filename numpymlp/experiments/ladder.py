@@ -22,9 +22,11 @@ import numpy as np
 
 from numpymlp.data import five_sixths
 from numpymlp.experiments import folders, runs
+from numpymlp.experiments.begun import Say, load_run
 from numpymlp.experiments.environment import environment
 from numpymlp.experiments.parallel_runs import STOP_SIGNALS
 from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe
+from numpymlp.experiments.remaining import Remaining
 from numpymlp.experiments.results import (
     COLUMNS,
     VALIDATED,
@@ -34,9 +36,10 @@ from numpymlp.experiments.results import (
     key,
     members_of,
     read_results,
+    result_of,
+    results_file,
     settings_of,
 )
-from numpymlp.experiments.runs import Say
 from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
@@ -107,6 +110,7 @@ def run_ladder(
             raise InputError(
                 f"{place}: expected a folder for the runs: {error.strerror}"
             ) from error
+    left = _remaining(chosen, seeds, label, read_results(results))
     train = functools.partial(_train, place=place, label=label, data=data, verbose=verbose, say=say)
     with contextlib.nullcontext() if validation else RunLock(place):
         for named in chosen:
@@ -114,7 +118,7 @@ def run_ladder(
                 wanted = named.name, settings_of(named, seeds), label, str(seed)
                 if wanted in map(key, read_results(results)):
                     continue
-                say(f"\n== {named.name}, seed {seed}: {describe(named.recipe)}")
+                say(f"\n== {named.name}, seed {seed} ({left}): {describe(named.recipe)}")
                 if validation:
                     metrics = validate(named.recipe, seed, data=data, verbose=verbose)
                 elif named.committee:
@@ -125,8 +129,27 @@ def run_ladder(
                     metrics, _ = train(named.recipe, seed)
                 row = _row(named, seed, label, metrics, seeds)
                 append_result(results, row)
+                left.add(_expected_seconds(named))
                 say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
     return read_results(results)
+
+
+def _expected_seconds(named: NamedRecipe) -> float:
+    """Return the seconds of a run by the results in this repository or package; 1 if unknown."""
+    here = result_of(named, read_results(results_file()))
+    return 1.0 if here is None or named.committee else here.seconds
+
+
+def _remaining(
+    chosen: Sequence[NamedRecipe], seeds: int | None, label: str, rows: Sequence[Row]
+) -> Remaining:
+    """Return the time that the missing runs take, at first as long as on the other machine."""
+    done, seconds = set(map(key, rows)), 0.0
+    for named in chosen:
+        for seed in range(1 if named.committee else seeds or named.seeds):
+            if (named.name, settings_of(named, seeds), label, str(seed)) not in done:
+                seconds += _expected_seconds(named)
+    return Remaining(max(seconds, 1.0), guess=seconds)
 
 
 def label_of(data: str | None, validation: bool = False) -> str:
@@ -172,7 +195,7 @@ def _committee(
 ) -> dict[str, Any]:
     """Evaluate the mean probabilities of the members; train members that have no model yet."""
     metrics, places = zip(*(train(recipe, seed) for seed in range(members)), strict=True)
-    networks = [folders.load_run(place) for place in places]
+    networks = [load_run(place) for place in places]
     loaded = folders.read_data(data)
     return {
         **metrics[0],

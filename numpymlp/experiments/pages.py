@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from numpymlp.experiments.folders import CONFIG, find_model, load_run, read_config, read_data
+from numpymlp.experiments.begun import load_run
+from numpymlp.experiments.folders import CONFIG, find_model, read_config, read_data
 from numpymlp.experiments.snapshots import SNAPSHOTS, read_snapshots
 from numpymlp.metrics.checks import check_names
 from numpymlp.page.contents import page_contents
@@ -48,7 +49,7 @@ def write_page(
         If the run, its data or the names do not fit a page; no file is written then.
     """
     model = find_model(run)
-    network, folder = load_run(model), model.parent
+    network, folder = load_run(run), model.parent
     config = read_config(folder) if (folder / CONFIG).is_file() else {}
     loaded = read_data(data or config.get("data"))
     x_test = network.check_batch(np.asarray(loaded.x_test), f"{loaded.name} for ")

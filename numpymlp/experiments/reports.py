@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
+from numpymlp.experiments.begun import load_run
 from numpymlp.experiments.folders import (
     CONFIG,
     find_model,
-    load_run,
     read_config,
     read_data,
     report_folder,
@@ -75,7 +75,7 @@ def evaluate_run(
         Where the report and the figures are.
     """
     model = find_model(run)
-    network, folder, config = load_run(model), model.parent, {}
+    network, folder, config = load_run(run), model.parent, {}
     if (folder / CONFIG).is_file():
         config = read_config(folder)
     loaded = read_data(data or config.get("data"))

@@ -59,6 +59,21 @@ def describe(recipe: Recipe) -> str:
     return " ".join(f"{name}={value}" for name, value in settings.items() if value)
 
 
+def as_options(recipe: Recipe) -> str:
+    """Return the settings that differ from the default recipe's as options of `numpymlp train`."""
+    words = []
+    for name, value in dataclasses.asdict(recipe).items():
+        if value == getattr(RECIPES["default"].recipe, name) or (
+            name == "sigma" and not recipe.elastic
+        ):
+            continue
+        option = "--" + name.replace("_", "-")
+        if isinstance(value, tuple):
+            value = ",".join(map(str, value)) or "none"
+        words += [option] if value is True else [option, str(value)]
+    return " ".join(words)
+
+
 def read_results(path: str | os.PathLike[str]) -> list[Row]:
     """Read the finished runs; return an empty list if there is no file.
 
@@ -189,6 +204,12 @@ def table(
     return "\n".join(lines)
 
 
+def _command(named: NamedRecipe) -> str:
+    if named.committee:
+        return f"same as: numpymlp ladder --only {named.name}"
+    return f"same as: numpymlp train {as_options(named.recipe)}".rstrip()
+
+
 def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
     """Return the description of every recipe for the terminal, with its result."""
     blocks = []
@@ -204,6 +225,6 @@ def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
             f"{named.name:<10} {shape(named)}: {named.adds}\n"
             f"{'':<11}accuracy: {reached}\n"
             f"{'':<11}published error on MNIST: {named.published}, {named.source}\n"
-            f"{'':<11}settings: {settings_of(named)}"
+            f"{'':<11}{_command(named)}"
         )
     return "\n".join(blocks)

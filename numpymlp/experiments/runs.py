@@ -13,30 +13,27 @@ import dataclasses
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from numpymlp.experiments.begun import Begun, Say, check_files, load_data, restore
 from numpymlp.experiments.environment import cores, environment
 from numpymlp.experiments.folders import (
     CHECKPOINT,
     CONFIG,
+    CONFIG_FIELDS,
     HISTORY,
     METRICS,
     METRICS_FIELDS,
     MODEL,
     RunData,
     check_free,
-    check_room,
-    read_config,
     remove_if_empty,
     resume_command,
-    training_data,
 )
 from numpymlp.experiments.parallel_runs import (
-    Split,
     Workers,
     build,
     check_parts,
@@ -49,11 +46,11 @@ from numpymlp.experiments.snapshots import SNAPSHOTS
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
-from numpymlp.metrics.checks import check_label_range
 from numpymlp.schedules import Constant
 from numpymlp.storage.files import (
     RunLock,
     atomic_write,
+    counted,
     is_link,
     json_bytes,
     remove_leftovers,
@@ -66,12 +63,10 @@ from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
 from numpymlp.training.scoring import evaluate
 from numpymlp.training.trainer import Trainer
-from numpymlp.validation import InputError, check_seed
+from numpymlp.validation import InputError, check_positive_integer, check_seed
 
 CHECK_ROWS = 128  # batch size of the gradient check before the first step
 _WRITTEN = (CHECKPOINT, METRICS, MODEL, HISTORY, SNAPSHOTS)
-
-Say = Callable[[str], None]
 
 
 def train(
@@ -142,13 +137,13 @@ def train(
     with RunLock(folder):
         check_free(folder, overwrite)
         started = time.perf_counter()
-        loaded = shared_data(_load(data, say), number)
+        loaded = shared_data(load_data(data, say), number)
         checkpoint = Checkpoint(folder / CHECKPOINT, minutes)
         trainer, split = build(recipe, loaded, seed, checkpoint, verbose)
         say(trainer.network.summary())
         say(
-            f"training: {recipe.epochs} epochs in batches of {recipe.batch_size}, {trainer.loss}, "
-            f"{trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
+            f"training: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
+            f"{trainer.loss}, {trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
         )
         say(check_parts(trainer.network, number))
         given = threads if number == 1 else 1
@@ -159,6 +154,9 @@ def train(
                 say(_check(trainer, loaded, seed))
             config = {
                 **dataclasses.asdict(recipe),
+                # The optimizer's own, where the recipe leaves them to it.
+                "learning_rate": float(trainer.first_rate),
+                "weight_decay": getattr(trainer.optimizer, "weight_decay", None),
                 "seed": seed,
                 "data": None if data is None else str(Path(data).resolve()),
                 "data_fingerprint": loaded.fingerprint,
@@ -167,23 +165,28 @@ def train(
                 "workers": number,
             }
             _begin(folder, config, overwrite)
-            return _finish(number, trainer, folder, split, loaded, started, recipe.epochs, figures)
+            begun = Begun(recipe, trainer, split, loaded, number, chosen.number, None)
+            return _finish(begun, folder, started, recipe.epochs, figures)
 
 
 def resume(
     folder: str | os.PathLike[str],
     *,
+    epochs: int | None = None,
     threads: int | None = None,
     figures: bool = True,
     verbose: int = 1,
     say: Say = print,
 ) -> dict[str, Any]:
-    """Continue a run that was killed or interrupted; the result has the same bits.
+    """Continue a run that was killed or interrupted, with the same bits; or lengthen one.
 
     Parameters
     ----------
     folder : path
         The run's folder. Recipe, seed and data are read from its `config.json`.
+    epochs : int, optional
+        Train a finished run on, until it has so many epochs in all. The schedule is laid out anew
+        over all of them and goes on at its place: a learning rate that had fallen to 0 rises again.
     threads : int, optional
         Number of BLAS threads; None takes that with which the run was begun. Another number can
         change the last digits of the result.
@@ -202,65 +205,72 @@ def resume(
     """
     run = Path(folder)
     choose_threads(threads)
-    for name in (CONFIG, CHECKPOINT):
-        if not (run / name).is_file():
-            raise InputError(
-                f"{run} holds no {name}: expected the folder of a run; train again if it was "
-                f"killed before its first checkpoint"
-            )
+    if epochs is not None:
+        check_positive_integer(epochs, "epochs")
+    check_files(run)
     with RunLock(run):
         started = time.perf_counter()
         for name in (*_WRITTEN, CONFIG):
             remove_leftovers(run / name)
-        config = read_config(run)
-        fingerprint, data = config.pop("data_fingerprint"), config.pop("data")
-        seed, minutes = config.pop("seed"), config.pop("checkpoint_minutes")
-        begun, number = config.pop("threads"), config.pop("workers") or 1
-        recipe = Recipe.from_dict(config, str(run / CONFIG))
-        check_workers(number, threads)
-        loaded = shared_data(_load(data, say), number)
-        if loaded.fingerprint != fingerprint:
-            raise InputError(
-                f"{run} was trained on other data than {loaded.name} holds now: restore those "
-                f"data, or train again"
-            )
-        check_room(run, recipe.weights(loaded.x.shape[1], loaded.classes))
-        checkpoint = Checkpoint(run / CHECKPOINT, minutes)
-        trainer, split = build(recipe, loaded, seed, checkpoint, verbose)
-        checkpoint.load(trainer)
-        if trainer.state.last_epoch != recipe.epochs:
-            raise InputError(
-                f"{run / CHECKPOINT} is from another training run: it ends with epoch "
-                f"{trainer.state.last_epoch}, this one with epoch {recipe.epochs}"
-            )
-        complete = (run / METRICS).is_file() and (run / MODEL).is_file()
-        if trainer.state.stopped not in ("", "interrupted") and complete:
+        begun = restore(run, threads=threads, verbose=verbose, say=say)
+        state, more = begun.trainer.state, None
+        if epochs is not None and epochs != begun.recipe.epochs:
+            begun = _lengthen(run, begun, epochs)
+        if state.last_epoch != begun.recipe.epochs:
+            more = begun.recipe.epochs - state.epoch
+            say(_lengthened(begun, more))
+        complete = more is None and (run / METRICS).is_file() and (run / MODEL).is_file()
+        if state.stopped not in ("", "interrupted") and complete:
             with contextlib.suppress(InputError):  # damaged metrics are written again
                 metrics = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
-                say(f"{run} is finished: {trainer.state.epoch} epochs")
+                say(f"{run} is finished: {counted(state.epoch, 'epoch')}")
                 return metrics
         say(
-            f"resuming {run}: {trainer.state.epoch} of {trainer.state.last_epoch} epochs are done"
-            + (f", and {trainer.state.batch} batches" if trainer.state.batch else "")
+            f"resuming {run}: {state.epoch} of {counted(begun.recipe.epochs, 'epoch')} are done"
+            + (f", and {counted(state.batch, 'batch')}" if state.batch else "")
         )
-        kept = begun if threads is None and begun is not None and begun <= cores() else threads
-        chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, kept)
-        say(check_parts(trainer.network, number))
+        former = begun.threads
+        kept = former if threads is None and former is not None and former <= cores() else threads
+        chosen = begun.recipe.choose_threads(begun.data.x.shape[1], begun.data.classes, kept)
+        say(check_parts(begun.trainer.network, begun.workers))
         say(str(chosen))
-        if begun not in (None, chosen.number):
-            say(f"the run was begun with {begun}: the last digits of its result may differ")
+        if former not in (None, chosen.number):
+            say(f"the run was begun with {former}: the last digits of its result may differ")
         with blas_limited_to(chosen.number):
-            return _finish(number, trainer, run, split, loaded, started, None, figures)
+            return _finish(begun, run, started, more, figures)
 
 
-def _load(data: str | None, say: Say) -> RunData:
-    loaded = training_data(data)
-    check_label_range(f"{loaded.name}, test labels", loaded.y_test, loaded.classes)
-    say(
-        f"data: {loaded.name}, {len(loaded.x):,} training and {len(loaded.x_test):,} test images, "
-        f"{loaded.classes} classes"
+def _lengthen(run: Path, begun: Begun, epochs: int) -> Begun:
+    """Write the new number of epochs into the configuration of a finished run."""
+    state, before = begun.trainer.state, begun.recipe.epochs
+    if state.stopped in ("", "interrupted"):
+        raise InputError(
+            f"epochs: expected a finished run to lengthen, got one with {state.epoch} of "
+            f"{counted(before, 'epoch')}: finish it first with: {resume_command(run)}"
+        )
+    if epochs <= before:
+        raise InputError(
+            f"epochs: expected more than the {counted(before, 'epoch')} of the run, got {epochs}"
+        )
+    recipe = dataclasses.replace(begun.recipe, epochs=epochs)
+    config = read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
+    write_json(run / CONFIG, {**config, "epochs": epochs, "lengthened_from": before})
+    return begun._replace(recipe=recipe, lengthened_from=before)
+
+
+def _lengthened(begun: Begun, more: int) -> str:
+    """Return a line that says at which learning rate a lengthened run goes on."""
+    trainer, step = begun.trainer, begun.trainer.state.step
+    schedule = trainer.schedule or Constant()
+    total = step + more * -(-len(begun.split[0].rows) // trainer.batch_size)
+    before, after = (
+        trainer.first_rate * schedule(*place) for place in ((max(step - 1, 0), step), (step, total))
     )
-    return loaded
+    return (
+        f"lengthened from {begun.lengthened_from} to {counted(begun.recipe.epochs, 'epoch')}: the "
+        f"{begun.recipe.schedule} schedule now spans all of them, so the learning rate goes on at "
+        f"{after:.2g}, after {before:.2g} at the last step"
+    )
 
 
 def _check(trainer: Trainer, data: RunData, seed: int) -> str:
@@ -305,19 +315,13 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
 
 
 def _finish(
-    workers: Workers,
-    trainer: Trainer,
-    folder: Path,
-    split: Split,
-    data: RunData,
-    started: float,
-    epochs: int | None,
-    figures: bool,
+    begun: Begun, folder: Path, started: float, epochs: int | None, figures: bool
 ) -> dict[str, Any]:
     """Train to the end, evaluate, and write the results."""
+    trainer, data, workers = begun.trainer, begun.data, begun.workers
     network = trainer.network
     try:
-        train_on(workers, trainer, split, epochs)
+        train_on(workers, trainer, begun.split, epochs)
     except WorkerLost as error:
         raise WorkerLost(f"{error}; resume with: {resume_command(folder)}") from error
     except TrainingDiverged as error:
@@ -336,11 +340,15 @@ def _finish(
     loss = SoftmaxCrossEntropy()  # losses are reported without label smoothing
     on_train = evaluate(network, loss, data.x, data.y)
     on_test = evaluate(network, loss, data.x_test, data.y_test)
+    # What an answer that is the same for all images reaches.
+    shares = np.bincount(data.y_test, minlength=data.classes) / len(data.y_test)
     metrics = {
         "test_accuracy": on_test.accuracy,
         "train_accuracy": on_train.accuracy,
+        "chance_accuracy": float(shares.max()),
         "test_loss": on_test.loss,
         "train_loss": on_train.loss,
+        "chance_loss": float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum()),
         "epochs": trainer.state.epoch,
         "stopped": trainer.state.stopped,
         "parameters": network.parameters.size,
@@ -361,7 +369,10 @@ def _finish(
             x_test := np.asarray(data.x_test),
             data.y_test,
             network.predict_proba(x_test),
-            rates=[
+            # Of a lengthened run, the schedule of the first epochs was another.
+            rates=None
+            if begun.lengthened_from
+            else [
                 trainer.first_rate * schedule(step, trainer.total_steps)
                 for step in range(trainer.state.step)
             ],

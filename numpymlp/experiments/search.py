@@ -9,6 +9,7 @@ its `HalvingRandomSearchCV`, applied to `numpymlp.sklearn`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, Predef
 
 from numpymlp.data import five_sixths
 from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
+from numpymlp.experiments.remaining import Remaining
 from numpymlp.sklearn import MLPClassifier
-from numpymlp.storage.files import atomic_write, write_csv
+from numpymlp.storage.files import atomic_write, counted, write_csv
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.validation import InputError, check_positive_integer, check_seed
 
@@ -49,11 +51,17 @@ FACTOR = 3  # one in three settings is trained again, for three times as long
 Row = dict[str, Any]
 
 
+def _nothing(epochs: int) -> None:
+    pass
+
+
 class Candidate(MLPClassifier):
     """The estimator, but if training diverges, it keeps its last finite weights.
 
     So one setting that diverges gets a low score and does not end the search.
     """
+
+    trained: Callable[[int], None] = staticmethod(_nothing)  # called with its epochs
 
     def _train(self, *arguments: Any) -> None:
         try:
@@ -61,6 +69,49 @@ class Candidate(MLPClassifier):
         except ValueError as error:
             if not isinstance(error.__cause__, TrainingDiverged):
                 raise
+        self.trained(self.max_iter)
+
+
+class Report:
+    """Say how far a search is.
+
+    Parameters
+    ----------
+    say : callable
+        Called with each line.
+    work : list of int
+        The epochs of each round, all its training runs together.
+    """
+
+    def __init__(self, say: Callable[[str], None], work: list[int]) -> None:
+        self.say, self.work, self.round, self.within = say, work, 0, 0
+        self.left = Remaining(sum(work))
+
+    def begin_round(self, settings: int) -> None:
+        """Say that a round of so many settings begins."""
+        self.left.done = float(sum(self.work[: self.round]))
+        self.round += 1
+        self.say(
+            f"round {self.round} of {len(self.work)}: {counted(settings, 'setting')} ({self.left})"
+        )
+
+    def trained(self, epochs: int) -> None:
+        """Say that a training run is done."""
+        self.left.add(epochs)
+        self.say(f"  {self.left}")
+
+
+class Search(HalvingRandomSearchCV):  # type: ignore[misc]
+    """The search of scikit-learn, which reports its rounds."""
+
+    report: Report
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any], **options: Any) -> None:
+        def evaluate(settings: list[Any], *rest: Any, **more: Any) -> Any:
+            self.report.begin_round(len(settings))
+            return evaluate_candidates(settings, *rest, **more)
+
+        super()._run_search(evaluate, **options)
 
 
 def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
@@ -107,6 +158,7 @@ def search(
     jobs: int = 1,
     seed: int = 0,
     settings: dict[str, Any] = SETTINGS,
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Row]:
     """Draw settings, and train the better ones again for longer, each time from new weights.
 
@@ -126,6 +178,9 @@ def search(
         Seed of the drawn settings and of every training run.
     settings : dict, default SETTINGS
         Parameters of `numpymlp.sklearn.MLPClassifier`, each with a list or a distribution.
+    say : callable, optional
+        Called with a line before each round, and after each training run if `jobs` is 1: what is
+        done, and the time left.
 
     Returns
     -------
@@ -146,13 +201,15 @@ def search(
     rounds = 1
     while FACTOR**rounds <= min(candidates, recipe.epochs):
         rounds += 1
-    found = HalvingRandomSearchCV(
+    first = max(1, recipe.epochs // FACTOR ** (rounds - 1))
+    work = [-(-candidates // FACTOR**n) * first * FACTOR**n for n in range(rounds)]
+    found = Search(
         estimator(recipe, seed),
         settings,
         n_candidates=candidates,
         factor=FACTOR,
         resource="max_iter",
-        min_resources=max(1, recipe.epochs // FACTOR ** (rounds - 1)),
+        min_resources=first,
         max_resources=recipe.epochs,
         cv=PredefinedSplit(fold),
         refit=False,
@@ -161,6 +218,8 @@ def search(
         error_score="raise",
         return_train_score=False,
     )
+    found.report = Report(say, work)
+    Candidate.trained = staticmethod(found.report.trained if jobs == 1 else _nothing)
     with warnings.catch_warnings():
         # Successive halving ends most training runs before they converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -172,6 +231,8 @@ def search(
             if "Training interrupted" not in str(warning):
                 raise
             raise KeyboardInterrupt from warning
+        finally:
+            Candidate.trained = staticmethod(_nothing)
     results = found.cv_results_
     rows = [
         {

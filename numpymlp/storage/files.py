@@ -64,6 +64,12 @@ def shown(text: Any, longest: int = 200) -> str:
     return line if len(line) <= longest else f"{line[: longest - 3]}..."
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural but for 1: "1 epoch", "60,000 images"."""
+    ending = "" if number == 1 else "es" if noun.endswith(("s", "tch")) else "s"
+    return f"{number:,} {noun}{ending}"
+
+
 # ---- writing ----
 
 

@@ -9,7 +9,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from numpymlp.storage.files import atomic_write, csv_text
+from numpymlp.storage.files import atomic_write, counted, csv_text
+from numpymlp.validation import InputError
 
 COLUMNS = (
     "epoch",
@@ -20,6 +21,17 @@ COLUMNS = (
     "learning_rate",
     "seconds",
 )
+
+# Columns by the names that other libraries give them.
+_KERAS = {
+    "loss": "running_train_loss",
+    "accuracy": "running_train_accuracy",
+    "acc": "running_train_accuracy",
+    "val_loss": "validation_loss",
+    "val_accuracy": "validation_accuracy",
+    "val_acc": "validation_accuracy",
+    "lr": "learning_rate",
+}
 
 
 class History:
@@ -43,6 +55,12 @@ class History:
         return len(self.rows)
 
     def __getitem__(self, column: str) -> list[Any]:
+        known = list(self.rows[0]) if self.rows else list(COLUMNS)
+        if column not in known:
+            raise InputError(
+                f"history: expected one of the columns {', '.join(known)}, got {column!r:.80}"
+                f"{_meant(column)}"
+            )
         return [row[column] for row in self.rows]
 
     def to_dict(self) -> dict[str, list[Any]]:
@@ -62,4 +80,9 @@ class History:
             file.write(self.to_csv().encode())
 
     def __repr__(self) -> str:
-        return f"History({len(self)} epochs)"
+        return f"History({counted(len(self), 'epoch')})"
+
+
+def _meant(column: Any) -> str:
+    meant = _KERAS.get(str(column))
+    return f": did you mean {meant}?" if meant else ""

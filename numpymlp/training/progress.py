@@ -38,16 +38,33 @@ class Progress(Callback):
                 f"on."
             )
         self._bar = _bar(trainer.total_steps, state.step)
+        self._describe(trainer, at_once=True)
 
     def step(self, trainer: Any) -> None:
         if self._bar is None:
             return
         now = time.monotonic()
         if now - self._shown > REFRESH:
-            self._shown, state = now, trainer.state
-            self._bar.set_description_str(f"epoch {state.epoch + 1}/{state.last_epoch}", False)
-            self._bar.set_postfix_str(_numbers(state.running_columns(trainer.network)), False)
+            self._shown = now
+            self._describe(trainer)
         self._bar.update(1)
+
+    def _describe(self, trainer: Any, at_once: bool = False) -> None:
+        """Write the words before the bar: ``epoch 7/20  35 %  loss 0.03  acc 98.9 %``."""
+        if self._bar is None:
+            return
+        state, steps = trainer.state, max(trainer.total_steps, 1)
+        epoch = min(state.epoch + 1, state.last_epoch)
+        words = [
+            f"epoch {epoch}/{state.last_epoch}",
+            f"{state.step / steps:.0%}".replace("%", " %"),
+        ]
+        if state.batch:
+            row = state.running_columns(trainer.network)
+            loss, accuracy = row["running_train_loss"], row["running_train_accuracy"]
+            words.append(f"loss {loss:.3g}")
+            words += [] if accuracy is None else [f"acc {100 * accuracy:.1f} %"]
+        self._bar.set_description_str("  ".join(words), at_once)
 
     def epoch_end(self, trainer: Any) -> None:
         state = trainer.state
@@ -98,7 +115,9 @@ def _bar(steps: int, done: int) -> Any:
         return None
     from tqdm.auto import tqdm
 
-    return tqdm(total=steps, initial=done, unit="step", leave=False, dynamic_ncols=True)
+    # With 999/999 epochs and a loss of 1.23e-05, a line has 70 columns; the rest is time left.
+    form = "{desc}  {bar:12}  {remaining} left"
+    return tqdm(total=steps, initial=done, leave=False, dynamic_ncols=True, bar_format=form)
 
 
 def _is_terminal(stream: Any) -> bool:

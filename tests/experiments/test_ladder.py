@@ -14,7 +14,7 @@ import pytest
 from small_mnist import small_mnist, write_idx
 
 from numpymlp import load_folder, plots
-from numpymlp.__main__ import main
+from numpymlp.__main__ import build_parser, main
 from numpymlp.data import Distortion
 from numpymlp.experiments.folders import RunData
 from numpymlp.experiments.ladder import (
@@ -429,6 +429,21 @@ def test_the_table_has_the_published_number_next_to_ours(ladder):
     text = listing(rows)
     assert "92.00 ± 1.41 % on the test images of MNIST (2 seeds, 10 s each)" in text
     assert text.count("not measured yet") == 1
+
+
+@pytest.mark.parametrize("name", [name for name, named in RECIPES.items() if not named.committee])
+def test_what_recipes_prints_can_be_pasted(name):
+    (line,) = [
+        line
+        for block in re.split(r"\n(?=\S)", listing([]))
+        if block.split()[0] == name
+        for line in block.splitlines()
+        if "same as: numpymlp " in line
+    ]
+    words = line.split("numpymlp ")[1].split()
+    given = vars(build_parser().parse_args(words))
+    settings = {key: given[key] for key in given if key in Recipe.__dataclass_fields__}
+    assert find("default", **settings) == RECIPES[name].recipe
 
 
 def test_durations_are_in_seconds_or_minutes():

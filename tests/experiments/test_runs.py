@@ -461,9 +461,7 @@ def test_a_run_of_an_earlier_version_which_recorded_no_threads_is_resumed(
 def test_resume_keeps_its_own_settings(tmp_path, capsys):
     assert main(["train", "--resume", str(tmp_path), "--epochs", "9", "--seed", "0"]) == 2
     errors = capsys.readouterr().err
-    assert "--resume keeps the settings that the run was begun with" in errors
-    assert "--epochs" in errors
-    assert "--seed" in errors
+    assert "--resume keeps all settings of the run but the number of --epochs, got --seed" in errors
     assert main(["train", "--resume", str(tmp_path / "no")]) == 2
     assert "holds no config.json" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()

@@ -144,7 +144,8 @@ def test_a_distortion_is_seen_by_the_network(page):
 
 
 def test_the_answer_of_the_page_is_that_of_predict_proba(page, run):
-    from numpymlp.experiments.folders import load_run, read_config, read_data
+    from numpymlp.experiments.begun import load_run
+    from numpymlp.experiments.folders import read_config, read_data
 
     network = load_run(run)
     x = read_data(read_config(run)["data"]).x_test

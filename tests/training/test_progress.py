@@ -73,9 +73,6 @@ class Bar:
     def set_description_str(self, text, refresh):
         self.described.append(text)
 
-    def set_postfix_str(self, text, refresh):
-        self.described.append(text)
-
     def write(self, text, file):
         self.lines.append(text)
 
@@ -98,8 +95,8 @@ def test_the_bar_counts_all_steps_and_a_second_fit_starts_where_the_first_ended(
     first, second = bars
     assert (first.steps, first.done, first.closed, len(first.lines)) == (20, 20, True, 2)
     assert (second.steps, second.done, second.closed, len(second.lines)) == (30, 30, True, 1)
-    assert second.described[0] == "epoch 3/3"
-    assert second.described[1].startswith("train (running mean): loss ")
+    assert second.described[0] == "epoch 3/3  67 %"
+    assert second.described[-1].startswith("epoch 3/3  100 %  loss ")
 
 
 def test_a_fit_that_has_nothing_left_to_train_says_so(blobs, capsys):
@@ -170,3 +167,24 @@ def test_a_program_without_a_console_trains(name, stream, blobs, monkeypatch):
     assert trainer.state.epoch == 2
     if isinstance(own, Log) and name == "stdout":
         assert own.text.count("epoch") == 2
+
+
+def test_the_bar_shows_loss_accuracy_and_time_left_in_80_columns(blobs, monkeypatch, capsys):
+    shown = []
+
+    class Terminal(Log):
+        def isatty(self):
+            return True
+
+        def write(self, text):
+            shown.append(text)
+
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(progress, "REFRESH", -1.0)
+    monkeypatch.setenv("COLUMNS", "200")
+    trainer = make(verbose=1)
+    trainer.fit(*blobs, 20)
+    lines = [text.strip("\r") for text in shown if "epoch" in text]
+    assert lines[0].startswith("epoch 1/20  0 %")
+    assert any("loss" in line and "acc" in line and line.endswith(" left") for line in lines)
+    assert max(map(len, lines)) <= 76
