@@ -61,11 +61,9 @@ def describe(recipe: Recipe) -> str:
 
 def as_options(recipe: Recipe) -> str:
     """Return the settings that differ from the default recipe's as options of `numpymlp train`."""
-    words = []
+    words, plain = [], Recipe()
     for name, value in dataclasses.asdict(recipe).items():
-        if value == getattr(RECIPES["default"].recipe, name) or (
-            name == "sigma" and not recipe.elastic
-        ):
+        if value == getattr(plain, name) or (name == "sigma" and not recipe.elastic):
             continue
         option = "--" + name.replace("_", "-")
         if isinstance(value, tuple):

@@ -79,21 +79,24 @@ class Report:
     ----------
     say : callable
         Called with each line.
-    work : list of int
-        The epochs of each round, all its training runs together.
+    rounds : list of (int, int)
+        The settings of each round, and the epochs that each is trained for.
     """
 
-    def __init__(self, say: Callable[[str], None], work: list[int]) -> None:
-        self.say, self.work, self.round, self.within = say, work, 0, 0
-        self.left = Remaining(sum(work))
+    def __init__(self, say: Callable[[str], None], rounds: list[tuple[int, int]]) -> None:
+        self.say, self.rounds, self.round = say, rounds, 0
+        self.left = Remaining(sum(settings * epochs for settings, epochs in rounds))
 
-    def begin_round(self, settings: int) -> None:
-        """Say that a round of so many settings begins."""
-        self.left.done = float(sum(self.work[: self.round]))
-        self.round += 1
-        self.say(
-            f"round {self.round} of {len(self.work)}: {counted(settings, 'setting')} ({self.left})"
-        )
+    def begin_round(self) -> None:
+        """Say that the next round begins, if there is one."""
+        self.left.done = float(sum(n * epochs for n, epochs in self.rounds[: self.round]))
+        if self.round < len(self.rounds):
+            settings, epochs = self.rounds[self.round]
+            self.round += 1
+            self.say(
+                f"round {self.round} of {len(self.rounds)}: {counted(settings, 'setting')} for "
+                f"{counted(epochs, 'epoch')} ({self.left})"
+            )
 
     def trained(self, epochs: int) -> None:
         """Say that a training run is done."""
@@ -106,12 +109,9 @@ class Search(HalvingRandomSearchCV):  # type: ignore[misc]
 
     report: Report
 
-    def _run_search(self, evaluate_candidates: Callable[..., Any], **options: Any) -> None:
-        def evaluate(settings: list[Any], *rest: Any, **more: Any) -> Any:
-            self.report.begin_round(len(settings))
-            return evaluate_candidates(settings, *rest, **more)
-
-        super()._run_search(evaluate, **options)
+    def _format_results(self, *arguments: Any) -> Any:
+        self.report.begin_round()  # scikit-learn calls this at the end of each round
+        return super()._format_results(*arguments)
 
 
 def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
@@ -202,7 +202,7 @@ def search(
     while FACTOR**rounds <= min(candidates, recipe.epochs):
         rounds += 1
     first = max(1, recipe.epochs // FACTOR ** (rounds - 1))
-    work = [-(-candidates // FACTOR**n) * first * FACTOR**n for n in range(rounds)]
+    plan = [(-(-candidates // FACTOR**n), first * FACTOR**n) for n in range(rounds)]
     found = Search(
         estimator(recipe, seed),
         settings,
@@ -218,13 +218,14 @@ def search(
         error_score="raise",
         return_train_score=False,
     )
-    found.report = Report(say, work)
+    found.report = Report(say, plan)
     Candidate.trained = staticmethod(found.report.trained if jobs == 1 else _nothing)
     with warnings.catch_warnings():
         # Successive halving ends most training runs before they converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
         # Ctrl-C ends an estimator's fit with a warning; here it must end the search.
         warnings.filterwarnings("error", message="Training interrupted")
+        found.report.begin_round()
         try:
             found.fit(x, y)
         except UserWarning as warning:

@@ -56,9 +56,9 @@ def test_a_search_says_from_the_start_what_is_done_and_what_is_left():
     lines = []
     recipe = Recipe(epochs=9, batch_size=20)
     search(recipe, *blobs(), candidates=9, settings=SETTINGS, say=lines.append)
-    assert lines[0] == "round 1 of 3: 9 settings (0 %, time left not known yet)"
+    assert lines[0] == "round 1 of 3: 9 settings for 1 epoch (0 %, time left not known yet)"
     assert [line.split(" (")[0] for line in lines if "round" in line][1:] == [
-        "round 2 of 3: 3 settings", "round 3 of 3: 1 setting",
+        "round 2 of 3: 3 settings for 3 epochs", "round 3 of 3: 1 setting for 9 epochs",
     ]  # fmt: skip
     assert len(lines) == 3 + 9 + 3 + 1
     assert lines[-1] == "  100 %, 0:00 left"
