@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from wrong_answers import WRONG_ANSWERS
 
 ROOT = Path(__file__).resolve().parent.parent
 COURSE = ROOT / "tutorials"
@@ -154,6 +155,26 @@ def test_every_tutorial_has_exercises_with_solutions_and_tests() -> None:
         assert (EXERCISES / f"test_{name}.py").exists(), name
 
 
+@pytest.mark.parametrize("path", sorted(EXERCISES.glob("[0-9]*.py")), ids=lambda path: path.stem)
+def test_a_page_has_at_least_four_exercises_of_three_kinds_and_solutions_with_reasons(
+    path: Path,
+) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert len(re.findall(r"^(?:def|class) ", source, re.MULTILINE)) >= 4
+    kinds = re.findall(r"^# ---- (fill|explore|paper)(?: \*)? ----$", source, re.MULTILINE)
+    assert set(kinds) == {"fill", "explore", "paper"}
+    solution = (SOLUTIONS / path.name).read_text(encoding="utf-8")
+    tree = ast.parse(solution)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            assert "  # " in ast.get_source_segment(solution, node), node.name
+
+
+def test_some_exercises_have_a_star() -> None:
+    starred = [p for p in EXERCISES.glob("[0-9]*.py") if " * ----" in p.read_text("utf-8")]
+    assert len(starred) >= 5
+
+
 def test_solutions_pass_and_the_open_exercises_fail() -> None:
     solved = exercise_results("--answers", SOLUTIONS)
     assert set(solved) == {"PASSED"}, solved
@@ -163,40 +184,30 @@ def test_solutions_pass_and_the_open_exercises_fail() -> None:
     assert still_open["FAILED"] == solved["PASSED"]
 
 
-# Common mistakes, at most one for each function: what the solution says, what a learner may write,
-# and a part of the diagnosis that the tests must then give.
-MISTAKES = [
-    ("00_the_data", "images.astype(np.int64) + amount", "images + np.uint8(amount)", "wrap around"),
-    ("00_the_data", "range(y.max() + 1)", "range(10)", "some classes have no samples"),
-    ("01_one_neuron", "dz = ds * s * (1 - s)", "dz = ds", "s * (1 - s), is missing"),
-    (
-        "01_one_neuron",
-        "b -= learning_rate * db",
-        "b -= learning_rate * gradient(w, b)[1]",
-        "you changed w before you computed db",
-    ),
-    ("02_a_layer", "@ dz, dz.sum(axis=0)\n\n\ndef s", "@ dz / len(x), dz\n\n\ndef s", "N twice"),
-    ("03_softmax", "return m[:, 0] + np.log(", "return np.log(", "added again at the end"),
-    (
-        "03_softmax",
-        "(y * np.logaddexp(0, -z) + (1 - y) * np.logaddexp(0, z))",
-        "(y * np.logaddexp(0, z) + (1 - y) * np.logaddexp(0, -z))",
-        "z and -z are swapped",
-    ),
-    ("04_backpropagation", "dhidden * (1 - hidden**2)", "dhidden * (1 - hidden)", "the square is"),
-    ("04_backpropagation", "dy + dz @ W.T", "dz @ W.T", "the direct path is missing"),
-    ("05_layers_as_classes", "self.dshift[...]", "self.dshift", "replaced by a new array"),
-]
+def rounds() -> list[list[tuple[str, ...]]]:
+    """Deal out the wrong answers, so that each round has at most one for every test."""
+    dealt: list[list[tuple[str, ...]]] = []
+    for wrong in WRONG_ANSWERS:
+        free = [r for r in dealt if all(wrong[:2] != other[:2] for other in r)]
+        if not free:
+            dealt.append([])
+        (free or dealt[-1:])[0].append(wrong)
+    return dealt
 
 
-def test_common_mistakes_are_named(tmp_path: Path) -> None:
-    answers = shutil.copytree(SOLUTIONS, tmp_path / "answers")
-    for name, line, wrong, _ in MISTAKES:
-        path = answers / f"{name}.py"
-        source = path.read_text()
-        assert source.count(line) == 1, (name, line)
-        path.write_text(source.replace(line, wrong))
-    names = " or ".join({name for name, *_ in MISTAKES})
-    done = run("-m", "pytest", EXERCISES, "-k", names, "--answers", answers, "-q")
-    for *_, diagnosis in MISTAKES:
-        assert diagnosis in done.stdout, done.stdout
+def test_every_typical_wrong_answer_gets_its_diagnosis_and_no_traceback(tmp_path: Path) -> None:
+    assert len(WRONG_ANSWERS) >= 20
+    for number, wrong_answers in enumerate(rounds()):
+        answers = shutil.copytree(SOLUTIONS, tmp_path / f"answers{number}")
+        for name, _, line, wrong, _ in wrong_answers:
+            path = answers / f"{name}.py"
+            source = path.read_text(encoding="utf-8")
+            assert line in source, (name, line)
+            path.write_text(source.replace(line, wrong, 1), encoding="utf-8")
+        tests = [f"{EXERCISES}/test_{name}.py::{test}" for name, test, *_ in wrong_answers]
+        done = run("-m", "pytest", *tests, "--answers", answers, "-q", "-p", "no:cacheprovider")
+        assert "Traceback" not in done.stdout
+        for name, test, _, wrong, diagnosis in wrong_answers:
+            report = re.search(rf"_ {test} _+\n(.*?)\n(?:_|=)", done.stdout, re.DOTALL)
+            assert report is not None, (name, test, wrong, done.stdout)
+            assert diagnosis in report[1], (name, test, wrong, done.stdout)

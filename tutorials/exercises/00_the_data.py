@@ -1,20 +1,30 @@
 """Exercises for 00_the_data. Check them with: .venv/bin/pytest tutorials/exercises -k 00
 
 Replace each line that raises NotImplementedError with your code. `x` is (N, pixels).
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
 
+# ---- fill * ----
 
-def write_idx(array):
-    """Turn an array of bytes into the content of an IDX file: the inverse of `parse_idx`.
 
-    Parameters: array of dtype uint8, with any number of dimensions.
-    Returns: bytes. First 00 00 08 and the number of dimensions; then the length of each dimension
-    as four bytes, big end first, which `n.to_bytes(4, "big")` gives; then the values, which
-    `array.tobytes()` gives.
+def recentre(image):
+    """Move a digit so that its centre of mass lies in the middle, as in all images of MNIST.
+
+    A program that has learned from MNIST fails on digits that stand elsewhere. The centre of mass
+    is the mean row and the mean column, each weighted by the pixels; the middle of (28, 28) is
+    13.5 and 13.5. Move by whole pixels, rounded with `round`, using `np.roll` with axis 0 and 1.
+
+    Parameters: image (H, W), pixels of at least 0, not all 0, with enough blank paper around.
+    Returns: a new image of the same shape.
     """
-    raise NotImplementedError("write_idx")
+    raise NotImplementedError("recentre")
+
+
+# ---- fill ----
 
 
 def brighten(images, amount):
@@ -35,3 +45,30 @@ def nearest_average(x, y, x_new):
     Returns: (M,) integers. The distance is the sum of the squared differences.
     """
     raise NotImplementedError("nearest_average")
+
+
+# ---- explore ----
+
+
+def scrambled():
+    """Find out how much the nearest average needs the places of the pixels.
+
+    Take the first 2,000 training images and the first 500 test images of `load_mnist()`. How many
+    of the 500 does `nearest_average` get right? Now put the pixels of all images, old and new, in
+    the same random order: `x[:, order]` with `order = np.random.default_rng(0).permutation(784)`.
+    How many now? Predict it before you run it.
+
+    Returns: the two numbers.
+    """
+    raise NotImplementedError("scrambled")
+
+
+# ---- paper ----
+
+
+def bytes_by_hand():
+    """Work out by hand what bytes (dtype uint8, from 0 to 255) become. Write down numbers.
+
+    Returns: the dict {"200 + 100": ..., "5 - 10": ..., "2 * 255": ...}.
+    """
+    raise NotImplementedError("bytes_by_hand")

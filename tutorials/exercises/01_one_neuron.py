@@ -1,9 +1,14 @@
 """Exercises for 01_one_neuron. Check them with: .venv/bin/pytest tutorials/exercises -k 01
 
 Replace each line that raises NotImplementedError with your code. All values are single numbers.
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import math
+
+# ---- fill ----
 
 
 def slope(f, at, h=1e-5):
@@ -31,3 +36,32 @@ def descend(gradient, w, b, learning_rate, steps):
     Returns: the pair (w, b) after the last step.
     """
     raise NotImplementedError("descend")
+
+
+# ---- explore ----
+
+
+def largest_learning_rate():
+    """Find the largest learning rate, to three decimals, that does not leave the valley.
+
+    The loss is L(w) = 4.5 w^2 with the derivative 9 w, and w starts at 1. Take 200 steps, with
+    `descend` or a loop of your own, and look at |w| for many learning rates. Which is the largest
+    multiple of 0.001 with which |w| ends below 1? Then say why, with the derivative's factor 9.
+
+    Returns: the learning rate.
+    """
+    raise NotImplementedError("largest_learning_rate")
+
+
+# ---- paper ----
+
+
+def one_step_by_hand():
+    """Take one step by hand: forward, backward, and down. Write down numbers.
+
+    z = x w + b and L = (z - y)^2 / 2, with x = 2, w = 1, b = 0.5 and y = 1.5. The learning rate is
+    0.1.
+
+    Returns: the dict {"z": ..., "dz": ..., "dw": ..., "db": ..., "new w": ..., "new b": ...}.
+    """
+    raise NotImplementedError("one_step_by_hand")

@@ -2,9 +2,14 @@
 
 Replace each line that raises NotImplementedError with your code. Write no loop.
 Shapes: x (N, in), W (in, out), b (out,), z (N, out), targets y (N, out).
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 def gradients(x, W, b, y):
@@ -28,6 +33,9 @@ def safe_loss(z, y):
     raise NotImplementedError("safe_loss")
 
 
+# ---- fill * ----
+
+
 def weighted_gradients(x, W, b, y, weight):
     """Return the gradients of a loss in which some samples count more than others.
 
@@ -37,3 +45,32 @@ def weighted_gradients(x, W, b, y, weight):
     Returns: the pair (dW, db).
     """
     raise NotImplementedError("weighted_gradients")
+
+
+# ---- explore ----
+
+
+def every_sample_twice():
+    """Find out what becomes of the gradient if every sample stands in the batch twice.
+
+    By which factor does dW change if the loss is the mean over the samples, as in `gradients`? And
+    by which if it is the sum? Predict, then try with `np.concatenate([x, x])` and the same for y.
+    (It tells you which of the two losses needs a new learning rate when the batch size changes.)
+
+    Returns: the dict {"mean": factor, "sum": factor}.
+    """
+    raise NotImplementedError("every_sample_twice")
+
+
+# ---- paper ----
+
+
+def shapes_by_hand():
+    """Write down the shapes, as tuples of numbers, without running anything.
+
+    x has the shape (32, 784), W (784, 128), b (128,), z = x @ W + b, and dz is the gradient of the
+    loss with respect to z. And for the trap of this page: a has the shape (5, 1), c the shape (5,).
+
+    Returns: the dict {"z": ..., "dz": ..., "x.T": ..., "dW": ..., "db": ..., "a - c": ...}.
+    """
+    raise NotImplementedError("shapes_by_hand")

@@ -2,9 +2,14 @@
 
 Replace each line that raises NotImplementedError with your code. Logits are (N, K), any finite
 numbers: your functions must also work for 1000 and -1000.
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 def log_sum_exp(logits):
@@ -38,3 +43,31 @@ def binary_cross_entropy(z, y):
     np.logaddexp(0, z) computes ln(e^0 + e^z) without overflow.
     """
     raise NotImplementedError("binary_cross_entropy")
+
+
+# ---- explore * ----
+
+
+def temperature():
+    """Find the temperature, to two decimals, at which softmax is 90 % sure.
+
+    Dividing all logits by a number T, the temperature, changes how sure the softmax is, but not
+    which class is the largest. Cures for overconfident networks do just this. For the logits 2, 1
+    and 0: at which T is the largest probability 0.9?
+
+    Returns: T.
+    """
+    raise NotImplementedError("temperature")
+
+
+# ---- paper ----
+
+
+def softmax_by_hand():
+    """Go through softmax and cross-entropy by hand. Write down numbers; `np.log` is allowed.
+
+    One sample has the logits ln 1, ln 2 and ln 5, and the last class is the right one.
+
+    Returns: the dict {"probabilities": (3,), "L": a number, "dlogits": (3,)}.
+    """
+    raise NotImplementedError("softmax_by_hand")

@@ -1,9 +1,14 @@
 """Exercises for 05_layers_as_classes. Check them with: .venv/bin/pytest tutorials/exercises -k 05
 
 Replace each line that raises NotImplementedError with your code. x is (N, features).
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 class LeakyReLU:
@@ -47,3 +52,33 @@ class MeanSquaredError:
     def backward(self):
         """Return the gradient of the loss with respect to the outputs."""
         raise NotImplementedError("MeanSquaredError.backward")
+
+
+# ---- explore * ----
+
+
+def one_object_twice():
+    """Find out what goes wrong if one ReLU object stands at two places of a network.
+
+    Chain layers of `numpymlp` by hand: Dense(3, 4), relu, Dense(4, 4), relu (the same object) and
+    Dense(4, 2); Dense needs `rng=np.random.default_rng(0)`. Run all forward, then all backward. Is
+    dW of the three Dense layers right? Compare with finite differences, or with a chain that has
+    two ReLU objects. Which are wrong, and why exactly these?
+
+    Returns: a set of numbers from 1 to 3, the Dense layers whose dW is wrong.
+    """
+    raise NotImplementedError("one_object_twice")
+
+
+# ---- paper ----
+
+
+def numbers_by_hand():
+    """Count by hand the numbers that a network 784-128-10 of two Dense layers holds.
+
+    For a batch of 100 samples: its parameters, their gradients, and what the two Dense layers
+    keep in their caches, each its whole input.
+
+    Returns: the dict {"parameters": ..., "gradients": ..., "caches": ...}.
+    """
+    raise NotImplementedError("numbers_by_hand")

@@ -4,11 +4,16 @@
 
 Replace each line that raises NotImplementedError with your own code. The last exercise is a layer
 with two faults: find them and repair them.
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
 
 from numpymlp.layers import Layer, parameter
+
+# ---- fill ----
 
 
 def central_difference(f, p, h=1e-5):
@@ -57,3 +62,32 @@ class Scale(Layer):
         dz = dy * (1 - y) ** 2
         self.dfactor = (dz * x).mean(axis=0)
         return dz * self.factor
+
+
+# ---- explore ----
+
+
+def best_step():
+    """Find the best step of a central difference, in float64 and in float32.
+
+    Estimate the derivative of e^x at 1 with h = 10^-1, 10^-2, ... 10^-10, once with `np.float64`
+    numbers and once with `np.float32` numbers for x and h. Which power of ten has the smallest
+    error in each?
+
+    Returns: the dict {"float64": exponent, "float32": exponent}, such as -3.
+    """
+    raise NotImplementedError("best_step")
+
+
+# ---- paper ----
+
+
+def errors_by_hand():
+    """Work out by hand the error of two finite differences. Write down numbers.
+
+    f(p) = p^3 at p = 2 with h = 0.1: expand (p + h)^3, and subtract the derivative 12 from
+    the one-sided difference (f(p + h) - f(p)) / h and from the central one.
+
+    Returns: the dict {"one-sided": error, "central": error}.
+    """
+    raise NotImplementedError("errors_by_hand")

@@ -4,9 +4,14 @@
 
 Replace each line that raises NotImplementedError with your own code. `p` and `g` are vectors (P,):
 all parameters, and the gradient of the loss.
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 def corrected_average(numbers, beta):
@@ -35,3 +40,34 @@ def adam_step(p, g, m, v, t, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8
     the step uses the corrected ones.
     """
     raise NotImplementedError("adam_step")
+
+
+# ---- explore * ----
+
+
+def largest_rate_with_momentum():
+    """Find out whether momentum allows larger or smaller learning rates.
+
+    The loss is p^2 / 2 with the gradient p, and p starts at 1, v at 0. Plain gradient descent
+    diverges above the learning rate 2. With momentum 0.9 and `momentum_step`: which is the largest
+    multiple of 0.1 with which |p| is below 1 after 2,000 steps? Predict first.
+
+    Returns: the learning rate.
+    """
+    raise NotImplementedError("largest_rate_with_momentum")
+
+
+# ---- paper ----
+
+
+def steps_by_hand():
+    """Work out by hand how far one parameter moves. Write down lengths, without a sign.
+
+    The learning rate is 0.1 everywhere. First step of SGD, and of Adam with both averages corrected
+    (epsilon is so small that it does not matter), for the gradient 50 and for 0.5; and the length
+    that the steps of momentum 0.9 approach when the gradient is 1 for ever.
+
+    Returns: the dict {"SGD, 50": ..., "SGD, 0.5": ..., "Adam, 50": ..., "Adam, 0.5": ...,
+    "momentum": ...}.
+    """
+    raise NotImplementedError("steps_by_hand")

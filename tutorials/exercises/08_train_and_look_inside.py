@@ -4,9 +4,14 @@
 
 Replace each line that raises NotImplementedError with your own code. `y_true` (N,) are the true
 labels, `y_pred` (N,) the predicted ones, integers from 0 to K - 1; `probabilities` is (N, K).
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 def confusion_matrix(y_true, y_pred, classes):
@@ -32,6 +37,9 @@ def when_to_stop(validation_losses, patience):
     raise NotImplementedError("when_to_stop")
 
 
+# ---- fill * ----
+
+
 def calibration_error(y_true, probabilities, bins):
     """Compute the expected calibration error: the mean gap between confidence and accuracy.
 
@@ -43,3 +51,38 @@ def calibration_error(y_true, probabilities, bins):
     Returns: a number from 0 to 1.
     """
     raise NotImplementedError("calibration_error")
+
+
+# ---- explore ----
+
+
+def spread_of_the_accuracy():
+    """Find out how far a measured accuracy lies from the true one by chance.
+
+    A network gets 98 % of all digits right, and is tested on 10,000 of them. Simulate it with
+    `rng.binomial(10_000, 0.98, size=100_000)`: what is the standard deviation of the measured
+    accuracy? And how many test images would halve it?
+
+    Returns: the pair (standard deviation as a number from 0 to 1, number of images).
+    """
+    raise NotImplementedError("spread_of_the_accuracy")
+
+
+# ---- paper ----
+
+
+def read_the_matrix():
+    """Read a confusion matrix by hand: rows are the true classes, columns the predictions.
+
+              predicted 0  1  2
+    true 0              8  1  1
+    true 1              0  9  1
+    true 2              4  0  6
+
+    Recall of a class: the share of its samples that were found. Precision: the share of the
+    samples predicted as it that are right.
+
+    Returns: the dict {"accuracy": ..., "recall of 2": ..., "precision of 0": ...,
+    "most frequent mistake": (true class, predicted class)}.
+    """
+    raise NotImplementedError("read_the_matrix")

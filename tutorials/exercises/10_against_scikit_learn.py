@@ -3,9 +3,14 @@
     .venv/bin/pytest tutorials/exercises -k 10
 
 Replace each line that raises NotImplementedError with your own code.
+
+fill: write the code. explore: run an experiment and return what you found. paper: work it out by
+hand and return the numbers. A * marks the hard ones.
 """
 
 import numpy as np
+
+# ---- fill ----
 
 
 def parameters_from_sklearn(coefs, intercepts):
@@ -30,6 +35,9 @@ def multiplications(sizes, samples):
     raise NotImplementedError("multiplications")
 
 
+# ---- fill * ----
+
+
 def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
     """Take step number t (from 1) of Adam without making a new array.
 
@@ -41,3 +49,31 @@ def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
     like; do not change g. Use operations such as `np.multiply(a, b, out=scratch)` and `a *= b`.
     """
     raise NotImplementedError("adam_in_place")
+
+
+# ---- explore ----
+
+
+def order_matters():
+    """Find three float32 numbers whose sum depends on the order.
+
+    This is why two libraries with the same formulas differ in the last digits.
+
+    Returns: a, b and c with (a + b) + c not equal to a + (b + c) in float32.
+    """
+    raise NotImplementedError("order_matters")
+
+
+# ---- paper ----
+
+
+def speedup_by_hand():
+    """Work out by hand what faster matrix products are worth. Write down numbers.
+
+    The matrix products take 45 % of a step. How many times as fast is the step if they take no
+    time at all? And if two cores halve the time of the products alone? And if two workers halve
+    the time of everything, but wait for each other 10 % of the old step?
+
+    Returns: the dict {"no time": ..., "two cores": ..., "two workers": ...}.
+    """
+    raise NotImplementedError("speedup_by_hand")

@@ -29,10 +29,55 @@ def expect(
     tolerance : float
         Largest difference, relative to the largest absolute value of `right`.
     """
+    if diagnosis := diagnose(name, got, right, causes, tolerance):
+        fail(diagnosis)
+
+
+def expect_all(results: Sequence[tuple[Any, ...]], tolerance: float = 1e-9) -> None:
+    """Check several results, and list each as right or wrong unless all are right.
+
+    Parameters
+    ----------
+    results : sequence of (name, got, right, causes)
+        As for `expect`, in the order in which they are computed: a wrong one often spoils those
+        after it.
+    tolerance : float
+        As for `expect`.
+    """
+    found = {name: diagnose(name, *rest, tolerance=tolerance) for name, *rest in results}
+    if not any(found.values()):
+        return
+    width = max(map(len, found))
+    lines = [
+        f"  {name:{width}}  " + (f"wrong: {text.removeprefix(f'{name}: ')}" if text else "right")
+        for name, text in found.items()
+    ]
+    fail("\n".join(["in the order of the computation:", *lines]))
+
+
+def expect_dict(got: Any, right: dict[str, Any], causes: Any = (), tolerance: float = 1e-9) -> None:
+    """Check a dict of results in the order of `right`; `causes` maps a name to its causes."""
     if got is None:
-        fail(f"{name}: expected a result, got None: does your function end in a return?")
+        fail("expected a dict, got None: does your function end in a return?")
+    if not isinstance(got, dict) or set(got) != set(right):
+        keys = ", ".join(map(str, got)) if isinstance(got, dict) else type(got).__name__
+        fail(f"expected a dict with the keys {', '.join(right)}, got {keys}")
+    of = dict(causes)
+    expect_all([(k, got[k], value, of.get(k, ())) for k, value in right.items()], tolerance)
+
+
+def diagnose(
+    name: str,
+    got: Any,
+    right: Any,
+    causes: Sequence[tuple[Any, str]] = (),
+    tolerance: float = 1e-9,
+) -> str:
+    """Say what is wrong with a result; "" if it is right. The parameters are those of `expect`."""
+    if got is None:
+        return f"{name}: expected a result, got None: does your function end in a return?"
     if got is ...:
-        fail(f"Still to do: {name} is still the placeholder `...`.")
+        return f"Still to do: {name} is still the placeholder `...`."
     right = np.asarray(right)
     try:
         values = np.asarray(got)
@@ -40,22 +85,22 @@ def expect(
     except ValueError:  # rows of different lengths
         numeric = False
     if not numeric:
-        fail(f"{name}: expected numbers of shape {right.shape}, got {got!r:.100}")
+        return f"{name}: expected numbers of shape {right.shape}, got {got!r:.100}"
     if _agree(values, right, tolerance):
-        return
+        return ""
     for wrong, diagnosis in causes:
         if _agree(values, np.asarray(wrong), max(tolerance, 1e-6)):
-            fail(f"{name}: {diagnosis}")
+            return f"{name}: {diagnosis}"
     if values.shape != right.shape:
         hint = ": is it transposed?" if values.T.shape == right.shape else ""
-        fail(f"{name}: expected shape {right.shape}, got {values.shape}{hint}")
+        return f"{name}: expected shape {right.shape}, got {values.shape}{hint}"
     if not np.isfinite(values.astype(float)).all():
-        fail(f"{name}: expected finite numbers, got nan or inf among them.")
+        return f"{name}: expected finite numbers, got nan or inf among them."
     difference = np.abs(values.astype(float) - right.astype(float))
     place = np.unravel_index(int(difference.argmax()), right.shape)
     where = f" at {tuple(int(i) for i in place)}" if right.ndim else ""
     expected, found = _distinct(float(right[place]), float(values[place]))
-    fail(f"{name}: expected {expected}{where}, got {found}")
+    return f"{name}: expected {expected}{where}, got {found}"
 
 
 def fail(message: str) -> NoReturn:

@@ -1,40 +1,27 @@
 """Check the exercises of 00_the_data: `.venv/bin/pytest tutorials/exercises -k 00`."""
 
 import numpy as np
-from diagnosis import expect, fail
+from diagnosis import expect, expect_dict, fail
 
-from numpymlp import read_idx
-
-
-def test_write_idx(exercise, tmp_path):
-    array = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
-    content = exercise.write_idx(array)
-    if not isinstance(content, bytes):
-        fail(f"write_idx: expected bytes, got {type(content).__name__}")
-    if content[:4] != b"\0\0\x08\x03":
-        fail(
-            "write_idx: expected 00 00 08 03 at the start for three dimensions, got "
-            f"{content[:4].hex(' ')}"
-        )
-    if content[4:8] == b"\2\0\0\0":
-        fail("write_idx: your lengths have their little end first; IDX needs the big end first.")
-    if len(content) != 4 + 3 * 4 + array.size:
-        fail(
-            f"write_idx: expected 4 + 3 * 4 + {array.size} bytes for shape {array.shape}, got "
-            f"{len(content)}: each length takes four bytes, each value one"
-        )
-    path = tmp_path / "array"
-    path.write_bytes(content)
-    expect("write_idx, read again", read_idx(path), array)
+from numpymlp import load_mnist
 
 
-def test_write_idx_of_labels(exercise):
-    labels = np.array([5, 0, 4], dtype=np.uint8)
-    expect(
-        "write_idx of three labels, as bytes",
-        list(exercise.write_idx(labels)),
-        [0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4],
-    )
+def test_recentre(exercise):
+    image = np.zeros((12, 10))
+    image[1, 5], image[3, 7] = 3, 7  # centre of mass at 2.4 and 6.4
+    before = image.copy()
+    middle = np.roll(image, (3, -2), axis=(0, 1))
+    causes = [
+        (np.roll(image, (-3, 2), axis=(0, 1)), "you move away from the middle: middle - centre."),
+        (np.roll(image, (-2, 3), axis=(0, 1)), "rows and columns are swapped."),
+        (np.roll(image, (4, -1), axis=(0, 1)), "the middle of H rows is (H - 1) / 2."),
+        (np.roll(image, (4, -2), axis=(0, 1)), "weigh the rows by their ink: the centre of mass."),
+        (image, "nothing has moved."),
+    ]
+    got = exercise.recentre(image)
+    expect("the image passed to recentre (do not change it)", image, before)
+    expect("recentre", got, middle, causes)
+    expect("recentre of a centred image", exercise.recentre(middle), middle)
 
 
 def test_brighten(exercise):
@@ -78,3 +65,36 @@ def test_nearest_average(exercise):
             "classes have no samples. Take the number of classes from y."
         )
     expect("nearest_average", got, right, causes)
+
+
+def test_scrambled(exercise):
+    (x, y), (x_new, y_new) = load_mnist()
+    x, y, x_new, y_new = x[:2000], y[:2000], x_new[:500], y_new[:500]
+    averages = np.stack([x[y == k].mean(axis=0) for k in range(10)])
+
+    def right(images):
+        distances = [((images - average) ** 2).sum(axis=1) for average in averages]
+        return (np.argmin(distances, axis=0) == y_new).sum()
+
+    order = np.random.default_rng(0).permutation(784)
+    both = right(x_new), right(x_new)
+    causes = [
+        ((both[0], right(x_new[:, order])), "move the pixels of the training images too."),
+        (np.array(both) / 500, "return how many are right, not their share."),
+    ]
+    expect("scrambled", exercise.scrambled(), both, causes, tolerance=0.003)
+
+
+def test_bytes_by_hand(exercise):
+    right = {"200 + 100": 44, "5 - 10": 251, "2 * 255": 254}
+    plain = {"200 + 100": 300, "5 - 10": -5, "2 * 255": 510}
+    modulo = {"200 + 100": 45, "5 - 10": 250, "2 * 255": 255}
+    causes = {
+        name: [
+            (plain[name], "a byte cannot hold this number: it wraps around."),
+            (modulo[name], "there are 256 bytes, not 255: count modulo 256."),
+            (np.clip(plain[name], 0, 255), "a byte does not stop at its limit; it wraps around."),
+        ]
+        for name in right
+    }
+    expect_dict(exercise.bytes_by_hand(), right, causes)

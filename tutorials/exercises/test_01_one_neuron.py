@@ -2,7 +2,8 @@
 
 import math
 
-from diagnosis import expect, fail
+import numpy as np
+from diagnosis import expect, expect_all, expect_dict, fail
 
 
 def cube(u):
@@ -49,6 +50,15 @@ def test_sigmoid_neuron_gradient(exercise):
         ),
     ]
     got = exercise.sigmoid_neuron_gradient(x, w, b, y)
+    if np.shape(got) == (2,):
+        parts = [
+            (name, got[i], right[i], [(wrong[i], text) for wrong, text in causes])
+            for i, name in enumerate(("dw", "db"))
+        ]
+        for wrong, text in causes:  # both together, where one mistake explains both
+            if np.allclose(got, wrong, rtol=1e-6) and not np.allclose(got, right, rtol=1e-6):
+                fail(f"(dw, db): {text}")
+        expect_all(parts, tolerance=1e-7)
     expect("(dw, db)", got, right, causes, tolerance=1e-7)
 
 
@@ -95,3 +105,25 @@ def test_descend(exercise):
     expect("(w, b) after 3 steps", got, walk(), causes)
     if tuple(exercise.descend(gradient, 1.0, 0.0, 0.1, 0)) != (1.0, 0.0):
         fail("descend: with 0 steps, w and b must not change.")
+
+
+def test_largest_learning_rate(exercise):
+    causes = [
+        (0.111, "this one ends at once in the minimum; larger ones still come back."),
+        (0.223, "with this one, |w| grows: each step multiplies w by 1 - 9 * 0.223."),
+        (0.445, "each step multiplies w by 1 - 9 a, not by 1 - 4.5 a."),
+    ]
+    got = exercise.largest_learning_rate()
+    expect("largest_learning_rate", got, 0.222, causes, tolerance=1e-6)
+
+
+def test_one_step_by_hand(exercise):
+    right = {"z": 2.5, "dz": 1.0, "dw": 2.0, "db": 1.0, "new w": 0.8, "new b": 0.4}
+    causes = {
+        "dz": [(-1.0, "the slope is z - y; here the output is too large."), (0.5, "this is L.")],
+        "dw": [(1.0, "multiply dz by x, the factor of w.")],
+        "db": [(0.5, "the slope of z along b is 1: db = dz."), (2.0, "x is no factor of b.")],
+        "new w": [(1.2, "the step goes against the slope."), (-1.0, "times the learning rate.")],
+        "new b": [(0.6, "the step goes against the slope."), (-0.5, "times the learning rate.")],
+    }
+    expect_dict(exercise.one_step_by_hand(), right, causes)

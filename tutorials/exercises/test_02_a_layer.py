@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from diagnosis import expect, fail, numeric_gradient
+from diagnosis import expect, expect_all, expect_dict, fail, numeric_gradient
 
 
 def problem(samples, outputs):
@@ -15,10 +15,11 @@ def compare(got, f, W, b, causes):
     """Compare the pair (dW, db) with finite differences of the loss f()."""
     if not isinstance(got, tuple | list) or len(got) != 2:
         fail(f"expected the pair (dW, db), got {type(got).__name__}")
+    results = []
     for place, (name, array) in enumerate((("dW", W), ("db", b))):
-        right = numeric_gradient(f, array)
         named = [(pair[place], diagnosis) for pair, diagnosis in causes]
-        expect(name, got[place], right, named, tolerance=1e-7)
+        results.append((name, got[place], numeric_gradient(f, array), named))
+    expect_all(results, tolerance=1e-7)
 
 
 def test_gradients(exercise):
@@ -116,3 +117,25 @@ def test_weighted_gradients_of_a_square_batch(exercise):
         )
     ]
     compare(exercise.weighted_gradients(x, W, b, y, weight), loss, W, b, causes)
+
+
+def test_every_sample_twice(exercise):
+    causes = {
+        "mean": [(2.0, "1/N halves when N doubles."), (0.5, "the sum in dW doubles as well.")],
+        "sum": [(1.0, "without 1/N, twice as many terms are added.")],
+    }
+    expect_dict(exercise.every_sample_twice(), {"mean": 1.0, "sum": 2.0}, causes)
+
+
+def test_shapes_by_hand(exercise):
+    x, W, b = np.zeros((32, 784)), np.zeros((784, 128)), np.zeros(128)
+    z = x @ W + b
+    trap = np.zeros((5, 1)) - np.zeros(5)
+    arrays = {"z": z, "dz": z, "x.T": x.T, "dW": x.T @ z, "db": z.sum(axis=0), "a - c": trap}
+    right = {name: array.shape for name, array in arrays.items()}
+    causes = {
+        "dW": [((128, 784), "a gradient has the shape of its variable, W.")],
+        "db": [((32, 128), "db is summed over the samples."), ((1, 128), "b has one axis.")],
+        "a - c": [((5, 1), "(5,) becomes (1, 5), a row."), ((5,), "(5,) becomes (1, 5), a row.")],
+    }
+    expect_dict(exercise.shapes_by_hand(), right, causes)

@@ -1,7 +1,7 @@
 """Check the exercises of 03_softmax: `.venv/bin/pytest tutorials/exercises -k 03`."""
 
 import numpy as np
-from diagnosis import expect, fail, numeric_gradient
+from diagnosis import expect, expect_dict, fail, numeric_gradient
 
 from numpymlp import log_softmax, softmax
 
@@ -127,3 +127,31 @@ def test_binary_cross_entropy_of_large_logits(exercise):
         fail("L: not finite for z = 1000. Compute ln p and ln(1 - p) from z, not from p.")
     expect("L for z of 1000", got_loss, 1000.0)
     expect("dz for z of 1000", got, [0.5, -0.5])
+
+
+def test_temperature(exercise):
+    u = (-1 + np.sqrt(1 + 4 * (1 / 0.9 - 1))) / 2  # 1 + u + u^2 = 1 / 0.9 with u = e^(-1/T)
+    right = -1 / np.log(u)
+    causes = [(1 / right, "this is 1 / T: divide the logits by T.")]
+    causes += [(1.0, "at T = 1 the largest probability is 0.67.")]
+    got = exercise.temperature()
+    if np.shape(got) == () and abs(got - 1 / right) < 0.02:
+        got = 1 / right
+    expect("temperature", got, right, causes, tolerance=0.02)
+
+
+def test_softmax_by_hand(exercise):
+    p = np.array([1, 2, 5]) / 8
+    right = {"probabilities": p, "L": -np.log(5 / 8), "dlogits": p - [0, 0, 1]}
+    causes = {
+        "probabilities": [
+            (np.log([1, 2, 5]) / np.log([1, 2, 5]).sum(), "divide the powers e^z, not the logits.")
+        ],
+        "L": [(np.log(5 / 8), "minus the logarithm."), (5 / 8, "this is p; take -ln p.")],
+        "dlogits": [
+            ([0, 0, 1] - p, "the sign is wrong: p - y."),
+            ([0, 0, -8 / 5], "this is dL/dp; continue through the softmax: p - y."),
+            ([0, 0, p[2] - 1], "the wrong classes have a gradient too: their p."),
+        ],
+    }
+    expect_dict(exercise.softmax_by_hand(), right, causes)

@@ -1,25 +1,25 @@
 """Check the exercises of 04_backpropagation: `.venv/bin/pytest tutorials/exercises -k 04`.
 
-The upstream gradient dy is random: with equal numbers, wrong answers could pass. The gradients are
-compared in the order of the backward pass, so that the first message names the first mistake.
+The upstream gradient dy is random: with equal numbers, wrong answers could pass. All gradients are
+listed, right or wrong, in the order of the backward pass: the first wrong one is the mistake.
 """
 
 import numpy as np
-from diagnosis import expect, fail, numeric_gradient
+from diagnosis import expect, expect_dict, fail, numeric_gradient
 
 
 def compare(got, arrays, f, causes):
     """Compare a dict of gradients with finite differences of f(), each with its own diagnoses."""
-    if not isinstance(got, dict) or set(got) != set(arrays):
-        keys = sorted(got) if isinstance(got, dict) else type(got).__name__
-        fail(f"expected a dict with the keys {', '.join(arrays)}, got {keys}")
-    for name, array in arrays.items():
-        right = numeric_gradient(f, array)
-        scaled = [
-            (right / 5, "you divide by N; dy contains the mean already."),
-            (-right, "the sign is wrong; no rule here changes a sign."),
+    right = {name: numeric_gradient(f, array) for name, array in arrays.items()}
+    named = {
+        name: [
+            *causes.get(name, []),
+            (value / 5, "you divide by N; dy contains the mean already."),
+            (-value, "the sign is wrong; no rule here changes a sign."),
         ]
-        expect(name, got[name], right, [*causes.get(name, []), *scaled], tolerance=1e-7)
+        for name, value in right.items()
+    }
+    expect_dict(got, right, named, tolerance=1e-7)
 
 
 def layer_causes(x, W, wrong):
@@ -99,3 +99,37 @@ def test_used_twice(exercise):
     ]
     right = numeric_gradient(lambda: (dy * (np.maximum(x @ W, 0) @ W)).sum(), W)
     expect("dW", exercise.used_twice(x, W, dy), right, causes, tolerance=1e-7)
+
+
+def test_second_layer_at_zero(exercise):
+    got = exercise.second_layer_at_zero()
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        fail("second_layer_at_zero: return two sets of names.")
+    for when, names, right in zip(
+        ("at the start", "after one step"), got, ({"dW1", "db1"}, set()), strict=True
+    ):
+        if set(names) - right:
+            fail(f"{when}: {', '.join(sorted(set(names) - right))} is not 0: which rule makes it?")
+        if right - set(names):
+            fail(f"{when}: {', '.join(sorted(right - set(names)))} is 0: what does dy pass?")
+
+
+def test_network_by_hand(exercise):
+    x, W1, W2 = np.array([[1, 2]]), np.array([[1, 1], [1, -1]]), np.array([[2], [5]])
+    z1 = x @ W1
+    hidden = np.maximum(z1, 0)
+    y = (hidden @ W2).item()
+    dy, dhidden = y - 4, (y - 4) * W2.T
+    dz1 = dhidden * (z1 > 0)
+    right = {"z1": z1, "hidden": hidden, "y": y, "dy": dy, "dW2": hidden.T * dy}
+    right |= {"dhidden": dhidden, "dz1": dz1, "dW1": x.T @ dz1, "dx": dz1 @ W1.T}
+    off = "the second unit is off, because its z1 is negative: no gradient passes."
+    causes = {
+        "hidden": [(z1, "ReLU makes -1 to 0.")],
+        "dy": [(2.0 * dy, "the half cancels the 2 of the square."), (-dy, "it is y - target.")],
+        "dW2": [(z1.T * dy, "the second layer's input is hidden, after ReLU.")],
+        "dz1": [(dhidden, off)],
+        "dW1": [(x.T @ dhidden, off), ((x.T @ dz1).T, "this is dW1 transposed.")],
+        "dx": [(dhidden @ W1.T, off), (dz1 @ W1, "dx = dz1 @ W1.T, transposed.")],
+    }
+    expect_dict(exercise.network_by_hand(), right, causes)

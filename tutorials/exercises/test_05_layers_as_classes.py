@@ -1,7 +1,7 @@
 """Check the exercises of 05_layers_as_classes: `.venv/bin/pytest tutorials/exercises -k 05`."""
 
 import numpy as np
-from diagnosis import expect, fail, numeric_gradient
+from diagnosis import expect, expect_all, expect_dict, fail, numeric_gradient
 
 
 def test_leaky_relu(exercise):
@@ -40,23 +40,29 @@ def test_scale(exercise):
         return (dy * (layer.factor * x + layer.shift)).sum()
 
     mean = "sum over the batch; dy contains the mean already."
-    causes = [(dy, "forward multiplies x by the factor, so backward multiplies dy by it.")]
-    expect("dx", dx, numeric_gradient(f, x), causes, tolerance=1e-7)
-    causes = [
+    zero = np.zeros(3)
+    of_x = [(dy, "forward multiplies x by the factor, so backward multiplies dy by it.")]
+    of_factor = [
         ((dy * x).mean(axis=0), mean),
         (dy.sum(axis=0), "x is missing: forward multiplies the factor by x, so sum dy * x."),
         (
             (dy * x * layer.factor).sum(axis=0),
             "the gradient of the factor is the sum of dy * x only.",
         ),
-        (np.zeros(3), "it is still 0: write the gradient into self.dfactor[...]."),
+        (zero, "it is still 0: write the gradient into self.dfactor[...]."),
     ]
-    expect("dfactor", layer.dfactor, numeric_gradient(f, layer.factor), causes, tolerance=1e-7)
-    causes = [
+    of_shift = [
         (dy.mean(axis=0), mean),
-        (np.zeros(3), "it is still 0: write the gradient into self.dshift[...]."),
+        (zero, "it is still 0: write the gradient into self.dshift[...]."),
     ]
-    expect("dshift", layer.dshift, numeric_gradient(f, layer.shift), causes, tolerance=1e-7)
+    expect_all(
+        [
+            ("dx", dx, numeric_gradient(f, x), of_x),
+            ("dfactor", layer.dfactor, numeric_gradient(f, layer.factor), of_factor),
+            ("dshift", layer.dshift, numeric_gradient(f, layer.shift), of_shift),
+        ],
+        tolerance=1e-7,
+    )
 
 
 def test_scale_writes_into_its_arrays(exercise):
@@ -99,3 +105,34 @@ def test_mean_squared_error(exercise):
     expect(
         "the gradient", loss.backward(), numeric_gradient(right, outputs), causes, tolerance=1e-7
     )
+
+
+def test_one_object_twice(exercise):
+    got = exercise.one_object_twice()
+    if not isinstance(got, set):
+        fail("one_object_twice: return a set, such as {2, 3}.")
+    if 3 in got:
+        fail("one_object_twice: dW of the last layer needs only its own input and dy.")
+    if 2 in got:
+        fail(
+            "one_object_twice: between the second Dense and the loss, relu's cache is its last one."
+        )
+    if got != {1}:
+        fail("one_object_twice: one is wrong: which cache does relu have when it is used last?")
+
+
+def test_numbers_by_hand(exercise):
+    right = {"parameters": 101_770, "gradients": 101_770, "caches": 91_200}
+    causes = {
+        "parameters": [
+            (784 * 128 + 128 * 10, "each unit has a bias too."),
+            (101_632, "the 10 units of the last layer have a bias, and the 128 too."),
+        ],
+        "gradients": [(100 * 101_770, "gradients are summed over the batch.")],
+        "caches": [
+            (912, "this is for one sample; the batch has 100."),
+            (100 * 138, "a Dense layer keeps its input, not its output."),
+            (100 * 922, "the output of the network is no input of a layer."),
+        ],
+    }
+    expect_dict(exercise.numbers_by_hand(), right, causes)

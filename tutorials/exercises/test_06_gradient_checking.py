@@ -1,7 +1,7 @@
 """Checks the exercises of 06_gradient_checking: `.venv/bin/pytest tutorials/exercises -k 06`."""
 
 import numpy as np
-from diagnosis import expect, fail
+from diagnosis import expect, expect_dict, fail
 
 from numpymlp.gradient_check import check_layer
 
@@ -88,3 +88,27 @@ def test_scale_is_repaired(exercise):
             f"Scale.backward is wrong for {name}: it gives {worst.analytic:.6g} for {worst.where}, "
             f"the finite difference {worst.numeric:.6g}; {hints[name]}"
         )
+
+
+def test_best_step(exercise):
+    got = exercise.best_step()
+    if not isinstance(got, dict) or set(got) != set(_BEST):
+        fail("best_step: return a dict with the keys float64 and float32.")
+    # Rounding differs a little between machines: neighbours of the best power are right too.
+    for name, right in _BEST.items():
+        if got[name] > 0:
+            fail(f"{name}: return the exponent of 10, such as -3.")
+        if got[name] not in right:
+            side = "small: rounding" if got[name] < min(right) else "large: the formula's error"
+            fail(f"{name}: 10^{got[name]} is too {side} is larger than with another step.")
+
+
+_BEST = {"float64": (-7, -6, -5), "float32": (-3, -2)}  # exponents of 10
+
+
+def test_errors_by_hand(exercise):
+    causes = {
+        "one-sided": [(12.61, "subtract the derivative, 12."), (0.6, "h^2 remains as well.")],
+        "central": [(12.01, "subtract the derivative, 12."), (0.02, "divide by 2 h, not by h.")],
+    }
+    expect_dict(exercise.errors_by_hand(), {"one-sided": 0.61, "central": 0.01}, causes)

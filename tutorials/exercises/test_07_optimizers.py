@@ -1,7 +1,7 @@
 """Checks the exercises of 07_optimizers: `.venv/bin/pytest tutorials/exercises -k 07`."""
 
 import numpy as np
-from diagnosis import expect, fail
+from diagnosis import expect, expect_dict, fail
 
 
 def test_corrected_average(exercise):
@@ -144,3 +144,30 @@ def _positions(p, m, v, t, a=0.1, beta1=0.9, beta2=0.999, epsilon=1e-8):
         (step(mean, mean_square**2), "divide by the root of the corrected v."),
     ]
     return step(mean, mean_square), causes
+
+
+def test_largest_rate_with_momentum(exercise):
+    causes = [
+        (2.0, "this is the limit without momentum."),
+        (1.9, "this is the limit without momentum."),
+        (0.2, "the last step points to the other side of the valley and slows this one down."),
+        (3.8, "at 3.8 |p| no longer shrinks; take the multiple of 0.1 below."),
+        (0.1, "steps add up along the valley, but across it they turn at every step."),
+    ]
+    got = exercise.largest_rate_with_momentum()
+    expect("largest_rate_with_momentum", got, 3.7, causes, tolerance=1e-6)
+
+
+def test_steps_by_hand(exercise):
+    right = {"SGD, 50": 5.0, "SGD, 0.5": 0.05, "Adam, 50": 0.1, "Adam, 0.5": 0.1, "momentum": 1.0}
+    adam = "corrected, the averages are g and g^2: what is g / sqrt(g^2)?"
+    causes = {
+        "Adam, 50": [(5.0, adam), (0.1 * 0.1 / 0.001**0.5, "correct both averages first.")],
+        "Adam, 0.5": [(0.05, adam), (0.1 * 0.1 / 0.001**0.5, "correct both averages first.")],
+        "momentum": [
+            (0.1, "this is the first step; the old ones add up."),
+            (10.0, "this is how often the step is repeated; it is 0.1 long."),
+            (0.19, "this is the second step; go on: v = 0.9 v + 0.1."),
+        ],
+    }
+    expect_dict(exercise.steps_by_hand(), right, causes)

@@ -1,7 +1,7 @@
 """Checks 08_train_and_look_inside: `.venv/bin/pytest tutorials/exercises -k 08`."""
 
 import numpy as np
-from diagnosis import expect, fail
+from diagnosis import expect, expect_all, expect_dict, fail
 
 from numpymlp import metrics
 
@@ -82,3 +82,30 @@ def test_calibration_error_at_the_edges(exercise):
         (0.0, "is a bin empty that should not be? A confidence of 1 belongs to the last."),
     ]
     expect("calibration_error with confidence 1 and 0.5 in two bins", got, 0.25, causes)
+
+
+def test_spread_of_the_accuracy(exercise):
+    got = exercise.spread_of_the_accuracy()
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        fail("spread_of_the_accuracy: return the standard deviation and a number of images.")
+    causes = [(14.0, "divide the number of right answers by 10,000."), (0.14, "not in percent.")]
+    named = [(0.0014, text) for wrong, text in causes if np.isclose(got[0], wrong, rtol=0.02)]
+    first = ("standard deviation", got[0], 0.0014, [(got[0], text) for _, text in named])
+    second = (
+        "images",
+        got[1],
+        40_000,
+        [(20_000, "it falls as 1 / sqrt(N): twice as many make it 0.71 times as large.")],
+    )
+    expect_all([first, second], tolerance=0.02)
+
+
+def test_read_the_matrix(exercise):
+    right = {"accuracy": 23 / 30, "recall of 2": 0.6, "precision of 0": 8 / 12}
+    right["most frequent mistake"] = (2, 0)
+    causes = {
+        "recall of 2": [(6 / 8, "this is the precision: recall goes along the row.")],
+        "precision of 0": [(8 / 10, "this is the recall: precision goes along the column.")],
+        "most frequent mistake": [((0, 2), "rows are the true classes.")],
+    }
+    expect_dict(exercise.read_the_matrix(), right, causes)

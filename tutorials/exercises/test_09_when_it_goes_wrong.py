@@ -109,3 +109,32 @@ def _both(answer):
     if not isinstance(answer, tuple | list) or len(answer) != 2:
         fail("standardize: return both arrays, separated by a comma.")
     return answer
+
+
+def test_gradient_through_sigmoids(exercise):
+    causes = [(1.0, "the weights keep the gradient's size, but the sigmoid's derivative does not.")]
+    got = exercise.gradient_through_sigmoids()
+    if np.shape(got) == () and 0 < got < 1e-4:
+        fail("gradient_through_sigmoids: this is for ten layers; take the power 1/10.")
+    expect("gradient_through_sigmoids", got, 0.235, causes, tolerance=0.1)
+
+
+def test_read_the_curves(exercise):
+    right = {"A": "dead units", "B": "learning rate too large"}
+    right |= {"C": "overfitting", "D": "shuffled labels"}
+    hints = {
+        "A": "not the last digit moves: no gradient arrives.",
+        "B": "the training loss itself grows.",
+        "C": "new images are recognized at first: 0.33 is far below ln 10.",
+        "D": "new images are never better than ln 10 = 2.303, a guess, while training improves.",
+    }
+    got = exercise.read_the_curves()
+    if not isinstance(got, dict) or set(got) != set(right):
+        fail("read_the_curves: expected a dict with the keys A, B, C, D.")
+    for name, word in got.items():
+        if word not in right.values():
+            fail(f"{name}: {word!r} is none of the four faults.")
+    wrong = [name for name in right if got[name] != right[name]]
+    if wrong:
+        lines = [f"  {n}  " + (f"wrong: {hints[n]}" if n in wrong else "right") for n in right]
+        fail("\n".join(["read_the_curves:", *lines]))

@@ -3,7 +3,7 @@
 import tracemalloc
 
 import numpy as np
-from diagnosis import expect, fail
+from diagnosis import expect, expect_dict, fail
 
 import numpymlp
 
@@ -86,3 +86,30 @@ def test_adam_in_place_makes_no_array(exercise):
             f"adam_in_place: something allocates a new array (peak {peak:,} bytes; one array has "
             f"{g.nbytes:,}). An operator such as a * b allocates one; use out=scratch."
         )
+
+
+def test_order_matters(exercise):
+    got = exercise.order_matters()
+    if not isinstance(got, tuple | list) or len(got) != 3:
+        fail("order_matters: return three numbers.")
+    a, b, c = np.array(got, dtype=np.float32)
+    with np.errstate(all="ignore"):
+        first, second = (a + b) + c, a + (b + c)
+    if not np.isfinite([first, second]).all():
+        fail("order_matters: the sums must be finite.")
+    if first == second:
+        fail(f"order_matters: both orders give {first:g}. Let two large numbers cancel.")
+
+
+def test_speedup_by_hand(exercise):
+    right = {"no time": 1 / 0.55, "two cores": 1 / 0.775, "two workers": 1 / 0.6}
+    causes = {
+        "no time": [(0.55, "this is the time that is left; the speed is 1 over it.")],
+        "two cores": [(0.775, "this is the time; the speed is 1 over it."), (2.0, _REST)],
+        "two workers": [(0.6, "this is the time; the speed is 1 over it."), (2.0, _WAITING)],
+    }
+    expect_dict(exercise.speedup_by_hand(), right, causes, tolerance=0.01)
+
+
+_REST = "only the products are halved; the other 55 % of the step stay."
+_WAITING = "the waiting is added: 10 % of the old step."

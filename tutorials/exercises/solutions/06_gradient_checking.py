@@ -1,17 +1,15 @@
-"""Solutions of the exercises for 06_gradient_checking: one way among several."""
+"""Solutions of the exercises for 06_gradient_checking: one way among several, and why."""
 
 import numpy as np
 
 from numpymlp.layers import Layer, parameter
 
+# ---- fill ----
+
 
 def central_difference(f, p, h=1e-5):
-    """Estimate the gradient of a function of one vector.
-
-    Parameters: f, a function: f(p) is a number; p (P,), float64, must be unchanged afterwards;
-    h, the step by which one number is moved, up and down.
-    Returns: (P,) the estimate of df/dp.
-    """
+    """Estimate the gradient of a function of one vector."""
+    # p + step is a new array, so p itself never changes.
     gradient = np.zeros_like(p)
     for i in range(len(p)):
         step = np.zeros_like(p)
@@ -21,12 +19,8 @@ def central_difference(f, p, h=1e-5):
 
 
 def slopes_along(f, p, gradient, direction, h=1e-5):
-    """Compare a gradient with the function along one direction.
-
-    Parameters: f, a function: f(p) is a number; p, gradient and direction, each (P,).
-    Returns: two numbers: the slope of f along the direction by a central difference, and the slope
-    that the gradient predicts. The direction is used as it is, whatever its length.
-    """
+    """Compare a gradient with the function along one direction."""
+    # Two evaluations check all numbers of the gradient at once, but only along one direction.
     measured = (f(p + h * direction) - f(p - h * direction)) / (2 * h)
     return measured, gradient @ direction
 
@@ -53,3 +47,30 @@ class Scale(Layer):
         dz = dy * (1 - y**2)
         self.dfactor = (dz * x).sum(axis=0)
         return dz * self.factor
+
+
+# ---- explore ----
+
+
+def best_step():
+    """Find the best step of a central difference, in float64 and in float32."""
+    # The formula's error falls as h^2, rounding grows as u / h: best near the cube root of u,
+    # which is 6e-6 in float64 (u = 2e-16) and 5e-3 in float32 (u = 1e-7).
+    best = {}
+    for kind in (np.float64, np.float32):
+        errors = {}
+        for exponent in range(-1, -11, -1):
+            x, h = kind(1), kind(10.0**exponent)
+            estimate = (np.exp(x + h) - np.exp(x - h)) / (2 * h)
+            errors[exponent] = abs(float(estimate) - np.e)
+        best[kind.__name__] = min(errors, key=errors.get)
+    return best
+
+
+# ---- paper ----
+
+
+def errors_by_hand():
+    """Work out by hand the error of two finite differences. Write down numbers."""
+    # (p + h)^3 = p^3 + 3 p^2 h + 3 p h^2 + h^3. In the central difference, 3 p h^2 cancels.
+    return {"one-sided": 3 * 2 * 0.1 + 0.1**2, "central": 0.1**2}

@@ -1,44 +1,32 @@
-"""Solutions of the exercises for 10_against_scikit_learn: one way among several."""
+"""Solutions of the exercises for 10_against_scikit_learn: one way among several, and why."""
 
 from itertools import pairwise
 
 import numpy as np
 
+# ---- fill ----
+
 
 def parameters_from_sklearn(coefs, intercepts):
-    """Put scikit-learn's parameters into one vector, as a `Network` with the same layers has it.
-
-    Parameters: coefs and intercepts, the two lists of an MLPClassifier: a matrix (in, out) and a
-    vector (out,) for each layer.
-    Returns: one vector (P,): layer by layer, first W, row after row, then b.
-    """
+    """Put scikit-learn's parameters into one vector, as a `Network` with the same layers has it."""
+    # W and b of a layer stand next to each other, as views into the network's one vector.
     parts = [part.ravel() for pair in zip(coefs, intercepts, strict=True) for part in pair]
     return np.concatenate(parts)
 
 
 def multiplications(sizes, samples):
-    """Count the multiplications of all matrix products in one epoch of training.
-
-    A Dense layer has three products: forward x @ W, and backward x.T @ dy for dW and dy @ W.T for
-    dx. Each multiplies every weight once for every sample. The first layer needs no dx.
-
-    Parameters: sizes, such as [784, 128, 10]; samples, the number of samples in an epoch.
-    Returns: an integer.
-    """
+    """Count the multiplications of all matrix products in one epoch of training."""
+    # Three products for every weight and sample, but two in the first layer.
     weights = [inputs * outputs for inputs, outputs in pairwise(sizes)]
     return samples * (3 * sum(weights) - weights[0])
 
 
+# ---- fill * ----
+
+
 def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
-    """Take step number t (from 1) of Adam without making a new array.
-
-    m and v are the moving averages of page 07, with beta1 = 0.9 and beta2 = 0.999. Put both
-    corrections into the step size, learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t), and add
-    epsilon = 1e-8 to the root of the uncorrected v.
-
-    Parameters: p, g, m, v, scratch, each (P,). Change p, m and v in place; overwrite scratch as you
-    like; do not change g. Use operations such as `np.multiply(a, b, out=scratch)` and `a *= b`.
-    """
+    """Take step number t (from 1) of Adam without making a new array."""
+    # Every line writes into an array that is there already.
     rate = learning_rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
     m *= 0.9
     np.multiply(g, 1 - 0.9, out=scratch)
@@ -52,3 +40,25 @@ def adam_in_place(p, g, m, v, t, scratch, learning_rate=1e-3):
     np.divide(m, scratch, out=scratch)
     scratch *= rate
     p -= scratch
+
+
+# ---- explore ----
+
+
+def order_matters():
+    """Find three float32 numbers whose sum depends on the order."""
+    # 1e8 - 1e8 + 1 is 1; but -1e8 + 1 is rounded back to -1e8, because float32 has 7 digits.
+    return 1e8, -1e8, 1.0
+
+
+# ---- paper ----
+
+
+def speedup_by_hand():
+    """Work out by hand what faster matrix products are worth. Write down numbers."""
+    # Amdahl's law: what is not made faster limits the gain. Hence the split of everything by units.
+    return {
+        "no time": 1 / 0.55,
+        "two cores": 1 / (0.55 + 0.45 / 2),
+        "two workers": 1 / (0.5 + 0.1),
+    }
