@@ -193,7 +193,7 @@ def test_the_work_of_others_counts_and_the_own_does_not(monkeypatch) -> None:
         _, before, _ = others.before
         subprocess.run([sys.executable, "-c", SPIN], check=True)
         busy, own = machine._busy_seconds() - before, machine._own_seconds() - others.before[2]
-        assert own > 0.6
+        assert own > 0.3
         assert busy > own - 0.1  # clocks tick 100 times a second
         return others.cores()
 

@@ -595,6 +595,7 @@ def test_odd_values_of_every_option_end_in_one_short_line(command, capsys, monke
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("numpymlp.commands.check.check_gradients", stop)
+    monkeypatch.setattr("numpymlp.commands.explain.trace", stop)
     monkeypatch.setattr("numpymlp.benchmark.command.prove_equality", stop)
     monkeypatch.setattr("numpymlp.experiments.results.read_results", stop)
     parser, least = build_parser(), reset_peak()
