@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tokenize
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -402,6 +403,38 @@ def test_import_numpymlp_imports_numpy_and_the_standard_library_alone() -> None:
     assert foreign_modules(ROOT) == set()
 
 
+# What Windows or macOS lacks; other packages are imported before it is taken away.
+OTHER_SYSTEM = """
+import importlib, os, pathlib, pkgutil, signal, sys
+import matplotlib.figure, numpy.random, PIL.Image, threadpoolctl, tqdm.auto, multiprocessing
+import multiprocessing.sharedctypes, multiprocessing.shared_memory, multiprocessing.spawn
+import subprocess, tempfile, shutil, onnx
+import sklearn.model_selection, sklearn.neural_network, sklearn.experimental
+system = sys.argv[1]
+for name in ("sched_getaffinity", "sched_setaffinity", "posix_fadvise"):
+    vars(os).pop(name, None)
+if system == "win32":
+    for name in ("fork", "getloadavg", "getuid", "geteuid", "register_at_fork", "O_NONBLOCK"):
+        vars(os).pop(name, None)
+    for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+        sys.modules[name] = None  # importing it fails
+    names = ("SIGHUP", "SIGKILL", "SIGUSR1", "SIGALRM", "SIGXFSZ")
+    for name in names:
+        vars(signal).pop(name, None)
+sys.platform = system
+import numpymlp
+for module in pkgutil.walk_packages(numpymlp.__path__, "numpymlp."):
+    if module.name != "numpymlp.__main__":
+        importlib.import_module(module.name)
+importlib.import_module("numpymlp.__main__").build_parser()
+"""
+
+
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_every_module_is_imported_without_what_another_system_lacks(system: str) -> None:
+    subprocess.run([sys.executable, "-c", OTHER_SYSTEM, system], check=True, cwd=ROOT)
+
+
 @pytest.mark.parametrize("name", ["matplotlib", "tqdm", "sklearn", "scipy"])
 def test_an_import_of_another_package_is_found(name: str, tmp_path: Path) -> None:
     files = {"__init__.py": "from numpymlp import layers", "layers.py": f"import json, {name}"}
@@ -492,6 +525,33 @@ def test_modules_and_names_are_found_before_they_are_imported() -> None:
         "assert not hasattr(numpymlp, 'Danse')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_source_archive_leaves_out_nothing_that_the_tests_need() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "sdist" not in settings["tool"]["hatch"]["build"]["targets"]  # all files of the clone
+    assert {"tests/test_house.py", "tutorials/build.py"} <= set(listed.splitlines())
+
+
+def test_pre_commit_runs_the_lint_and_the_types_of_ci() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    for command in (
+        "ruff check",
+        "ruff format --check",
+        "mypy",
+        "python tutorials/build.py --check",
+    ):
+        assert f"entry: {command}\n" in hooks
+        assert f".venv/bin/{command}" in script
+
+
+def test_workflows_cover_each_system_and_python() -> None:
+    tests = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    assert "os: [ubuntu-latest, macos-latest, windows-latest]" in tests
+    assert 'python: ["3.11", "3.12", "3.13", "3.14"]' in tests
+    assert "run: bash .ci/run" in tests
 
 
 def test_the_repository_has_few_entries_at_its_top() -> None:

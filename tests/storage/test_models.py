@@ -4,7 +4,9 @@ The archive itself is tested in test_archive.py; here it is what the header says
 """
 
 import json
+import re
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,21 +15,29 @@ from mutations import Bomb, mutated_archive, mutated_bytes, npy_bytes, pack, sav
 from trainers import Pixels
 
 from numpymlp import (
+    AveragePool2D,
     BatchNorm,
+    Conv2D,
     Dense,
     Dropout,
+    Flatten,
     InputError,
     Layer,
     LeakyReLU,
+    MaxPool2D,
     MeanSquaredError,
     Network,
     ReLU,
+    Reshape,
+    Sigmoid,
     SoftmaxCrossEntropy,
+    Tanh,
     load,
     load_loss,
     save,
 )
 from numpymlp.losses import Loss
+from numpymlp.storage.models import _subclasses
 
 
 @pytest.fixture
@@ -394,3 +404,21 @@ def test_an_interrupted_save_leaves_the_former_model(path, monkeypatch):
         save(network, path)
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == ["model.npz"]
+
+
+def test_the_document_of_the_format_names_every_layer_with_its_arguments_and_arrays():
+    page = Path(__file__).parents[2] / "tutorials" / "results" / "model_file.md"
+    rows = [line for line in page.read_text("utf-8").splitlines() if line.startswith("| `")]
+    layers = [
+        Dense(2, 3), Conv2D(1, 2, 3), BatchNorm(2), ReLU(), Sigmoid(), Tanh(), Flatten(),
+        LeakyReLU(), Dropout(0.1), MaxPool2D(2), AveragePool2D(2), Reshape(2, 2, 1),
+    ]  # fmt: skip
+    modules = ("numpymlp.layers", "numpymlp.convolution")
+    known = {kind for kind in _subclasses(Layer) if kind.__module__ in modules}
+    assert set(map(type, layers)) == known
+    for layer in layers:
+        (row,) = (r for r in rows if f"`{type(layer).__name__}`" in r.split("|")[1])
+        _, _, arguments, parameters, buffers, _ = row.split("|")
+        assert re.findall(r"`(\w+)`", arguments) == list(layer.config())
+        assert re.findall(r"(\w+) \(", parameters) == list(layer.declared("parameter"))
+        assert re.findall(r"(\w+) \(", buffers) == list(layer.declared("buffer"))
