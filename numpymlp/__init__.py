@@ -138,6 +138,8 @@ _NAMES_OF = {
     "training.trainer": "Trainer",
     "validation": "InputError",
 }
+# Keywords that these do not know are answered with the name here; see `training/habits.py`.
+_EXPLAINED = "SGD Adam AdamW Network Trainer Dense Dropout BatchNorm LeakyReLU Conv2D MaxPool2D mlp"
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 _MODULES = {module.partition(".")[0] for module in _NAMES_OF}
 
@@ -149,7 +151,11 @@ if not TYPE_CHECKING:  # a type checker sees the imports above instead
             return import_module(f"{__name__}.{name}")
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        module = import_module(f"{__name__}.{_MODULE_OF[name]}")
+        value = getattr(module, name)
+        if name in _EXPLAINED.split():
+            value = import_module(f"{__name__}.training.habits").explain_keywords(value)
+            setattr(module, name, value)
         globals()[name] = value  # the next use does not come here
         return value
 

@@ -42,10 +42,12 @@ ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "tanh": Tanh,
 }
 
+Activation = str | type[Layer]
+
 
 def mlp(
     sizes: Sequence[int],
-    activation: str | Sequence[str] = "relu",
+    activation: Activation | Sequence[Activation] = "relu",
     *,
     dropout: float = 0.0,
     input_dropout: float = 0.0,
@@ -65,7 +67,9 @@ def mlp(
     sizes : sequence of int
         Features of the input, units of each hidden layer, outputs: ``[784, 128, 10]``. Two sizes
         make a network without hidden layers.
-    activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"} or one for each hidden layer
+    activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"} or a class of layers
+        Or a list with one for each hidden layer. A class, such as a custom one, is called without
+        arguments for each of its layers.
     dropout, input_dropout : float in [0, 1), default 0
         Share of the hidden units, and of the inputs, dropped in training.
     batch_norm : bool, default False
@@ -92,23 +96,24 @@ def mlp(
     hidden = len(sizes) - 2
     names = (
         [activation] * hidden
-        if isinstance(activation, str)
+        if isinstance(activation, str | type)
         else check_list(activation, "mlp activation", "'relu', or one name for each hidden layer")
     )
     if len(names) != hidden:
         raise InputError(f"mlp expected {hidden} activations, one a hidden layer, got {len(names)}")
-    for name in [*names, *([activation] if isinstance(activation, str) else [])]:
-        check_choice(name, "activation", (*ACTIVATIONS, "identity"))
+    for name in [*names, *([activation] if isinstance(activation, str | type) else [])]:
+        if not (isinstance(name, type) and issubclass(name, Layer)):
+            check_choice(name, "activation", (*ACTIVATIONS, "identity"))
     check_range(dropout, "Dropout rate", 0, 1, right_open=True)
     layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
     for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], names, strict=True):
-        rectifies = name in ("relu", "leaky_relu")
+        rectifies = name in ("relu", "leaky_relu", ReLU, LeakyReLU)
         default = he_normal if rectifies else glorot_uniform
         layers.append(Dense(inputs, outputs, initializer or default))
         if batch_norm:
             layers.append(BatchNorm(outputs))
-        if name in ACTIVATIONS:
-            layers.append(ACTIVATIONS[name]())
+        if name != "identity":
+            layers.append(ACTIVATIONS[name]() if isinstance(name, str) else name())
         if dropout:
             layers.append(Dropout(dropout))
     layers.append(Dense(sizes[-2], sizes[-1], initializer or glorot_uniform))

@@ -102,3 +102,16 @@ def test_settings_that_build_no_network_are_refused() -> None:
                 mlp([3, 4, 2], **{option: rate})
     with pytest.raises(InputError, match="activation: expected one of relu"):
         mlp([3, 2], "swish")  # also where no hidden layer would use it
+
+
+def test_a_custom_class_is_an_activation() -> None:
+    class Square(Tanh):
+        pass
+
+    network = mlp([4, 3, 3, 2], activation=[Square, "relu"], rng=random())
+    assert [type(layer) for layer in network.layers[1::2]] == [Square, ReLU]
+    assert isinstance(mlp([4, 3, 2], activation=Square, rng=random()).layers[1], Square)
+    with pytest.raises(InputError, match="activation: expected one of relu"):
+        mlp([4, 3, 2], activation=int, rng=random())
+    with pytest.raises(InputError, match="activation: expected one of relu"):
+        mlp([4, 2], activation=dict, rng=random())

@@ -6,13 +6,13 @@ one. A plain function serves as a callback after each epoch. Read `state.py` nex
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from numpymlp.training.warn import warn_user
 from numpymlp.validation import (
     InputError,
     check_callable,
@@ -78,11 +78,9 @@ def wants_to_stop(answer: Any) -> bool:
     answer = answer[()] if isinstance(answer, np.ndarray) and answer.shape == () else answer
     if answer is None or isinstance(answer, bool | np.bool_):
         return bool(answer)
-    warnings.warn(
+    warn_user(
         f"a callback returned {answer!r:.80}: expected True to stop, else False or None; training "
         f"goes on",
-        UserWarning,
-        stacklevel=5,
     )
     return False
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -18,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from numpymlp.data.pixels import Pixels
 from numpymlp.network import Network
 from numpymlp.optimizers import Optimizer
+from numpymlp.training.warn import warn_user
 from numpymlp.validation import (
     InputError,
     as_array,
@@ -81,11 +81,9 @@ def check_training_data(
         network.head.check_targets(targets, np.empty((len(targets), outputs[0]), np.float32))
         one_class = network.head.name == "softmax" and (targets == targets[0]).all()
         if name == "training" and len(targets) > 1 and one_class:
-            warnings.warn(
+            warn_user(
                 f"training data: every label is {targets[0]}: there is nothing to tell apart; were "
                 f"sorted data cut off?",
-                UserWarning,
-                stacklevel=3,
             )
     return samples, targets
 
@@ -99,12 +97,10 @@ def _check_scale(low: float, high: float, network: Network, name: str) -> None:
             f"scale the features first"
         )
     if largest > LARGE:
-        warnings.warn(
+        warn_user(
             f"{name} data: the inputs go from {low:g} to {high:g}; a network learns badly from "
             f"numbers that large. Pixels: x = x.astype(np.float32) / 255. Other features: "
             f"x = (x - x.mean(axis=0)) / x.std(axis=0)",
-            UserWarning,
-            stacklevel=4,
         )
 
 

@@ -98,6 +98,27 @@ def evaluate(
     return result
 
 
+class Scoring:
+    """What a Trainer does with its network after training."""
+
+    network: Network
+    loss: Loss
+
+    def evaluate(
+        self, x: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> Evaluation:
+        """Return the mean loss and accuracy on data; see `evaluate`."""
+        return evaluate(self.network, self.loss, x, y, sample_weight)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's predictions; see `Network.predict`."""
+        return self.network.predict(x)
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """Return the network's probabilities; see `Network.predict_proba`."""
+        return self.network.predict_proba(x)
+
+
 def evaluate_samples(network: Network, loss: Loss, samples: Samples) -> Evaluation:
     """Evaluate samples that are already checked."""
     # Both keep caches of their own: an evaluation disturbs no training in another thread.

@@ -28,7 +28,7 @@ from numpymlp.training.interrupts import StopBetweenSteps
 from numpymlp.training.prefetch import Prefetch
 from numpymlp.training.progress import Progress
 from numpymlp.training.samples import Batch, Samples, in_batches, prepare
-from numpymlp.training.scoring import evaluate_samples
+from numpymlp.training.scoring import Scoring, evaluate_samples
 from numpymlp.training.state import Snapshot, TrainingState
 from numpymlp.validation import check_list, check_positive_integer, check_seed
 
@@ -36,7 +36,7 @@ from numpymlp.validation import check_list, check_positive_integer, check_seed
 ORDER, SPLIT, AUGMENTATION = 1, 2, 3
 
 
-class Trainer:
+class Trainer(Scoring):
     """Train a network: the four-line loop, with validation, history and callbacks.
 
     Parameters
