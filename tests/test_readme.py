@@ -30,7 +30,7 @@ PAGES = {
         ROOT / "README.md",
         ROOT / ".github" / "CONTRIBUTING.md",
         ROOT / ".github" / "CHANGELOG.md",
-        *sorted((ROOT / "tutorials").glob("*.md")),
+        ROOT / "tutorials" / "coming_from.md",
         *sorted(RESULTS.rglob("*.md")),
     ]
 }
