@@ -98,6 +98,35 @@ def _lines(source: str) -> int:
     return sum(bool(line.strip()) for line in source.splitlines())
 
 
+# ---- the pages for teachers and for reference ----
+
+
+@pytest.mark.parametrize("name", ["teaching", "notation", "cheat_sheet"])
+def test_every_link_leads_to_a_file(name: str) -> None:
+    text = (COURSE / f"{name}.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
+        assert (COURSE / target).exists(), target
+
+
+def test_every_cure_of_a_misconception_is_on_its_page() -> None:
+    text = (COURSE / "teaching.md").read_text(encoding="utf-8")
+    cures = re.findall(r"(\d\d), \"([^\"]+)\"", text)
+    assert len(cures) > 15
+    for number, heading in cures:
+        (page,) = COURSE.glob(f"{number}_*.py")
+        assert f"\n# ## {heading}\n" in page.read_text(encoding="utf-8"), (number, heading)
+    for number, function in re.findall(r"exercise (\d\d), `(\w+)`", text):
+        (exercises,) = EXERCISES.glob(f"{number}_*.py")
+        assert f"def {function}(" in exercises.read_text(encoding="utf-8"), function
+
+
+def test_the_glossary_is_in_alphabetical_order() -> None:
+    text = (COURSE / "notation.md").read_text(encoding="utf-8").split("## Glossary")[1]
+    words = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)[1:]
+    assert words == sorted(words, key=str.lower)
+    assert {"Glorot", "He", "logits", "epoch", "ResNet"} <= set(words)
+
+
 # ---- the build ----
 
 

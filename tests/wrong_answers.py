@@ -101,7 +101,7 @@ WRONG_ANSWERS = [
         "test_binary_cross_entropy",
         "(probability - y) / len(z)",
         "probability - y",
-        "1/N is missing",
+        "L   right\n  dz  wrong: 1/N is missing",
     ),
     (
         "04_backpropagation",
@@ -242,5 +242,12 @@ WRONG_ANSWERS = [
         '"dz1": [[4, 0]]',
         '"dz1": [[4, 10]]',
         "dz1      wrong: the second unit is off",
+    ),
+    (
+        "01_one_neuron",
+        "test_largest_learning_rate",
+        "return max(rate for rate, w in zip(rates, ends, strict=True) if abs(w) < 1)",
+        "return 0.111",
+        "this one ends at once in the minimum",
     ),
 ]

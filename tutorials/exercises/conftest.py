@@ -48,10 +48,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     except NotImplementedError as hole:
         raise pytest.fail.Exception(f"Still to do: {hole}", pytrace=False) from None
     except Exception as error:
-        answer = getattr(pyfuncitem.funcargs.get("exercise"), "__file__", None)
-        text = _one_line(error, Path(answer)) if answer else ""
-        if not text:
-            raise  # the test itself is broken
+        module = pyfuncitem.funcargs.get("exercise")
+        if module is None:
+            raise
+        text = _one_line(error, Path(str(module.__file__)))
         raise pytest.fail.Exception(text, pytrace=False) from None
 
 
@@ -65,9 +65,13 @@ def _one_line(error: Exception, path: Path) -> str:
         if Path(trace.tb_frame.f_code.co_filename) == path:
             place = trace
         trace = trace.tb_next
-    if place is None:
-        called = isinstance(error, TypeError) and "argument" in message
-        return f"{message}: leave the arguments as the exercise gives them." if called else ""
+    if place is None:  # the test itself stumbled over what the answer is or returns
+        if isinstance(error, TypeError) and "argument" in message:
+            return f"{message}: leave the arguments as the exercise gives them."
+        if isinstance(error, AttributeError) and "exercise_" in message:
+            return f"{message.rpartition('attribute ')[2]} is missing in {path.name}."
+        kind = type(error).__name__
+        return f"The test cannot use this result ({kind}: {message}): see what to return."
     text = f"{type(error).__name__}: {message}"
     if isinstance(error, ValueError):
         text = _shapes(place, path) or text

@@ -1,7 +1,7 @@
 """Check the exercises of 03_softmax: `.venv/bin/pytest tutorials/exercises -k 03`."""
 
 import numpy as np
-from diagnosis import expect, expect_dict, fail, numeric_gradient
+from diagnosis import expect, expect_all, expect_dict, fail, numeric_gradient
 
 from numpymlp import log_softmax, softmax
 
@@ -55,29 +55,22 @@ def test_soft_cross_entropy(exercise):
     hard = -log_softmax(logits)[np.arange(4), y.argmax(axis=1)].mean()
     other = (1 - y) * np.log(1 - probabilities)
     binary = -(y * np.log(probabilities) + other).sum(axis=1).mean()
-    expect(
-        "L",
-        got_loss,
-        loss(),
-        [
-            (4 * loss(), "this is the sum over the batch; the loss is the mean."),
-            (loss() / 3, "this is a mean over the classes too; sum over them."),
-            (-loss(), "the sign is wrong: logarithms of probabilities are negative."),
-            (hard, "you used only the most probable class of each target; all of them count."),
-            (binary, "the part with 1 - y belongs to yes-or-no targets, not to a softmax."),
-        ],
-    )
-    expect(
-        "dlogits",
-        got,
-        numeric_gradient(loss, logits),
-        [
-            (probabilities - y, "1/N is missing: the loss is the mean over the batch."),
-            ((y - probabilities) / 4, "the sign is wrong: it is p - y."),
-            (-y / probabilities / 4, "this is dL/dp; continue through the softmax to the logits."),
-            ((log_softmax(logits) - y) / 4, "this is ln p - y; the gradient has p itself."),
-        ],
-        tolerance=1e-7,
+    of_loss = [
+        (4 * loss(), "this is the sum over the batch; the loss is the mean."),
+        (loss() / 3, "this is a mean over the classes too; sum over them."),
+        (-loss(), "the sign is wrong: logarithms of probabilities are negative."),
+        (hard, "you used only the most probable class of each target; all of them count."),
+        (binary, "the part with 1 - y belongs to yes-or-no targets, not to a softmax."),
+    ]
+    of_gradient = [
+        (probabilities - y, "1/N is missing: the loss is the mean over the batch."),
+        ((y - probabilities) / 4, "the sign is wrong: it is p - y."),
+        (-y / probabilities / 4, "this is dL/dp; continue through the softmax to the logits."),
+        ((log_softmax(logits) - y) / 4, "this is ln p - y; the gradient has p itself."),
+    ]
+    slope = numeric_gradient(loss, logits)
+    expect_all(
+        [("L", got_loss, loss(), of_loss), ("dlogits", got, slope, of_gradient)], tolerance=1e-7
     )
 
 
@@ -109,15 +102,15 @@ def test_binary_cross_entropy(exercise):
         (np.log(1 + np.exp(z)).mean(), same),
         (np.log(1 + np.exp(-z)).mean(), same),
     ]
-    expect("L", got_loss, loss(), causes)
-    causes = [
+    of_gradient = [
         (p - y, "1/N is missing: the loss is a mean."),
         ((y - p) / 5, "the sign is wrong: it is p - y."),
         (((1 - p) - y) / 5, "you have 1 - p in place of p: p = 1 / (1 + e^(-z))."),
         ((p - y) / (p * (1 - p)) / 5, "this is dL/dp; dp/dz = p (1 - p) cancels the denominator."),
         ((p - y) * p * (1 - p) / 5, "you multiply by p (1 - p) once too often; it cancels."),
     ]
-    expect("dz", got, numeric_gradient(loss, z), causes, tolerance=1e-7)
+    slope = numeric_gradient(loss, z)
+    expect_all([("L", got_loss, loss(), causes), ("dz", got, slope, of_gradient)], tolerance=1e-7)
 
 
 def test_binary_cross_entropy_of_large_logits(exercise):

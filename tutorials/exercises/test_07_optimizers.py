@@ -1,7 +1,7 @@
 """Checks the exercises of 07_optimizers: `.venv/bin/pytest tutorials/exercises -k 07`."""
 
 import numpy as np
-from diagnosis import expect, expect_dict, fail
+from diagnosis import expect, expect_all, expect_dict, fail
 
 
 def test_corrected_average(exercise):
@@ -56,14 +56,13 @@ def test_momentum_step(exercise):
             "p + v.",
         ),
     ]
-    expect("the new v", answer[1], new_v, causes)
-    causes = [
+    of_p = [
         (p + v, "you added the old v; add the new one."),
         (p - new_v, "v already points downhill: add it to p."),
         (p - a * g, "this is the step without momentum."),
         (p + mu * new_v - a * g, "this is Nesterov's step; plain momentum adds v."),
     ]
-    expect("the new p", answer[0], p + new_v, causes)
+    expect_all([("the new v", answer[1], new_v, causes), ("the new p", answer[0], p + new_v, of_p)])
 
 
 def test_adam_step(exercise):
