@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import itertools
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ EXERCISES = COURSE / "exercises"
 SOLUTIONS = EXERCISES / "solutions"
 NAMES = [path.stem for path in SCRIPTS]
 MAX_NOTEBOOK, MAX_PICTURE = 300_000, 20_000  # bytes
+TAGS = {"main", "hide-input", "hide-output"}
+OPEN = "<details><summary><b>Answer</b></summary>\n\n"  # Markdown goes on after the empty line
 MAX_LINES = 18  # of code in a cell, blank ones not counted
 
 # By its path: "build" is also the name of a well-known package.
@@ -92,6 +95,24 @@ def test_page_has_what_every_page_has(script: Path) -> None:
     assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code[-1])))
     longest = max(code[1:], key=_lines)  # the first imports
     assert _lines(longest) <= MAX_LINES, f"a wall of code:\n{longest}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_a_prediction_comes_before_its_result_and_the_answer_is_in_a_closed_box(
+    script: Path,
+) -> None:
+    cells = build.to_notebook(script).cells
+    assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= TAGS
+    for number, cell in enumerate(cells):
+        if "**Predict, then run.**" in cell.source.replace("\n", " "):
+            question = cell.source.replace("\n", " ").split("**Predict, then run.**")[1]
+            after = cells[number + 1 :]
+            results = list(itertools.takewhile(lambda c: c.cell_type == "code", after))
+            assert results, question
+            assert any("hide-output" in c.metadata.get("tags", []) for c in results), question
+            assert after[len(results)].source.startswith(OPEN), question
+    for cell in cells:
+        assert cell.source.count("<details>") == cell.source.count("\n\n</details>")
 
 
 def _lines(source: str) -> int:
@@ -172,6 +193,15 @@ def test_check_finds_a_notebook_that_is_not_its_scripts(page: Path) -> None:
     assert done.returncode == 1
     assert "cell 1 differs" in done.stderr
     assert notebook.read_bytes() == before
+
+
+def test_a_notebook_hides_what_its_script_tags(page: Path) -> None:
+    page.write_text(page.read_text().replace("# %%\nprint", '# %% tags=["hide-output"]\nprint'))
+    assert run(COURSE / "build.py", "--check", "--folder", page.parent).returncode == 1
+    assert run(COURSE / "build.py", "--folder", page.parent).returncode == 0
+    cell = nbformat.read(page.with_suffix(".ipynb"), as_version=4).cells[1]
+    assert cell.metadata == {"tags": ["hide-output"], "jupyter": {"outputs_hidden": True}}
+    assert cell.outputs[0].text == "42\n"
 
 
 def test_check_finds_a_cell_that_fails(page: Path) -> None:

@@ -81,7 +81,7 @@ print(f"loss {loss(z, y):.4f}")
 # can simply try. **Predict, then run.** The output, 0.5, is below the target, and `x` is positive.
 # Will the loss rise or fall if `w` grows a little?
 
-# %%
+# %% tags=["hide-output"]
 h = 0.01
 before = loss(neuron(x, w, b), y)
 after = loss(neuron(x, w + h, b), y)
@@ -89,9 +89,15 @@ print(f"loss before {before:.6f}, after {after:.6f}, change {after - before:+.6f
 print(f"change of the loss for each unit of w: {(after - before) / h:.4f}")
 
 # %% [markdown]
-# It falls: a larger `w` gives a larger output, nearer to the target. The last line is a *slope*. It
-# says how fast the loss changes as `w` grows. You have just computed a *finite difference*: move a
-# number by $h$, measure the change of the loss, and divide it by $h$.
+# <details><summary><b>Answer</b></summary>
+#
+# It falls: a larger `w` gives a larger output, nearer to the target.
+#
+# </details>
+#
+# The last number that the cell prints is a *slope*. It says how fast the loss changes as `w` grows.
+# You have just computed a *finite difference*: move a number by $h$, measure the change of the
+# loss, and divide it by $h$.
 #
 # A better version of the same idea moves the number by $h$ to both sides and divides by the whole
 # distance, $2h$. This is the *central* difference:
@@ -147,7 +153,7 @@ print(f"difference from the numeric slopes: {abs(dw - numeric_dw):.1e}, {abs(db 
 #
 # In a picture, the slope is the steepness of the tangent.
 
-# %%
+# %% tags=["hide-input"]
 weights = np.linspace(0, 4.6, 100)
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 axes.plot(weights, loss(neuron(x, weights, b), y), color=TRAIN, label="loss")
@@ -174,7 +180,7 @@ plt.show()
 #
 # **Predict, then run.** From $h = 1$ down to $10^{-15}$, does the error fall all the way?
 
-# %%
+# %% tags=["hide-output"]
 steps = 10.0 ** np.arange(0, -16, -1)
 central = [abs(slope(np.exp, 1.0, h) - np.e) for h in steps]
 one_sided = [abs((np.exp(1 + h) - np.exp(1)) / h - np.e) for h in steps]
@@ -187,6 +193,8 @@ plt.show()
 print(f"error of the central difference at h = 1e-05: {central[5]:.1e}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # No. Read the picture from right to left. At first the error falls with $h$. This is the
 # *truncation error*: over a wide step the curve is not straight. The error of the central
 # difference falls faster, by a factor of 100 when the step becomes 10 times smaller, because the
@@ -194,8 +202,11 @@ print(f"error of the central difference at h = 1e-05: {central[5]:.1e}")
 #
 # Then the error grows again. This is the *rounding error*: the computer keeps about 16 digits of a
 # number. If two values differ only in their last digits, few digits of their difference are
-# correct, and dividing by a tiny $h$ makes the error large. Near $h = 10^{-5}$ both errors are
-# small. The whole course uses this step.
+# correct, and dividing by a tiny $h$ makes the error large.
+#
+# </details>
+#
+# Near $h = 10^{-5}$ both errors are small. The whole course uses this step.
 
 # %% [markdown]
 # ## Walking downhill
@@ -285,7 +296,7 @@ print(f"after 100 steps: w = {w:.6f}, b = {b:.6f}, loss {mean_loss(w, b):.1e}")
 # weight and bias. Each line joins neurons of equal loss, as a line on a hiking map joins places of
 # equal height.
 
-# %% tags=["main"]
+# %% tags=["main", "hide-input"]
 ws, bs = np.meshgrid(np.linspace(0.6, 2.4, 60), np.linspace(-0.15, 0.95, 60))
 heights = np.mean([loss(neuron(x, ws, bs), y) for x, y in zip(xs, ys, strict=True)], axis=0)
 figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
@@ -308,7 +319,7 @@ plt.show()
 # **Predict, then run.** What happens with a learning rate 50 times smaller? And with one twice as
 # large?
 
-# %%
+# %% tags=["hide-output"]
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for rate, colour in zip((0.02, 1.0, 2.0), RUN_COLOURS, strict=False):
     losses = [mean_loss(w, b) for w, b in train(rate, 40)]
@@ -318,11 +329,16 @@ axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The small learning rate works, but slowly. With 2.0, every step jumps across the valley to a
 # higher point on the other side. The slope is steeper there, so the next jump is longer, and the
-# loss grows without end: the training *diverges*. The gradient is correct all the time. The step is
-# too large for this valley. There is no formula for the best learning rate. You will learn to read
-# from such curves whether to raise or lower it.
+# loss grows without end: the training *diverges*.
+#
+# </details>
+#
+# The gradient is correct all the time. The step is too large for this valley. There is no formula
+# for the best learning rate. You will learn to read from such curves whether to raise or lower it.
 #
 # ## Checks
 

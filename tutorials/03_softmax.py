@@ -45,8 +45,11 @@ from numpymlp.plots.style import DIVERGING, RIGHT, TRAIN, WRONG, tidy
 #
 # $$p_k = \frac{e^{z_k}}{\sum_j e^{z_j}}$$
 #
-# This is the *softmax*. It gives the logits a meaning: the difference of two logits is the
-# logarithm of the ratio of their probabilities. In code, exactly as the formula says:
+# This is the *softmax*. Why $e^z$, and not another positive function? With $e^z$, *adding* to a
+# logit *multiplies* the probability: a logit that grows by 1 makes its class $e = 2.718$ times as
+# probable, compared with any other class, wherever it started. So each pixel that adds to a logit
+# acts like a piece of evidence. And the difference of two logits has a meaning: it is the logarithm
+# of the ratio of their probabilities. In code, exactly as the formula says:
 
 
 # %%
@@ -69,15 +72,20 @@ print(naive_softmax(logits).round(3))
 # **Predict, then run.** Logits may have any size. For which of these rows does the formula fail?
 # (`np.errstate` turns off NumPy's warnings.)
 
-# %%
+# %% tags=["hide-output"]
 for size in (10.0, 100.0, 1000.0, -1000.0):
     with np.errstate(over="ignore", invalid="ignore"):
         print(size, naive_softmax(np.array([[size, size - 1]])))
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # All four rows should give the same result, because softmax depends only on the differences of the
 # logits. But $e^{1000}$ is larger than the largest number of the computer, so it becomes `inf`, and
 # `inf / inf` is `nan`, "not a number". For -1000 both powers become 0, and 0 / 0 is `nan` as well.
+#
+# </details>
+#
 # One `nan` spreads into every gradient, and after one step into every weight. Then the network is
 # useless.
 #
@@ -166,17 +174,23 @@ print("loss", cross_entropy(confident, np.array([1])))
 # **Predict, then run.** A layer that has learned nothing, with `W = 0` and `b = 0`, gets MNIST.
 # Which probabilities does it give to each image, and what is its loss?
 
-# %%
+# %% tags=["hide-output"]
 (x_train, y_train), (x_test, y_test) = load_mnist()
 W, b = np.zeros((784, 10)), np.zeros(10)
 first_loss = cross_entropy(x_train[:1000] @ W + b, y_train[:1000])
 print(f"loss {first_loss:.6f}, ln 10 = {np.log(10):.6f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # All logits are 0, so each class has the probability 1/10, and $-\ln \frac{1}{10} = \ln 10 = 2.303$
-# for every image. Remember this number: the loss of a new network with ten classes must be near
-# 2.303. If it starts at 8, the first weights are too large. If it starts at 0.5, the labels have
-# leaked into the input. This is the cheapest test of a network: one loss, before any training.
+# for every image.
+#
+# </details>
+#
+# Remember this number: the loss of a new network with ten classes must be near 2.303. If it starts
+# at 8, the first weights are too large. If it starts at 0.5, the labels have leaked into the input.
+# This is the cheapest test of a network: one loss, before any training.
 #
 # ## The gradient
 #
@@ -209,10 +223,10 @@ def cross_entropy_gradient(logits, y):
 
 
 # %% [markdown]
-# Compare with finite differences. `numeric_gradient` is that of page 02.
+# Compare with finite differences. The next cell is `numeric_gradient` of page 02, unchanged.
 
 
-# %%
+# %% tags=["hide-input"]
 def numeric_gradient(f, array, h=1e-5):
     """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
@@ -263,7 +277,7 @@ for epoch in range(3):
     accuracy = ((x_test @ W + b).argmax(axis=1) == y_test).mean()
     print(f"epoch {epoch}: test accuracy {accuracy:.2%}")
 
-# %%
+# %% tags=["hide-input"]
 smooth = np.convolve(losses, np.full(50, 1 / 50), mode="valid")
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
 axes.plot(losses, color="0.8", label="each mini-batch")
@@ -284,7 +298,7 @@ plt.show()
 #
 # Each neuron has 784 weights, one for each pixel. So its weights are an image.
 
-# %% tags=["main"]
+# %% tags=["main", "hide-input"]
 pictures = W.T.reshape(10, 28, 28)
 limit = np.abs(W).max() / 2
 figure, axes = plt.subplots(figsize=(8, 3.5), layout="constrained")

@@ -52,6 +52,22 @@ from numpymlp.plots.style import TRAIN, WRONG
 # Now a hidden neuron can be on for some samples and off for others, and the second layer can
 # combine such answers.
 #
+# What does that buy? Here is the smallest task that one layer cannot do, *exclusive or*: two
+# inputs, each 0 or 1, and the output must be 1 if exactly one of them is 1. One layer adds votes.
+# If each input alone raises the output from 0 to 1, both together raise it to 2, and not back to 0.
+# Two hidden neurons solve it:
+
+# %%
+corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+answers = np.maximum(corners @ np.ones((2, 2)) + [0, -1], 0)
+print("hidden\n", answers)
+print("output", answers @ [1, -2])
+
+# %% [markdown]
+# The first hidden neuron counts the ones. The second is on only where both inputs are 1, because of
+# its bias of -1, and there the output takes it away twice. "This counts only if that is missing":
+# exactly what page 03 could not say. (Page 05 has a picture of it.)
+#
 # ## The forward pass
 #
 # One sample, two inputs, three hidden neurons, two classes. All numbers are short, so that you can
@@ -121,7 +137,7 @@ def loss_of_x(x):
 # error and stores it.
 
 
-# %%
+# %% tags=["hide-input"]
 def numeric_gradient(f, array, h=1e-5):
     """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
@@ -136,6 +152,7 @@ def numeric_gradient(f, array, h=1e-5):
     return gradient
 
 
+# %%
 errors = {}
 
 
@@ -237,7 +254,7 @@ compare("dz1", dz1, lambda: loss_of_z1(z1), z1)
 # **Predict, then run.** The steps repeat: `dW1` and `db1` as in step 2, and `dx` as in step 3.
 # Before you run the cell: which numbers of `dW1`, of shape `(2, 3)`, will be 0?
 
-# %%
+# %% tags=["hide-output"]
 dW1 = x.T @ dz1
 db1 = dz1.sum(axis=0)
 dx = dz1 @ W1.T
@@ -247,30 +264,46 @@ compare("db1", db1, lambda: loss_of_x(x), b1)
 compare("dx", dx, lambda: loss_of_x(x), x)
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The last column of `dW1` is 0: it holds the gradients of the third neuron's weights. This neuron
-# was off for this sample, so the
-# sample cannot change these weights.
+# was off for this sample, so the sample cannot change these weights.
+#
+# </details>
 #
 # That is all: the gradient of the loss from page 03, and three rules, for the parameters of a
 # layer, for its input, and for ReLU. Here are both passes in one picture.
 
-# %% tags=["main"]
-values = [x[0], z1[0], hidden[0], logits[0], [cross_entropy(logits, y)]]
-slopes = [dx[0], dz1[0], dhidden[0], dlogits[0], [1.0]]
-figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
+
+# %% tags=["hide-input"]
+def rows_of(array):
+    return "\n".join("  ".join(f"{number:.2f}" for number in row) for row in np.atleast_2d(array))
+
+
+def write(axes, place, height, text, colour, size=12):
+    box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round"}
+    axes.text(place, height, text, ha="center", va="center", fontsize=size, bbox=box)
+
+
+values = [x.T, z1.T, hidden.T, logits.T, cross_entropy(logits, y)]
+slopes = [dx.T, dz1.T, dhidden.T, dlogits.T, 1.0]
+
+# %% tags=["main", "hide-input"]
+figure, axes = plt.subplots(figsize=(8, 4.6), layout="constrained")
 for place, name in enumerate(["x", "z1", "hidden", "logits", "loss"]):
     axes.text(place, 1.95, name, ha="center", fontsize=13, fontweight="bold")
-    for height, numbers, colour in ((1.3, values, TRAIN), (0, slopes, WRONG)):
-        text = "\n".join(f"{number:.2f}" for number in numbers[place])
-        box = {"facecolor": "white", "edgecolor": colour, "boxstyle": "round"}
-        axes.text(place, height, text, ha="center", va="center", fontsize=12, bbox=box)
+    write(axes, place, 1.3, rows_of(values[place]), TRAIN)
+    write(axes, place, 0, rows_of(slopes[place]), WRONG)
 for place, step in enumerate(["@ W1 + b1", "max(z1, 0)", "@ W2 + b2", "softmax, -ln"]):
     axes.text(place + 0.5, 1.42, step, ha="center", fontsize=9, color=TRAIN)
     axes.annotate("", (place + 0.7, 1.3), (place + 0.3, 1.3), arrowprops={"arrowstyle": "->"})
 for place, rule in enumerate(["@ W1.T", "where z1 > 0", "@ W2.T", "p - one-hot"]):
     axes.text(place + 0.5, 0.12, rule, ha="center", fontsize=9, color=WRONG)
     axes.annotate("", (place + 0.3, 0), (place + 0.7, 0), arrowprops={"arrowstyle": "->"})
-axes.set(xlim=(-0.4, 4.4), ylim=(-0.5, 2.2))
+for place, rule, dW, db in ((0.5, "x.T @ dz1", dW1, db1), (2.5, "hidden.T @ dlogits", dW2, db2)):
+    axes.annotate("", (place, -0.75), (place, -0.42), arrowprops={"arrowstyle": "->"})
+    write(axes, place, -1.25, f"dW = {rule}\n{rows_of(dW)}\ndb\n{rows_of(db)}", WRONG, 9)
+axes.set(xlim=(-0.4, 4.4), ylim=(-1.85, 2.2))
 axes.set_axis_off()
 plt.show()
 
@@ -278,7 +311,9 @@ plt.show()
 # The upper row, from left to right, is the forward pass: the values of the variables. The lower
 # row, from right to left, is the backward pass: how fast the loss grows with each of these numbers.
 # It starts with 1, the derivative of the loss with respect to itself. At each arrow, the chain rule
-# multiplies the gradient by the derivative of the step above.
+# multiplies the gradient by the derivative of the step above. Where the way back passes a layer,
+# the gradient that arrives there also gives `dW` and `db`, the lowest row: the ones that learning
+# needs.
 #
 # ## Why backwards?
 #
@@ -336,7 +371,7 @@ for name, gradient, array in zip(names, gradients, arrays, strict=True):
 # Page 03 started with all weights at 0. **Predict, then run.** What are the four gradients of a
 # network with two layers if all its parameters are 0?
 
-# %%
+# %% tags=["hide-output"]
 zeros = [np.zeros_like(array) for array in arrays]
 logits, cache = forward(x, *zeros)
 gradients = backward(logits, y, cache, W2=zeros[2])
@@ -344,10 +379,16 @@ for name, gradient in zip(names, gradients, strict=True):
     print(f"{name}: largest number {np.abs(gradient).max():.3f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # Only the last bias would ever learn. `hidden` is 0, so `dW2` is 0. `W2` is 0, so no gradient
-# reaches the first layer. Weights that are all equal to 1 would not help either: every hidden
-# neuron would compute the same output, get the same gradient, and stay a copy of the others. So the
-# first weights are **random and small**.
+# reaches the first layer.
+#
+# </details>
+#
+# Weights that are all equal to 1 would not help either: every hidden neuron would compute the same
+# output, get the same gradient, and stay a copy of the others. So the first weights are **random
+# and small**.
 #
 # How small? The typical size of random numbers around 0 is their *standard deviation*, the root of
 # the mean of their squares. An output is a sum of `in` terms with random signs. The terms cancel in

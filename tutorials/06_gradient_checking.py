@@ -112,26 +112,33 @@ def network_error(h, dtype):
     return error(network.gradients, numeric_gradient(loss, network.parameters, h))
 
 
-# %% tags=["main"]
+# %% tags=["main", "hide-output"]
 steps = 10.0 ** np.arange(-12, 0)
 figure, axes = plt.subplots(figsize=(8, 3.4), layout="constrained")
 tidy(axes, "Error of the difference, on correct code", "step h", "relative error", grid="y")
 for dtype, colour in ((np.float32, RUN_COLOURS[1]), (np.float64, RUN_COLOURS[0])):
     errors = [network_error(h, dtype) for h in steps]
     axes.loglog(steps, errors, "o-", color=colour, label=np.dtype(dtype).name)
+    print(f"{np.dtype(dtype).name}: smallest error {min(errors):.0e}, at 1e-5 {errors[7]:.0e}")
 axes.axhline(1e-7, color="black", linestyle=":", label="limit of the check, 1e-7")
 axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # Read the blue curve (float64) from the right. The difference is the slope of a straight line
 # through two points of a curve. Its error shrinks with $h^2$: a step ten times as small makes the
 # error a hundred times as small. But below 1e-5 the error rises again. The two losses then agree
 # in almost all their digits. What is left after the subtraction is mostly rounding error, and it is
 # divided by a tiny $h$. The best step lies between, near 1e-5.
 #
-# The orange curve (float32) gets no lower than 3e-5, and at a step of 1e-5 it is more than one
-# percent off. float32 has seven digits, and a difference of two close numbers keeps few of them.
+# The orange curve (float32) stays far above the limit at every step, and at 1e-5 its errors are of
+# the order of a percent. float32 has seven digits, and a difference of two close numbers keeps few
+# of them.
+#
+# </details>
+#
 # So: **float64, a step near 1e-5, and an error under 1e-7.** We train in float32 and check in
 # float64.
 #
@@ -170,7 +177,7 @@ for layer in (numpymlp.ReLU(), numpymlp.Tanh(), numpymlp.Sigmoid()):
 # section 5 uses it.)
 #
 # Now it is your turn. **Read each case first and try to see the fault. Then run the check. The
-# answer stands below it.**
+# answer is in the closed box below it.**
 #
 # The layers below derive from `numpymlp.Layer`, as every layer of the package does. `backward` has
 # a second argument there: `input_gradient=False` says that nobody needs `dx`, which is true for the
@@ -194,10 +201,14 @@ class CaseOne(numpymlp.Layer):
 print(f"error {layer_error(CaseOne(), x):.2f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # An error of 1 means that some gradient is entirely wrong. The derivative of ReLU is 1 where its
 # *input* is positive and 0 elsewhere. But `y` is the value *after* ReLU, which is never negative:
 # `y >= 0` is always true, and the layer passes every gradient on, as if it were no ReLU at all. The
 # repair is one character: `y > 0`.
+#
+# </details>
 #
 # Does a network with this fault still learn? Find out. (`minibatches` shuffles the samples and cuts
 # them into batches, as you did on page 05; `evaluate` returns loss and accuracy.)
@@ -260,9 +271,13 @@ print(f"the package's dropout, same units       error {right:.1e}")
 assert right < 1e-7
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # Now 0.50 means something: every gradient is half of what it should be. `forward` multiplies by
-# `alive / (1 - rate)`, so `backward` must multiply by the same. With this fault, the layers below
-# a dropout layer learn with half the learning rate of those above.
+# `alive / (1 - rate)`, so `backward` must multiply by the same. With this fault, the layers below a
+# dropout layer learn with half the learning rate of those above.
+#
+# </details>
 #
 # ## 6. Case 3: softmax as a layer
 #
@@ -291,12 +306,18 @@ class CaseThree(numpymlp.Layer):
 
 
 # %% [markdown]
-# You may have seen it: the factor $y_j$ in front is missing. The test of those libraries takes the
-# sum of all outputs as the loss. This means that `dy` is 1 everywhere.
+# <details><summary><b>Answer</b></summary>
+#
+# You may have seen it: the factor $y_j$ in front is missing.
+#
+# </details>
+#
+# The test of those libraries takes the sum of all outputs as the loss. This means that `dy` is 1
+# everywhere.
 #
 # **Predict, then run.** Does the test with ones find the fault? Look at what `backward` returns.
 
-# %%
+# %% tags=["hide-output"]
 ones = np.ones((4, 5))
 layer = CaseThree()
 layer.forward(x)
@@ -306,9 +327,15 @@ print("with ones, largest |dx| by differences:  ", f"{abs(numeric).max():.1e}")
 print("with random numbers, error:              ", f"{layer_error(CaseThree(), x):.2f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # With ones, both gradients are 0, up to rounding, and the test passes. The probabilities of a row
 # always sum to 1: their sum does not depend on `x`, so its gradient is 0, whatever factor is
-# missing. A random `dy` finds the fault. **Check with a random upstream gradient.**
+# missing.
+#
+# </details>
+#
+# A random `dy` finds the fault. **Check with a random upstream gradient.**
 #
 # ## 7. Case 4: a cross-entropy
 #
@@ -342,11 +369,16 @@ numeric = numeric_gradient(lambda: loss.forward(logits, y), logits)
 print(f"error {error(loss.backward(), numeric):.2f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # Both checks fail. The formula in `forward` is the *binary* cross-entropy, made for independent
 # yes-or-no questions. Summed over softmax outputs, it counts the wrong classes too. `backward`
 # returns `probabilities - y`, the gradient of the right loss. So this network learns as it should,
-# but every loss that it prints, and every curve drawn from it, belongs to another function. A
-# gradient check compares `forward` with `backward`. It says that they disagree; it does not say
+# but every loss that it prints, and every curve drawn from it, belongs to another function.
+#
+# </details>
+#
+# A gradient check compares `forward` with `backward`. It says that they disagree; it does not say
 # which of the two is wrong.
 #
 # ## 8. Case 5: an L1 penalty
@@ -383,10 +415,14 @@ print("difference / strength:")
 print(((numeric - model.backward()) / model.strength).round(3))
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The error is small, but it is a hundred thousand times the limit. The missing part is exactly the
 # sign of each weight, times the strength. The penalty changes the loss and not the gradient, so it
 # changes no weight at all. Users could set it to any value; the only effect was on the printed
 # loss.
+#
+# </details>
 #
 # This also shows why the limit is 1e-7 and not "a few percent": with a small strength, a missing
 # term shows as an error of one percent. **Check the whole loss, with everything that is added to
@@ -411,13 +447,17 @@ print("probabilities:", case_six(np.eye(5)[:1]).round(3)[0], " sum:", case_six(x
 print("same answers: ", (case_six(x).argmax(axis=1) == decide(x).argmax(axis=1)).all())
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The numbers are positive and sum to 1, and the predicted class is right. But `decide` has already
 # applied softmax, so softmax is applied twice. A network that gives its answer a probability of
 # 99 % is shown with 40 %.
 #
+# </details>
+#
 # No gradient check can find this, because training does not use `predict_proba`. What can? Softmax
-# has a property to test. For probabilities $q$ = softmax($z$), the difference
-# $\log q_i - \log q_j$ must be the difference of the logits, $z_i - z_j$.
+# has a property to test. For probabilities $q$ = softmax($z$), the difference $\log q_i - \log q_j$
+# must be the difference of the logits, $z_i - z_j$.
 
 # %%
 z = x @ np.diag([6.0, 5.0, 4.0, 3.0, 2.0])
@@ -446,10 +486,14 @@ for epoch in (1, 2, 3):
     print(f"epoch {epoch}:", *(batch.tolist() for batch in case_seven(np.arange(12), 4, rng)))
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The order of the batches changes, but the batches do not: samples 0, 1, 2 and 3 always come
 # together. The code shuffles the starts of the batches, not the samples. If the data is sorted by
 # class, each batch then holds a single class, in every epoch. All gradients are right, but the
 # batches are wrong.
+#
+# </details>
 #
 # The test: each epoch must contain every sample once, and two epochs must differ in which samples
 # share a batch.

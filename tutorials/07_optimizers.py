@@ -33,7 +33,7 @@ import numpy as np
 
 import numpymlp
 from numpymlp import plots
-from numpymlp.plots.style import INK, RUN_COLOURS, tidy
+from numpymlp.plots.style import INK, QUIET, RUN_COLOURS, tidy
 
 # %matplotlib inline
 
@@ -95,23 +95,27 @@ class SGD:
 # is 64 at the start. What will it be after 40 steps? (Hint: what does one step do to $p_1$, if its
 # gradient is $25\,p_1$?)
 
-# %%
+# %% tags=["hide-output"]
 print(f"at the start             loss {loss(start):12.3f}")
 for learning_rate in (0.070, 0.085):
     path = walk(SGD(learning_rate))
     print(f"learning rate {learning_rate:.3f}      loss {loss(path[-1]):12.3f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # One reaches 0.1, the other explodes. One step multiplies $p_1$ by $1 - 25\,a$. For $a = 0.070$
 # this is -0.75: the sign flips, the size shrinks. For $a = 0.085$ it is -1.125: the size grows at
 # every step. The limit is where the factor is -1, at $a = 2/25 = 0.08$.
+#
+# </details>
 #
 # > The steepest direction limits the learning rate, and the flattest direction gets the same one.
 #
 # In the flat direction, one step with $a = 0.070$ multiplies $p_0$ by 0.93 only. So gradient
 # descent zigzags across the valley and moves slowly along it. Here is the path.
 
-# %%
+# %% tags=["hide-input"]
 axis0, axis1 = np.linspace(-9, 3, 121), np.linspace(-2.6, 2.6, 105)
 surface = loss(np.stack(np.meshgrid(axis0, axis1), axis=-1))  # (105, 121)
 
@@ -155,7 +159,7 @@ def moving_average(numbers, beta):
 numbers = np.random.default_rng(0).normal(1.0, 0.8, size=120)
 t = np.arange(1, 121)
 
-# %%
+# %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(8, 3), sharey=True, layout="constrained")
 for axes, corrected in zip(panels, (False, True), strict=True):
     title = "divided by $1 - \\beta^t$" if corrected else "as the formula says"
@@ -202,8 +206,7 @@ for count in (1, 2, 10, 100):
 # either, so the first steps are short. Across the valley the gradient flips its sign at each step,
 # and the terms cancel. Along the valley it always points the same way, and the terms add up.
 #
-# (PyTorch writes $v \leftarrow \mu\, v + g$, $p \leftarrow p - a\, v$. Its $v$ is a sum of
-# gradients, ours is a step. While the learning rate stays the same, both take the same steps.)
+# (Other libraries write it differently. A table at the end of this section compares them.)
 
 
 # %%
@@ -221,7 +224,7 @@ class Momentum:
 # **Predict, then run.** The gradient is 1 at every step, the learning rate 0.1, the momentum 0.9.
 # The first step has the length 0.1. How long is the 50th?
 
-# %%
+# %% tags=["hide-output"]
 optimizer, p = Momentum(0.1, momentum=0.9), np.zeros(1)
 for step in range(1, 51):
     optimizer.step(p, np.ones(1))
@@ -230,15 +233,48 @@ for step in range(1, 51):
 
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # Ten times as long. The step is $a\,(1 + \mu + \mu^2 + \dots)$, which tends to $a / (1 - \mu)$: ten
-# times $a$ for $\mu = 0.9$. So when you switch momentum on, take a smaller learning rate.
+# times $a$ for $\mu = 0.9$.
+#
+# </details>
+#
+# So when you switch momentum on, take a smaller learning rate.
 #
 # **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case. So take
 # the gradient at the point where that step leads, $p + \mu v$, and not at $p$:
 #
 # $$v' = \mu\, v - a\; g(p + \mu v), \qquad p' = p + v'$$
 #
-# The prime ' marks the new values. Here the gradient belongs to another point than the parameters.
+# The prime ' marks the new values. In a picture, near the floor of the valley:
+
+# %% tags=["hide-input"]
+here, keep = np.array([-6.0, 1.1]), np.array([1.3, -0.75])  # p, and the step mu v
+figure, axes = plt.subplots(figsize=(8, 3), layout="constrained")
+tidy(axes, "Look ahead, then correct", "$p_0$", "$p_1$")
+axes.axhline(0, color=QUIET, linewidth=1, linestyle=":")
+axes.text(-3.35, 0.04, "floor of the valley", color=QUIET, ha="right", fontsize=9)
+arrow = {"arrowstyle": "-|>", "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+axes.annotate("", here + keep, here, arrowprops=arrow | {"color": QUIET})
+for name, at, colour in (
+    ("momentum: $g$ at $p$", here, RUN_COLOURS[1]),
+    ("Nesterov: $g$ at $p + \\mu v$", here + keep, RUN_COLOURS[2]),
+):
+    end = here + keep - 0.03 * gradient(at)
+    axes.annotate("", end, here + keep, arrowprops=arrow | {"color": colour})
+    axes.text(end[0] + 0.06, end[1], name, color=colour, va="center")
+axes.text(here[0] + 0.08, here[1] + 0.02, "$p$", fontsize=12)
+axes.text(here[0] + keep[0] + 0.06, here[1] + keep[1] + 0.06, "$p + \\mu v$", fontsize=12)
+axes.set(xlim=(-6.2, -3.3), ylim=(-0.7, 1.3))
+plt.show()
+
+# %% [markdown]
+# At $p$ the side of the valley is steep, so momentum adds a large step downhill and crosses the
+# floor. Nesterov looks from the point that the step reaches anyway. The floor is near there, the
+# slope is smaller, and so is the correction.
+#
+# Here the gradient belongs to another point than the parameters.
 # That is awkward for a network, which computes gradients at its parameters. So let the network's
 # parameters be that point, $q = p + \mu v$. Its next position is
 #
@@ -264,6 +300,19 @@ for name, path in paths.items():
 
 # %% [markdown]
 # From 0.1 to 0.006 to 0.00002, at the same price: one gradient for each step.
+#
+# The same two methods are written in several ways. When you compare two programs, or move a
+# learning rate from one to the other, look at which $v$ they mean:
+#
+# | where | new $v$ | momentum: $p$ changes by | Nesterov: $p$ changes by |
+# |---|---|---|---|
+# | this page, `numpymlp`, scikit-learn, Keras | $\mu v - a g$ | $v$ | $\mu v - a g$ |
+# | PyTorch | $\mu v + g$ | $-a v$ | $-a\,(g + \mu v)$ |
+# | some courses: a moving average | $\mu v + (1 - \mu)\, g$ | $-a v$ | |
+#
+# In the first row $v$ is a step, in the second a sum of gradients. While the learning rate stays
+# the same, both take the same steps; when it changes, only PyTorch rescales the old part of $v$
+# too. The third row needs a learning rate $1 / (1 - \mu)$ times as large for the same steps.
 #
 # ## 4. Adam
 #
@@ -324,7 +373,7 @@ figure
 # times as large, and so does the gradient. The learning rates stay as they are. Where are the
 # four optimizers after 40 steps?
 
-# %%
+# %% tags=["hide-output"]
 steepness = steepness * 100
 runs = [SGD(0.07), Momentum(0.03, 0.8), Nesterov(0.03, 0.8), Adam(0.5)]
 ends = {type(optimizer).__name__: walk(optimizer)[-1] for optimizer in runs}
@@ -335,10 +384,15 @@ assert np.allclose(ends["Adam"], paths["Adam"][-1], atol=1e-5)
 
 
 # %% [markdown]
-# Three diverge; Adam's path has not changed. A constant factor on the gradient cancels in its
-# fraction. This is why 0.001 is a reasonable first learning rate for Adam in very different
-# networks, while SGD needs a new search for each. (The best one still depends on the network and on
-# the number of steps: in section 6 it is 0.01.)
+# <details><summary><b>Answer</b></summary>
+#
+# Three diverge; Adam's path has not changed.
+#
+# </details>
+#
+# A constant factor on the gradient cancels in its fraction. This is why 0.001 is a reasonable first
+# learning rate for Adam in very different networks, while SGD needs a new search for each. (The
+# best one still depends on the network and on the number of steps: section 6 looks for it.)
 #
 # ## 5. Two faults that a gradient check cannot see
 #
@@ -394,7 +448,7 @@ def adam_oracle(gradients, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8):
 # **Predict, then run.** We compare after 1 step and after 10 steps, with one parameter and with
 # two. Which of the four columns reveal which fault?
 
-# %%
+# %% tags=["hide-output"]
 print("                             1 step      1 step     10 steps    10 steps")
 print("                             1 number    2 numbers  1 number    2 numbers")
 for kind in (Adam, AdamWithConstantCorrection, AdamThatCountsArrays):
@@ -408,9 +462,14 @@ for kind in (Adam, AdamWithConstantCorrection, AdamThatCountsArrays):
     print(f"{kind.__name__:27s}", "   ".join(f"{error:9.1e}" for error in errors))
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # After one step, the first fault is invisible: $1 - \beta^1$ *is* $1 - \beta$. With one number, the
-# second fault is invisible. Only the last column reveals both. A test of an optimizer needs at
-# least two parameters and several steps.
+# second fault is invisible. Only the last column reveals both.
+#
+# </details>
+#
+# A test of an optimizer needs at least two parameters and several steps.
 #
 # How wrong is the first fault? Compare its step with the right one, for the same averages $m$ and
 # $v$:
@@ -516,16 +575,17 @@ tidy(axes, "After 100 steps", "learning rate (log scale)", "validation accuracy 
 for name, (kind, colour) in kinds.items():
     accuracies = [100 * train(kind(rate))[1].accuracy for rate in rates]
     axes.plot(rates, accuracies, "o-", color=colour, label=name)
+    print(f"{name:12s} best at {rates[int(np.argmax(accuracies))]}")
 axes.set_xscale("log")
 axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Each optimizer has its best learning rate. For SGD it is 0.3, for momentum 0.1, for Adam 0.01.
-# Below the best one, momentum at 0.001 to 0.03 does what SGD does at a learning rate ten times as
-# large: the factor of section 3. Above the best one, momentum and Adam get worse quickly. Compare
-# optimizers only at a learning rate that suits each; a comparison at one learning rate for all
-# says nothing.
+# Each optimizer has its best learning rate, and they are far apart: SGD wants the largest, Adam one
+# that is at least ten times smaller. Below the best one, momentum at 0.001 to 0.03 does what SGD
+# does at a learning rate ten times as large: the factor of section 3. Above the best one, momentum
+# and Adam get worse quickly. Compare optimizers only at a learning rate that suits each; a
+# comparison at one learning rate for all says nothing.
 #
 # ## 7. A learning rate that changes
 #

@@ -46,7 +46,7 @@ from numpymlp import (
     save,
     train_validation_split,
 )
-from numpymlp.plots.style import INK, RUN_COLOURS, tidy
+from numpymlp.plots.style import DIVERGING, INK, RUN_COLOURS, tidy
 
 # %matplotlib inline
 
@@ -83,16 +83,26 @@ loss = SoftmaxCrossEntropy()
 print(network.summary())
 
 # %% [markdown]
-# **Predict, then run.** What are its loss and its accuracy now, with random weights?
+# **Predict, then run.** Its weights are random, and its loss must be near $\ln 10$ (page 03). Which
+# answers does it give to the 6,000 validation images: every digit about equally often?
 
-# %%
+# %% tags=["hide-output"]
 first = evaluate(network, loss, x_val, y_val)
 print(f"loss {first.loss:.2f} (ln 10 = {np.log(10):.2f}), accuracy {100 * first.accuracy:.1f} %")
+print("answers of each digit:", np.bincount(network.predict(x_val), minlength=10))
 
 # %% [markdown]
-# The loss is close to $\ln 10$, the loss of a model that gives each digit the probability 1/10. The
-# accuracy is about one in ten. If your own network starts with a loss of 30, something is wrong
-# before training has begun.
+# <details><summary><b>Answer</b></summary>
+#
+# No. A few digits get most of the answers, and some get hardly any. All images of digits have much
+# in common: blank edges, ink in the middle. So random weights give nearly the same logits for all
+# of them, and the largest logit is often the same one.
+#
+# </details>
+#
+# The accuracy is near one in ten all the same: whatever the answer, about a tenth of the images
+# deserve it. If your own network starts with a loss of 30, something is wrong before training has
+# begun.
 #
 # ## 3. Train
 #
@@ -153,7 +163,7 @@ figure
 # **Predict, then run.** In the first epoch the training loss is far *above* the validation loss.
 # Are training samples harder than validation samples? Think of when each is measured.
 
-# %%
+# %% tags=["hide-output"]
 clean = evaluate(network, loss, x_train, y_train)
 last = history.rows[-1]
 print(f"first epoch:  running train loss {history.rows[0]['running_train_loss']:.3f}")
@@ -161,10 +171,14 @@ print(f"last epoch:   running train loss {last['running_train_loss']:.4f}")
 print(f"now, all training samples again:  {clean.loss:.4f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The running loss is the mean over all batches of the epoch, measured while the weights change. In
 # the first epoch it includes the high losses of the beginning. The validation loss is measured
 # after the epoch. That explains the difference. Measured again with the final weights, the training
 # loss is a little lower than its last running value.
+#
+# </details>
 #
 # Compare that last number with the validation loss: the loss on the training set is several times
 # smaller. The network has partly memorized its training digits. Page 09 shows what to do about it.
@@ -204,19 +218,37 @@ figure
 # At the start there is noise. After one epoch there are strokes, and they get sharper: blue bars
 # and arcs, with red beside them. Such a unit responds where there is no ink, but ink next to it: it
 # detects pieces of lines. Nobody told the network to look for strokes; it found that they lower the
-# loss. These five are the clearest. Most units drawn at random look much more like noise.
+# loss. But these are the five that changed most. Here are 12 of the 128 units, drawn at random,
+# after training:
+
+# %% tags=["hide-input"]
+drawn = np.random.default_rng(0).choice(128, 12, replace=False)
+pictures = snapshots[-1][:, drawn].T.reshape(12, 28, 28)
+figure, axes = plt.subplots(figsize=(8, 0.8), dpi=80, layout="constrained")
+limit = abs(pictures).max() / 2
+axes.imshow(np.hstack(pictures), cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
+axes.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# In some you can make out strokes; most look much more like noise. A network does not need units
+# that we can name: it needs a last layer that can combine them.
 #
 # **Predict, then run.** The outermost corners keep their noise from the start. Why?
 
-# %%
+# %% tags=["hide-output"]
 never_inked = (x_train == 0).all(axis=0)  # (784,)
 change = abs(snapshots[-1] - snapshots[0])[never_inked]
 print(f"{never_inked.sum()} of 784 pixels are 0 in every training image")
 print(f"largest change of their weights: {change.max()}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # These pixels are always 0, and the gradient of a weight is its input times something:
 # $dW = x^T dy$. No ink, no gradient: the weights keep their first random values.
+#
+# </details>
 #
 # ## 7. One digit through the network
 
@@ -347,7 +379,7 @@ print("all checks passed")
 #
 # 1. Train on one set, choose settings on a second, evaluate once on a third.
 # 2. A running training loss and a validation loss are measured at different times.
-# 3. Some hidden units become detectors for pieces of lines, because that lowers the loss.
+# 3. Some hidden units become detectors for pieces of lines; most look like noise, and work.
 # 4. The confusion matrix shows which classes are mixed up; the misread images show why.
 # 5. Calibration asks whether answers with a confidence of 80 % are right in 80 % of the cases.
 #

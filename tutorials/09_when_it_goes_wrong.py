@@ -105,7 +105,7 @@ sound = sanity_tests(x_small, y_small, x_val, y_val)
 # subtracting it. In the second, the images were shuffled and the labels were not. Which tests fail?
 
 
-# %%
+# %% tags=["hide-output"]
 class Uphill(Adam):
     def step(self, parameters, gradients, factor=1.0):
         super().step(parameters, -gradients, factor)
@@ -117,8 +117,12 @@ print("\nimages shuffled, labels not")
 mixed = sanity_tests(np.random.default_rng(2).permutation(x_small), y_small, x_val, y_val)
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The optimizer that goes uphill fails the second and the fourth test. The wrong labels pass three
 # tests: a network memorizes twenty *wrong* labels just as well. Only new samples reveal them.
+#
+# </details>
 #
 # ## 2. Inputs that are not scaled
 #
@@ -189,7 +193,7 @@ figure
 # *different* hidden units does the network have after training?
 
 
-# %%
+# %% tags=["hide-output"]
 def constant(shape, rng):
     return np.full(shape, 0.01)
 
@@ -203,9 +207,14 @@ for name, settings in (("0.01", {"initializer": constant}), ("random", {})):
     print(f"start {name:6s}: {different:2d} different units, accuracy {100 * accuracy:.1f} %")
 
 # %% [markdown]
-# One. Units with equal weights get equal gradients, so they stay equal: 64 copies of one unit. Only
-# random weights let units learn different features. (We compute in float64 here. In float32, some
-# machines round the sums of equal units differently, and after many steps a few of the copies
+# <details><summary><b>Answer</b></summary>
+#
+# One. Units with equal weights get equal gradients, so they stay equal: 64 copies of one unit.
+#
+# </details>
+#
+# Only random weights let units learn different features. (We compute in float64 here. In float32,
+# some machines round the sums of equal units differently, and after many steps a few of the copies
 # differ.)
 #
 # ## 5. Vanishing gradients
@@ -297,12 +306,15 @@ def larger(**settings):
 
 histories = {"plain": fit(larger())}
 curves = {name: column for name, column in histories["plain"].items() if name != "learning_rate"}
+losses = curves["validation_loss"]
+print(f"training loss at the end {curves['running_train_loss'][-1]:.4f}")
+print(f"validation loss {min(losses):.3f} at epoch {np.argmin(losses) + 1}, then {losses[-1]:.3f}")
 figure = plots.learning_curves(curves, title="1,000 digits, memorized")
 figure.set_dpi(90)
 figure
 
 # %% [markdown]
-# The dashed training loss falls to 0.002. The validation loss has its minimum at epoch 7 and then
+# The dashed training loss falls almost to 0. The validation loss has its minimum early and then
 # *rises* (slowly, on this scale; a later picture shows it larger), while the validation accuracy
 # hardly changes. Both are right: the number of mistakes stays the same, but the network becomes
 # more and more confident in them, and the loss punishes that.
@@ -358,7 +370,7 @@ histories |= {
     "10 times the data": fit(larger(), samples=10_000, epochs=3),
 }
 
-# %%
+# %% tags=["hide-output"]
 print("                     epochs   train loss   validation loss   best   validation accuracy")
 results = {}
 for name, history in histories.items():
@@ -371,7 +383,7 @@ for name, history in histories.items():
         f"   {losses[last]:15.3f}  {min(losses):5.3f}   {100 * results[name]:17.1f} %"
     )
 
-# %%
+# %% tags=["hide-output", "hide-input"]
 names = ("plain", "weight decay", "dropout", "augmentation")
 figure, axes = plt.subplots(figsize=(8, 3.2), layout="constrained")
 tidy(axes, "1,000 training digits", "epoch", "validation loss", grid="y")
@@ -382,6 +394,8 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # "best" is the lowest validation loss of all epochs. Early stopping went back to that epoch, the
 # others trained to the end.
 #
@@ -389,6 +403,8 @@ plt.show()
 # than a point, up or down: they restrict the network and add no information. Distorted copies do
 # add information: that a digit stays the same if it is moved or bent. They halve the loss and
 # remove more than a third of the errors. Ten times the data helps about as much, if you have it.
+#
+# </details>
 #
 # With augmentation, the training loss is far higher than without. This is not a bad sign. The task
 # is harder: no image comes twice, so memorizing does not help.
@@ -401,7 +417,7 @@ plt.show()
 # other a new distortion of every digit in every epoch.
 # [tutorials/results/way_to_99.py](results/way_to_99.py) recorded them; run it yourself.
 
-# %% tags=["main"]
+# %% tags=["main", "hide-input"]
 here = Path(globals().get("__file__", "tutorial")).parent
 with (here / "results" / "way_to_99.csv").open(newline="") as file:
     rows = list(csv.DictReader(file))

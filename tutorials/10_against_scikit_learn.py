@@ -95,7 +95,7 @@ def follow(optimizer, steps=60, batch=100, **settings):
     return gaps, network, theirs
 
 
-# %%
+# %% tags=["hide-output"]
 sgd = {"solver": "sgd", "learning_rate_init": 0.1}
 runs = {
     "SGD": (SGD(0.1), {**sgd, "momentum": 0}),
@@ -114,14 +114,20 @@ axes.set_ylim(1e-17, 1e-13)
 axes.legend(fontsize=8, ncols=4)
 plt.show()
 
-# %%
+# %% tags=["hide-output"]
 print({name: f"{value:.0e}" for name, value in differences.items()})
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # The last digit of a float64 number near 1 is worth 2e-16. After 60 steps, the weights differ by a
-# few units of that last digit, with all four optimizers. Only rounding is left: forward pass, loss,
-# backpropagation and all four optimizers agree with a library written by others. If one of the
-# formulas were wrong, its curve would leave this picture at once. The predictions agree too:
+# few units of that last digit, with all four optimizers.
+#
+# </details>
+#
+# Only rounding is left: forward pass, loss, backpropagation and all four optimizers agree with a
+# library written by others. If one of the formulas were wrong, its curve would leave this picture
+# at once. The predictions agree too:
 
 # %%
 x_check = x_test[:1000].astype(np.float64)
@@ -190,7 +196,7 @@ def fastest(functions, rounds=3):
 # **Predict, then run.** Both libraries call the same matrix products of the same NumPy. How much
 # faster can one of them be?
 
-# %%
+# %% tags=["hide-output"]
 x32, y32 = x_train[:9600], y_train[:9600]
 x64 = x32.astype(np.float64)
 
@@ -214,10 +220,15 @@ for sizes, batch_size in (([784, 128, 10], 128), ([784, 128, 10], 32), ([784, 64
     print(f"{name:44s} {ratio32:8.1f} {ratio64:16.1f}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
 # A number above 1 means that this package is faster. It was roughly twice as fast as scikit-learn
 # on float32, and two to three times as fast as scikit-learn on float64, which is what scikit-learn
-# computes with if you pass float64 data or bytes. Your numbers will differ; run the cell again to
-# see how much.
+# computes with if you pass float64 data or bytes.
+#
+# </details>
+#
+# Your numbers will differ; run the cell again to see how much.
 #
 # ## 3. Where the time goes
 #
@@ -352,7 +363,7 @@ class WithNumpyRoot(WithTemporaries):
 # %% [markdown]
 # **Predict, then run.** The parameters and gradients are float32. Which of the three is slowest?
 
-# %%
+# %% tags=["hide-output"]
 size = 1_000_000
 g = np.random.default_rng(0).normal(size=size).astype(np.float32)
 optimizers = [Adam(1e-3), WithTemporaries(), WithNumpyRoot()]
@@ -372,9 +383,15 @@ for optimizer in optimizers[1:]:
     print(f"{type(optimizer).__name__:16s} multiplies in {(optimizer.rate() * g).dtype}")
 
 # %% [markdown]
-# All three compute the same numbers, up to the rounding of float32. The last is the slowest, and
-# the last lines show why: `np.sqrt` of a Python number returns *NumPy's* float64, and multiplying a
-# float32 array by it makes the whole result float64. A plain Python number does not do that.
+# <details><summary><b>Answer</b></summary>
+#
+# `WithNumpyRoot`, unless something else disturbed your machine. All three compute the same numbers,
+# up to the rounding of float32, but the last lines show what differs: `np.sqrt` of a Python number
+# returns *NumPy's* float64, and multiplying a float32 array by it makes the whole result float64. A
+# plain Python number does not do that.
+#
+# </details>
+#
 # scikit-learn 1.9 computes its step size in this way, which is part of the ratio in section 2.
 # Nothing warns you; look at the `dtype` of what you compute.
 #
@@ -383,7 +400,7 @@ for optimizer in optimizers[1:]:
 # tenth in every step. One array below holds numbers of 1e-20, the other of 1e-40. Both are
 # multiplied by 0.9. Which takes longer?
 
-# %%
+# %% tags=["hide-output"]
 ordinary = np.full(100_000, 1e-20, np.float32)
 tiny = np.full(100_000, 1e-40, np.float32)
 times = fastest(
@@ -393,10 +410,16 @@ print(f"numbers of 1e-40 take {times[1] / times[0]:.0f} times as long")
 print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e-45) * 0.9:.1e}")
 
 # %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
+# It depends on your processor; the first line that the cell prints is about yours. This page was
+# run on one machine where the tiny numbers took ten times as long, and on another (an AMD Zen 3)
+# where they took no longer than others.
+#
+# </details>
+#
 # Below 1e-38 a float32 number already has the smallest exponent, and it loses digits as it gets
-# smaller. Such a number is called *subnormal*. What it costs depends on the processor. This page
-# was run on one machine where subnormal numbers took ten times as long, and on another (an AMD
-# Zen 3) where they took no longer than others. They do not vanish either: the smallest one, times
+# smaller. Such a number is called *subnormal*. It does not vanish either: the smallest one, times
 # 0.9, is rounded back to itself. On the first machine, with batches of 32, the weights of blank
 # pixels made an epoch 50 % longer, until the package's optimizers began to set such numbers to 0
 # every 100 steps (`clear_tiny` in `numpymlp/optimizers.py`).

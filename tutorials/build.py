@@ -8,6 +8,8 @@
 The scripts are the source: Python files in percent format (`# %%` begins a cell). A notebook has
 the same cells with their output and pictures, so that a reader sees them without running anything.
 The picture of the cell tagged "main" becomes the tutorial's thumbnail, `results/course/NN.png`.
+A notebook shows the code of a cell tagged "hide-input", and the output of one tagged "hide-output",
+only after a click.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from PIL import Image
 FOLDER = Path(__file__).resolve().parent
 THUMBNAIL_WIDTH = 240
 MAIN = "main"
+# Tags as Jupyter Book knows them, and the metadata by which JupyterLab does the same.
+HIDDEN = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
 
 
 def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
@@ -56,7 +60,10 @@ def to_notebook(script: Path) -> NotebookNode:
     for number, cell in enumerate(notebook.cells):
         # jupytext draws random ids, which would change with every build.
         cell.id = f"cell-{number:02d}"
-        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k == "tags"})
+        tags = cell.metadata.get("tags", [])
+        hidden = {HIDDEN[tag]: True for tag in tags if tag in HIDDEN}
+        metadata = {"tags": tags, "jupyter": hidden}
+        cell.metadata = nbformat.from_dict({k: v for k, v in metadata.items() if v})
     return notebook
 
 
@@ -112,7 +119,7 @@ def differing_cell(script: Path) -> str:
         return f"{path.name} is missing"
     expected, saved = to_notebook(script).cells, nbformat.read(path, as_version=4).cells
     for number, (ours, theirs) in enumerate(zip(expected, saved, strict=False)):
-        if (ours.cell_type, ours.source) != (theirs.cell_type, theirs.source):
+        if any(ours[part] != theirs[part] for part in ("cell_type", "source", "metadata")):
             return f"{path.name}: cell {number} differs from that of {script.name}"
     if len(expected) != len(saved):
         return f"{path.name}: expected {len(expected)} cells as in {script.name}, got {len(saved)}"

@@ -130,7 +130,9 @@ def optimizer_paths(
         axes.plot(*start, "o", color="white", markeredgecolor=INK, markersize=9, zorder=4)
         axes.annotate("start", start, xytext=(8, 6), textcoords="offset points", **note)
     axes.plot(*minimum, "*", color="white", markeredgecolor=INK, markersize=15, zorder=4)
-    axes.annotate("minimum", minimum, xytext=(9, 7), textcoords="offset points", **note)
+    axes.annotate(
+        "minimum", minimum, xytext=(-4, -16), textcoords="offset points", ha="right", **note
+    )
     axes.set_xlim(x.min(), x.max())
     axes.set_ylim(y.min(), y.max())
     legend(figure, 4, handles)
