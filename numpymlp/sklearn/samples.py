@@ -13,11 +13,13 @@ from numpymlp.training.samples import Samples
 class SparseSamples(Samples):
     """Samples whose `x` is a sparse CSR matrix; only one batch at a time is made dense."""
 
+    x: Any
+
     def take(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Copy the rows at these positions into a dense batch."""
-        x, y, weight = super().take(chosen)
-        csr: Any = x
-        return csr.toarray(), y, weight
+        rows, csr = self.rows[chosen], self.x
+        weight = None if self.weight is None else self.weight[rows]
+        return csr[rows].toarray(), self.y[rows], weight
 
 
 def make_samples(X: Any, targets: np.ndarray, weight: np.ndarray | None) -> Samples:
