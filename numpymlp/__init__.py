@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpymlp.training.history import History
     from numpymlp.training.minibatches import minibatches
     from numpymlp.training.poisson import PoissonDeviance
+    from numpymlp.training.rmsprop import RMSprop
     from numpymlp.training.scoring import evaluate
     from numpymlp.training.trainer import Trainer
     from numpymlp.validation import InputError
@@ -76,6 +77,7 @@ __all__ = [
     "Network",
     "OneCycle",
     "PoissonDeviance",
+    "RMSprop",
     "ReLU",
     "Reshape",
     "Sigmoid",
@@ -134,12 +136,15 @@ _NAMES_OF = {
     "training.history": "History",
     "training.minibatches": "minibatches",
     "training.poisson": "PoissonDeviance",
+    "training.rmsprop": "RMSprop",
     "training.scoring": "evaluate",
     "training.trainer": "Trainer",
     "validation": "InputError",
 }
 # Keywords that these do not know are answered with the name here; see `training/habits.py`.
-_EXPLAINED = "SGD Adam AdamW Network Trainer Dense Dropout BatchNorm LeakyReLU Conv2D MaxPool2D mlp"
+_EXPLAINED = (
+    "SGD Adam AdamW RMSprop Network Trainer Dense Dropout BatchNorm LeakyReLU Conv2D MaxPool2D mlp"
+)
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 _MODULES = {module.partition(".")[0] for module in _NAMES_OF}
 

@@ -59,7 +59,7 @@ MEANT = {
     "kernel_initializer": ("initializer",),
     "p": ("rate", "dropout"),
     "negative_slope": ("slope",),
-    "alpha": ("slope",),
+    "alpha": ("slope", "rho"),
     "from_logits": (),
 }
 # Examples of the names above whose values have another form here.

@@ -1,0 +1,66 @@
+"""RMSprop: a step against the gradient, divided by its root mean square.
+
+It stands beside the optimizers of `optimizers.py` and is used like them. Adam is RMSprop with
+momentum and with a correction of the first steps; that is why it replaced it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from numpymlp.optimizers import CLEAR, Optimizer, blocks, clear_tiny
+from numpymlp.validation import check_range, start_step
+
+
+class RMSprop(Optimizer):
+    """RMSprop: each parameter's step is divided by the running root mean square of its gradient.
+
+    ``v = rho v + (1 - rho) g^2`` and ``p = p - a g / (sqrt(v) + epsilon)``.
+
+    Parameters
+    ----------
+    learning_rate : float > 0, default 1e-3
+    rho : float in [0, 1), default 0.99
+        Share of the running mean of squares that is kept at each step; PyTorch calls it alpha.
+    epsilon : float >= 1e-30, default 1e-8
+        Keeps the division finite where the gradient was always 0.
+
+    Notes
+    -----
+    Source: Tieleman, Hinton, "Lecture 6.5: RMSprop", Neural networks for machine learning (2012).
+    The form is PyTorch's, without momentum and centring. Keras takes rho 0.9 and epsilon 1e-7, and
+    adds epsilon inside the root.
+    """
+
+    state_names = ("v", "t")
+    v: np.ndarray | None
+
+    def __init__(
+        self, learning_rate: float = 1e-3, rho: float = 0.99, epsilon: float = 1e-8
+    ) -> None:
+        super().__init__(learning_rate)
+        self.rho = check_range(rho, "RMSprop rho", 0, 1, right_open=True)
+        self.epsilon = check_range(epsilon, "RMSprop epsilon", 1e-30, np.inf, right_open=True)
+
+    def step(self, parameters: np.ndarray, gradients: np.ndarray, factor: float = 1.0) -> None:
+        a, rho = start_step(self, parameters, gradients, factor), self.rho
+        if self.v is None:
+            self.v = np.zeros_like(parameters)
+        self.t += 1
+        for p, g, v, scratch in blocks(parameters, gradients, self.v):
+            # v = rho v + (1 - rho) g^2
+            v *= rho
+            np.multiply(g, g, out=scratch)
+            scratch *= 1 - rho
+            v += scratch
+            # p = p - a g / (sqrt(v) + epsilon)
+            np.sqrt(v, out=scratch)
+            scratch += self.epsilon
+            np.divide(g, scratch, out=scratch)
+            scratch *= a
+            p -= scratch
+        if self.t % CLEAR == 0:
+            clear_tiny(self.v, (float(np.finfo(self.v.dtype).eps) * self.epsilon) ** 2)
+
+    def __repr__(self) -> str:
+        return f"RMSprop({self.learning_rate:g})"
