@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from numpymlp.storage.files import atomic_write, check_path, shown
 from numpymlp.storage.npz import ArrayReader, write_arrays
+from numpymlp.storage.reading import finite
 from numpymlp.validation import InputError
 
 Kind = Literal["model", "checkpoint", "snapshots"]
@@ -212,12 +212,6 @@ def open_archive(path: str | os.PathLike[str], kind: Kind) -> Iterator[Archive]:
 
 
 def _parse_json(path: str, text: bytes) -> dict[str, Any]:
-    def finite(number: str) -> float:
-        value = float(number)
-        if not math.isfinite(value):
-            raise ValueError(f"{shown(number)} is not a finite number")
-        return value
-
     def no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):

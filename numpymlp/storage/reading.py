@@ -11,6 +11,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 import os
 import stat
 import sys
@@ -109,6 +110,17 @@ def read_bytes(path: str | os.PathLike[str], what: str, limit: int) -> bytes:
     return content
 
 
+def finite(number: str) -> float:
+    """Return a number of a JSON file; raise ValueError for NaN and infinity, which we never write.
+
+    ``1e999`` is one of them.
+    """
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{shown(number)} is not a finite number")
+    return value
+
+
 def read_json(
     path: str | os.PathLike[str], what: str, fields: Mapping[str, Field]
 ) -> dict[str, Any]:
@@ -121,7 +133,8 @@ def read_json(
     """
     name = shown(check_path(path))
     try:
-        value = json.loads(read_bytes(path, what, JSON_LIMIT))
+        content = read_bytes(path, what, JSON_LIMIT)
+        value = json.loads(content, parse_float=finite, parse_constant=finite)
     except InputError:
         raise
     except (OSError, ValueError, RecursionError) as error:
