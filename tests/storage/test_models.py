@@ -247,7 +247,7 @@ ALTERED = {
         lambda h: h["layers"].append({"type": "MeanSquaredError"}),
         "holds a 'MeanSquaredError', which",
     ),
-    "an unknown argument": (lambda h: h["layers"][1].update(x=1), "unexpected keyword argument"),
+    "an unknown argument": (lambda h: h["layers"][1].update(x=1), "has no argument 'x'"),
     "an argument with a control character": (
         lambda h: h["layers"][1].update({"\x7futputs": 1}),
         r"expected names of arguments, got ['inputs', 'outputs', '\x7futputs']",

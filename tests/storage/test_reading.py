@@ -27,8 +27,6 @@ def test_what_fits_is_returned_with_the_other_fields(tmp_path):
         ({"share": None}, "got None"),
         ({"share": True}, "got True"),
         ({"share": 10**400}, "got 1000"),
-        ({"share": float("nan")}, "got nan"),
-        ({"share": float("inf")}, "got inf"),
         ({"share": -0.1}, "got -0.1"),
         ({"count": 0}, "count: expected a whole number from 1 to 9223372036854775807, got 0"),
         ({"count": 1.0}, "got 1.0"),
@@ -50,6 +48,7 @@ def test_what_is_no_such_file_is_named_and_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     contents = {"list": b"[]", "cut": b"{", "deep": b"[" * 10**5, "long": b" " * (2**20 + 1)}
     contents |= {"latin": b'{"a": "\xff"}', "digits": b'{"share": ' + b"1" * 10**4 + b"}"}
+    contents |= {"nan": b'{"x": [NaN]}', "inf": b'{"x": [-Infinity]}', "large": b'{"x": 1e999}'}
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
     for name in (*contents, "pipe", "missing", ""):

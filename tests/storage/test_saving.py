@@ -116,7 +116,7 @@ class Huber:
         return None
 
 
-class Flatten(Layer):
+class Rows(Layer):
     """Turn images of 5 x 4 with 2 channels into rows."""
 
     input_shape = (5, 4, 2)
@@ -147,11 +147,11 @@ def test_a_custom_layer_is_saved_by_name_and_loaded_from_classes(tmp_path) -> No
 
 
 def test_a_network_of_images_is_saved_with_the_shapes_between_its_layers(tmp_path) -> None:
-    layers = [BatchNorm(2), ReLU(), Dropout(0.2), Flatten(), Dense(40, 3)]
+    layers = [BatchNorm(2), ReLU(), Dropout(0.2), Rows(), Dense(40, 3)]
     network, x = Network(layers, rng=random()), random(5).normal(size=(4, 5, 4, 2))
     network.forward(x, training=True)  # so that the running statistics are not the first ones
     save(network, tmp_path / "images.npz")
-    again = load(tmp_path / "images.npz", classes={"Flatten": Flatten})
+    again = load(tmp_path / "images.npz", classes={"Rows": Rows})
     assert again.shapes == network.shapes
     np.testing.assert_array_equal(again.forward(x), network.forward(x))
 
