@@ -82,7 +82,7 @@ def test_numbers_that_differ_are_noticed():
 
 
 def commands(text):
-    return re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z-][^`\n&]*)", text)
+    return re.findall(r"(?:\.venv/bin/|`)numpymlp ([a-z-][^`\n&#]*)", text)
 
 
 @every_page
