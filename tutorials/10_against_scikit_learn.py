@@ -474,7 +474,11 @@ print("all checks passed")
 #
 # In the package: [numpymlp/sklearn/](../numpymlp/sklearn/__init__.py), which offers this network
 # with scikit-learn's interface, and [numpymlp/optimizers.py](../numpymlp/optimizers.py), with the
-# in-place arithmetic of section 3. This was the last page. You can read the whole engine in an
-# evening, from [numpymlp/layers.py](../numpymlp/layers.py) to
+# in-place arithmetic of section 3. You can read the whole engine in an evening, from
+# [numpymlp/layers.py](../numpymlp/layers.py) to
 # [numpymlp/training/trainer.py](../numpymlp/training/trainer.py). Little in it, beyond batch
 # normalization and the bookkeeping of the Trainer, should be new to you.
+#
+# This was the last page about the engine. Two sequels follow:
+# [11 Automatic differentiation](11_automatic_differentiation.ipynb) derives the backward pass from
+# the forward pass, and [12 Convolution](12_convolution.ipynb) builds a layer for images.
