@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from numpymlp import MeanSquaredError, OneCycle, SoftmaxCrossEntropy, metrics, mlp, plots
+from numpymlp.data.images import Picture, prepare_digit
 from numpymlp.explain import trace
 
 CLASSES = 10
@@ -114,6 +115,15 @@ def weights(units=40):
     return np.random.default_rng(1).normal(size=(64, units)) * np.linspace(1, 2, units)
 
 
+def seen(blank=False):
+    """A picture as `predict` sees it, its ink a rectangle."""
+    gray = np.ones((60, 90), np.float32)
+    if blank:
+        return Picture(gray, None, None, 0)
+    gray[10:50, 20:50] = 0
+    return Picture(gray, (10, 50, 20, 50), prepare_digit(gray), 1)
+
+
 def every_picture():
     """Return a function that draws each picture, by name."""
     images, y_true, rows = answers()
@@ -194,4 +204,7 @@ def every_picture():
         "search, few": lambda: plots.search_results(searched(2)[:2]),
         "distortions": lambda: plots.distortions(images[0], images[1:13]),
         "distortions, one": lambda: plots.distortions(images[0].ravel(), images[1:2]),
+        "sheet": lambda: plots.reading_sheet(
+            [seen(), seen(blank=True)], [rows[wrong], None], ["1.png", "a_very_" * 7], ["", "blank"]
+        ),
     }

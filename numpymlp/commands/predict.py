@@ -3,33 +3,140 @@
 from __future__ import annotations
 
 import argparse
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from numpymlp.storage.files import shown
+import numpy as np
+
+from numpymlp.storage.files import atomic_write, shown
 from numpymlp.validation import InputError
+
+if TYPE_CHECKING:
+    from numpymlp.data.images import Picture
+    from numpymlp.experiments.reading import Answer
+
+FORMATS = (".png", ".svg", ".pdf")
+IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("model", metavar="MODEL", help="folder of a run, or its model.npz")
-    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image file of one digit")
+    parser.add_argument(
+        "paths",
+        metavar="[RUN] IMAGE",
+        nargs="+",
+        help="folder of a run, or its model.npz (default: the latest run in runs/), then image "
+        "files of one digit each",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="draw what was seen, on one sheet: PNG, SVG or PDF"
+    )
+    parser.add_argument("--show", action="store_true", help="open the sheet in a window")
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the three most probable digits of each image; name those that cannot be read last."""
-    from numpymlp.data.images import read_digit_image
+    from numpymlp.data.images import read_picture
     from numpymlp.experiments.begun import load_run
+    from numpymlp.experiments.folders import find_model, latest_run
+    from numpymlp.experiments.reading import answers_of
 
-    network, faults = load_run(options.model), []
-    for path in options.images:
+    if options.output is not None and not options.output.lower().endswith(FORMATS):
+        raise InputError(
+            f"--output: expected a name that ends with .png, .svg or .pdf, got {options.output}"
+        )
+    given, images = _run_and_images(options.paths)
+    run = given or latest_run()
+    network = load_run(run)
+    if given is None:
+        print(f"the network of {shown(run)}")
+    training_x = _training_images(find_model(run).parent)
+    read: list[tuple[str, Picture, Answer | None]] = []
+    faults = []
+    for path in images:
         try:
-            image = read_digit_image(path)
+            picture = read_picture(path)
         except InputError as error:
             faults.append(str(error))
             continue
-        probabilities = network.predict_proba(image[None, :])[0]
-        ranked = probabilities.argsort()[::-1][:3]
-        text = ", ".join(f"{digit}: {probabilities[digit]:.1%}" for digit in ranked)
-        print(f"{shown(path)}: {ranked[0]}  ({text})")
+        answer = None
+        if picture.digit is not None:
+            (answer,) = answers_of(network, picture.digit[None], training_x)
+        read.append((path, picture, answer))
+        note = note_on(picture, answer)
+        print(f"{shown(path)}: {_text(answer, note)}")
+    if read and (options.output is not None or options.show):
+        _draw(read, options)
     if faults:
         more = f" (and {len(faults) - 1} more that cannot be read)" if len(faults) > 1 else ""
         raise InputError(f"{faults[0]}{more}")
+
+
+def _run_and_images(paths: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """Return the run, if the first path is one, and the images."""
+    first = Path(paths[0])
+    is_image = first.suffix.lower() in IMAGES or (first.is_file() and first.suffix != ".npz")
+    if is_image and not first.is_dir():
+        return None, paths
+    if len(paths) == 1:
+        raise InputError(f"{paths[0]}: expected image files after the run")
+    return paths[0], paths[1:]
+
+
+def _training_images(folder: Path) -> Any:
+    """Return the images of MNIST if the network was trained on them, else None."""
+    from numpymlp.data.mnist import MNIST, load_pixels
+    from numpymlp.experiments.folders import CONFIG, read_config
+
+    if (folder / CONFIG).is_file() and read_config(folder)["data"] is None:
+        return load_pixels(MNIST)[0][0]
+    return None
+
+
+def note_on(picture: Picture, answer: Answer | None) -> str:
+    """Return what a reader of the answer must know: it is blank, unlike a digit, weak; or ""."""
+    if answer is None:
+        return "blank: nothing differs from the border"
+    if picture.parts > 1:
+        return f"{picture.parts} separate shapes: crop the picture to one digit"
+    if answer.unlike:
+        return f"no digit: unlike every training digit (likeness {answer.likeness:.2f})"
+    return "weak answer" if answer.weak else ""
+
+
+def _text(answer: Answer | None, note: str) -> str:
+    if answer is None or answer.unlike or "separate" in note:
+        return note
+    p = [_uncertain(value) for value in answer.probabilities]
+    ranked = np.argsort(p)[::-1][:3]
+    from numpymlp.plots.style import percent
+
+    text = ", ".join(f"{digit}: {percent(p[digit])}" for digit in ranked)
+    return f"{ranked[0]}  ({text})" + (f"; {note}" if note else "")
+
+
+def _uncertain(value: float) -> float:
+    """Return a probability that rounding has not made 0 or 1."""
+    return float(np.clip(float(value), 1e-9, 1 - 1e-9))
+
+
+def _draw(read: Sequence[tuple[str, Picture, Answer | None]], options: argparse.Namespace) -> None:
+    from PIL import Image
+
+    from numpymlp import plots  # imports matplotlib
+
+    figure = plots.reading_sheet(
+        [picture for _, picture, _ in read],
+        [answer and [_uncertain(p) for p in answer.probabilities] for *_, answer in read],
+        [shown(Path(path).name, 60) for path, *_ in read],
+        [note_on(picture, answer) for _, picture, answer in read],
+    )
+    if options.output is not None:
+        with atomic_write(options.output) as file:
+            figure.savefig(file, format=options.output.lower().rpartition(".")[2])
+        print(f"{shown(options.output)}: the sheet")
+    if options.show:
+        figure.savefig(buffer := io.BytesIO(), format="png")
+        Image.open(buffer).show()

@@ -10,11 +10,20 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from numpymlp.data.background import (
+    MIN_CONTRAST,
+    averaging,
+    with_even_paper,
+    without_edges,
+    without_frame,
+)
 from numpymlp.data.files import regular_file
 from numpymlp.storage.files import shown
 from numpymlp.validation import InputError, as_array
@@ -24,9 +33,8 @@ if TYPE_CHECKING:
 
 SIDE = 28
 BOX = 20
-MIN_CONTRAST = 0.1  # of the full scale
-UNIFORM = 0.9  # of each side of a frame has its colour
-CLEAR = 0.95  # of the line between a stripe and the ink is paper
+LINES = 0.6  # of the strongest ink: stronger marks at the border are ink
+MARGIN = 1.2
 EDGE = 0.3  # of the strongest ink: weaker ink does not widen the crop
 
 # By the first bytes: the decoder and the maximum size in bytes. Other formats that Pillow reads
@@ -37,11 +45,16 @@ FORMATS = {
     b"BM": ("BMP", 2**24),
     b"GIF8": ("GIF", 2**22),
 }
+THUMBNAIL = 400
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 20_000
 # Encoders write about ten scans and as many segments; Pillow keeps every segment in memory.
 MAX_JPEG_SCANS = 50
 MAX_JPEG_SEGMENTS = 10_000
+
+
+class BlankError(InputError):
+    """A picture in which nothing differs from its border."""
 
 
 def prepare_digit(gray: ArrayLike) -> NDArray[np.float32]:
@@ -101,6 +114,61 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     InputError
         If the file is missing, in another format, damaged, over the limits, or blank.
     """
+    return _of_file(path, _prepared)
+
+
+class Picture(NamedTuple):
+    """What `read_picture` finds in an image file.
+
+    Attributes
+    ----------
+    gray : ndarray (rows, columns)
+        The picture from 0 to 1, its longer side shrunk to at most 400 pixels.
+    box : (top, bottom, left, right) or None
+        Where the ink is, in pixels of `gray`; None if the picture is blank.
+    digit : ndarray of float32 (784,) or None
+        The ink as `prepare_digit` returns it.
+    parts : int
+        Number of separate shapes side by side, each at least 0.6 times as high as the highest.
+    """
+
+    gray: NDArray[np.float32]
+    box: tuple[float, float, float, float] | None
+    digit: NDArray[np.float32] | None
+    parts: int
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """Read a picture as `read_digit_image` does, and keep what the digit was made from.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        See `read_digit_image`, also for limits and errors; a blank picture is no error here.
+
+    Returns
+    -------
+    Picture
+    """
+    return _of_file(path, _looked_at)
+
+
+def _looked_at(gray: NDArray[np.float32]) -> Picture:
+    shrunk = _fit(gray, min(THUMBNAIL, max(gray.shape)))
+    try:
+        ink = _found(gray)
+    except BlankError:
+        return Picture(shrunk, None, None, 0)
+    # The ink is a view into the picture: its address says where it lies.
+    top, left = divmod((ink.ctypes.data - gray.ctypes.data) // gray.itemsize, gray.shape[1])
+    (rows, columns), (high, wide) = ink.shape, gray.shape
+    down, right = shrunk.shape[0] / high, shrunk.shape[1] / wide
+    box = (top * down, (top + rows) * down, left * right, (left + columns) * right)
+    return Picture(shrunk, box, _placed(ink), _side_by_side(ink))
+
+
+def _of_file(path: str | os.PathLike[str], use: Callable[[NDArray[np.float32]], Any]) -> Any:
+    """Return what a function makes of the gray values in a file; its errors name the file."""
     path, size = regular_file(path, "an image file")
     try:
         with path.open("rb") as file:
@@ -116,7 +184,7 @@ def read_digit_image(path: str | os.PathLike[str]) -> NDArray[np.float32]:
             if size > max_bytes:
                 raise InputError(f"expected at most {max_bytes:,} bytes of {name}, got {size:,}")
             content = start + file.read(size)
-        return _prepared(_gray(*_decoded(content, name)))
+        return use(_gray(*_decoded(content, name)))
     except InputError as error:
         raise InputError(f"{shown(path)}: {shown(error, 600)}") from None
     except OSError as error:
@@ -213,74 +281,19 @@ def _as_unit_gray(gray: ArrayLike) -> NDArray[np.float32]:
 
 def _prepared(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Prepare a digit, overwriting `gray` so that a large picture is not held twice."""
-    digit = _fit(_ink(_without_edges(_without_frame(gray))), BOX)
+    return _placed(_found(gray))
+
+
+def _found(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the ink, cropped: a view into `gray`, which is overwritten."""
+    return _ink(with_even_paper(without_edges(without_frame(gray))))
+
+
+def _placed(ink: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return cropped ink as an image (784,), scaled and centred."""
+    digit = _fit(ink, BOX)
     digit /= digit.max()
     return _centred(digit).reshape(-1)
-
-
-def _without_frame(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the picture inside its uniform frames, as a view; without a frame, all of it.
-
-    A frame encloses a border of another uniform colour, the paper. Paper encloses ink, whose
-    bounding box has no such border. If the search ends in a blank picture, that is a rectangle of
-    ink on its paper; or the hole of a ring, with the paper outside, where ring and paper are not a
-    frame and its paper: the hole has the paper's colour, and the ring is thinner than the margin.
-    """
-    inside, found = gray, [(gray, np.inf)]  # pictures with uniform borders, and their colours
-    while inside.size:
-        sides = inside[0], inside[-1], inside[:, 0], inside[:, -1]
-        colour = float(np.median(np.concatenate(sides)))
-        alike = (np.mean(np.abs(side - colour) < MIN_CONTRAST) for side in sides)
-        if min(alike) < UNIFORM or abs(colour - found[-1][1]) < MIN_CONTRAST:
-            return found[-1][0]
-        found.append((inside, colour))
-        # Whole lines first, so that a wide frame does not outweigh what it encloses.
-        inside = _inside(_inside(inside, colour, 1.0), colour, UNIFORM)
-    (outer, first), (middle, _), (inner, last) = ([found[0]] * 2 + found[1:])[-3:]
-    thin = 2 * (len(outer) - len(middle)) <= len(middle) - len(inner)
-    return middle if thin or abs(first - last) >= MIN_CONTRAST else outer
-
-
-def _without_edges(gray: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut off stripes along one to three sides: a frame that lacks a side, the edge of a scan.
-
-    The colour of another side is the paper. Paper lies between a stripe and the ink; without it,
-    the stripe is ink too, as the bar of a 7 that fills the picture.
-    """
-    sides = gray, gray[::-1], gray.T, gray.T[::-1]  # the first row of each is one side
-    for paper in {float(np.median(side[0])) for side in sides}:
-        top, bottom, left, right = widths = [_stripe(side, paper) for side in sides]
-        inside = gray[top : len(gray) - bottom, left : gray.shape[1] - right]
-        if not any(widths) or inside.size == 0:
-            continue
-        lines = inside[0], inside[-1], inside[:, 0], inside[:, -1]
-        shares = [np.mean(np.abs(line - paper) < MIN_CONTRAST) for line in lines]
-        clear = all(share >= (CLEAR if w else 0.5) for share, w in zip(shares, widths, strict=True))
-        if clear and max(inside.max() - paper, paper - inside.min()) >= MIN_CONTRAST:
-            return inside
-    return gray
-
-
-def _stripe(side: NDArray[np.float32], paper: float) -> int:
-    """Count the rows before the first that is mostly paper; all if the first is not uniform."""
-    uniform = np.mean(np.abs(side[0] - np.median(side[0])) < MIN_CONTRAST) >= UNIFORM
-    for width, row in enumerate(side):
-        if np.mean(np.abs(row - paper) < MIN_CONTRAST) >= 0.5:
-            return width
-        if not uniform:
-            break
-    return len(side)
-
-
-def _inside(gray: NDArray[np.float32], colour: float, share: float) -> NDArray[np.float32]:
-    """Cut off the outer rows and columns of which at least this share has the colour."""
-    other = np.abs(gray - colour) >= MIN_CONTRAST
-    rows, columns = (
-        np.flatnonzero(other.sum(axis=a) > (1 - share) * gray.shape[a]) for a in (1, 0)
-    )
-    if len(rows) == 0 or len(columns) == 0:
-        return gray[:0]
-    return gray[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -299,7 +312,12 @@ def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     if np.einsum("ij,ij,ij->", ink, ink, ink) < 0:
         np.negative(ink, out=ink)
     np.maximum(ink, 0, out=ink)
+    # Ruled lines reach opposite sides, and are weaker than the ink.
+    top, bottom, left, right = (side.max() for side in (ink[0], ink[-1], ink[:, 0], ink[:, -1]))
+    lines = MARGIN * float(max(min(top, bottom), min(left, right)))
     strongest = float(ink.max())
+    if lines < LINES * strongest:  # stronger
+        noise = max(noise, lines)
     solid = _without_specks(ink > max(min(noise, strongest / 2), MIN_CONTRAST / 4))
     # Without specks, which may be darker than the digit.
     contrast = float(ink.max(where=solid, initial=0))
@@ -307,7 +325,7 @@ def _ink(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     seen = _without_specks(ink > max(noise, EDGE * contrast))
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     if contrast < MIN_CONTRAST or len(rows) == 0:
-        raise InputError(
+        raise BlankError(
             f"expected a digit that differs from the border by at least {MIN_CONTRAST:.0%} of full "
             f"scale, got a blank picture (contrast {contrast:.0%})"
         )
@@ -326,22 +344,40 @@ def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return mask & (around >= 3)
 
 
+def _side_by_side(ink: NDArray[np.float32]) -> int:
+    """Count the separate shapes side by side, without dots and bars, as 5 may have one."""
+    mask = _fit(ink, min(64, max(ink.shape))) > EDGE
+    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
+    before = np.zeros_like(labels)
+    while (labels != before).any():  # the largest label spreads over each connected shape
+        before = labels
+        around = sliding_window_view(np.pad(labels, 1), (3, 3)).max(axis=(2, 3))
+        labels = np.where(mask, around, 0)
+    shapes = []
+    for label in np.unique(labels[mask]):
+        rows, columns = np.nonzero(labels == label)
+        shapes.append((columns.min(), columns.max() + 1, np.ptp(rows) + 1))
+    highest = max((height for *_, height in shapes), default=0)
+    count, end, width = 0, 0, 0
+    for first, last, height in sorted(shapes):
+        if height < 0.6 * highest:
+            continue
+        # Shapes that share half of their columns belong to one digit, as the two parts of a 4.
+        if count == 0 or end - first < min(width, last - first) / 2:
+            count, end, width = count + 1, last, last - first
+        else:
+            end = max(end, last)
+    return max(count, 1)
+
+
 def _fit(ink: NDArray[np.float32], box: int) -> NDArray[np.float32]:
     """Scale the longer side to `box` pixels, keeping the aspect ratio, by area averaging."""
     rows, columns = ink.shape
     scale = box / max(rows, columns)
-    vertical = _averaging(rows, max(1, round(rows * scale)))
-    horizontal = _averaging(columns, max(1, round(columns * scale)))
+    vertical = averaging(rows, max(1, round(rows * scale)))
+    horizontal = averaging(columns, max(1, round(columns * scale)))
     # (new rows, rows) @ (rows, columns) @ (columns, new columns)
     return np.linalg.multi_dot([vertical, ink, horizontal.T])
-
-
-def _averaging(old: int, new: int) -> NDArray[np.float32]:
-    """Return the matrix (new, old) that averages a row of `old` pixels into `new` pixels."""
-    edges = np.linspace(0, old, new + 1)
-    pixels = np.arange(old)
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return (np.maximum(overlap, 0) * (new / old)).astype(np.float32)
 
 
 def _centred(digit: NDArray[np.float32]) -> NDArray[np.float32]:

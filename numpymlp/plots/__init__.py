@@ -22,6 +22,7 @@ from numpymlp.plots.landscape import (
 from numpymlp.plots.live import Live
 from numpymlp.plots.network import activations, first_layer_weights, weights_filmstrip
 from numpymlp.plots.search import search_results
+from numpymlp.plots.sheet import reading_sheet
 from numpymlp.plots.training import learning_curves
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "optimizer_paths",
     "pass_through",
     "prediction_grid",
+    "reading_sheet",
     "reliability_diagram",
     "search_results",
     "training_diagnostics",

@@ -261,6 +261,50 @@ def test_predict_reads_image_files(run, tmp_path, capsys):
     assert len(err.splitlines()) == 1
 
 
+def picture_of(shapes, path):
+    """Save bars of ink, as (top, bottom, left, right) on 100 x 100 white pixels."""
+    from PIL import Image
+
+    gray = np.full((100, 100), 255, np.uint8)
+    for top, bottom, left, right in shapes:
+        gray[top:bottom, left:right] = 0
+    Image.fromarray(gray).save(path)
+    return str(path)
+
+
+def test_predict_takes_the_latest_run_and_says_so(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    image = picture_of([(20, 80, 40, 50)], tmp_path / "one.png")
+    assert main(["predict", image]) == 2
+    assert "there is no finished one in runs/" in capsys.readouterr().err
+    shutil.copytree(run, tmp_path / "runs" / "mine")
+    assert main(["predict", image]) == 0
+    first, answer = capsys.readouterr().out.splitlines()
+    assert first == f"the network of {os.path.join('runs', 'mine')}"
+    assert answer.startswith(image)
+    assert main(["predict", str(run)]) == 2
+    assert "expected image files after the run" in capsys.readouterr().err
+
+
+def test_predict_tells_what_is_no_single_digit_and_draws_all_but_bad_files(run, tmp_path, capsys):
+    blank = picture_of([], tmp_path / "blank.png")
+    two = picture_of([(20, 80, 20, 30), (20, 80, 60, 70)], tmp_path / "two.png")
+    cross = picture_of([(0, 100, 48, 52), (48, 52, 0, 100)], tmp_path / "cross.png")
+    (tmp_path / "bad.png").write_text("no image")
+    sheet = tmp_path / "sheet.png"
+    images = [str(tmp_path / "bad.png"), blank, two, cross]
+    assert main(["predict", str(run), *images, "--output", str(sheet)]) == 2
+    out, err = capsys.readouterr()
+    assert "bad.png: expected a PNG" in err
+    assert out.splitlines()[0] == f"{blank}: blank: nothing differs from the border"
+    assert out.splitlines()[1] == f"{two}: 2 separate shapes: crop the picture to one digit"
+    assert "100.0 %" not in out
+    assert " 0.0 %" not in out
+    assert sheet.read_bytes().startswith(b"\x89PNG")
+    assert main(["predict", str(run), blank, "--output", "sheet.txt"]) == 2
+    assert "--output: expected a name that ends with .png" in capsys.readouterr().err
+
+
 # ---- errors ----
 
 

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from numpymlp.data import load_mnist, prepare_digit, read_digit_image
-from numpymlp.data.images import _without_edges, _without_frame
+from numpymlp.data.background import without_edges, without_frame
+from numpymlp.data.images import read_picture
 from numpymlp.validation import InputError
 
 
@@ -199,7 +200,7 @@ def test_a_bar_of_ink_at_the_edge_is_no_stripe(digits):
         pictures.append(ink[np.ix_(ink.any(axis=1), ink.any(axis=0))])
     for picture in pictures:
         gray = np.asarray(picture, np.float32)
-        assert _without_edges(gray) is gray
+        assert without_edges(gray) is gray
 
 
 def nearest_labels(pictures, x, y):
@@ -228,7 +229,7 @@ def test_ink_is_never_taken_for_a_frame(digits):
     pictures += [np.pad(bar, 8), np.pad(ring, 8), 1 - np.pad(ring, 8)]
     for picture in pictures:
         gray = np.asarray(picture, np.float32)
-        assert _without_edges(_without_frame(gray)).shape == gray.shape
+        assert without_edges(without_frame(gray)).shape == gray.shape
 
 
 def test_the_scale_of_values_does_not_matter(digits):
@@ -311,6 +312,30 @@ def test_the_advice_for_a_colour_picture_works(digits, dtype):
 
 
 # ---- files ----
+
+
+def test_what_was_found_is_shown_in_the_picture(tmp_path):
+    gray = np.full((900, 600), 255, np.uint8)
+    gray[300:600, 150:300] = 0
+    framed = np.pad(gray, 50, constant_values=100)  # 1000 x 700, shown as 400 x 280
+    picture = read_picture(saved(tmp_path / "a.png", Image.fromarray(framed)))
+    assert picture.gray.shape == (400, 280)
+    assert picture.box == pytest.approx((140, 260, 80, 140))
+    assert picture.parts == 1
+    np.testing.assert_array_equal(picture.digit, read_digit_image(tmp_path / "a.png"))
+    blank = read_picture(saved(tmp_path / "b.png", Image.new("L", (50, 40), 200)))
+    assert (blank.box, blank.digit, blank.parts) == (None, None, 0)
+
+
+def test_digits_side_by_side_are_counted_and_parts_of_one_are_not(tmp_path, digits):
+    counts = []
+    for first, second in zip(digits[::7], digits[3::7], strict=False):
+        for parts in ([first], [first, second], [first, second, first]):
+            spread = np.hstack([np.pad(part, ((0, 0), (2, 2))) for part in parts])
+            image = Image.fromarray(np.uint8(255 - 255 * np.kron(spread, np.ones((3, 3)))))
+            counts.append(read_picture(saved(tmp_path / "a.png", image)).parts)
+    counts = np.reshape(counts, (-1, 3))
+    assert (np.mean(counts == [1, 2, 3], axis=0) >= [1, 0.9, 0.9]).all()
 
 
 def saved(path, image, **options):

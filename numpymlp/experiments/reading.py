@@ -1,0 +1,91 @@
+"""Read digits in pictures with a trained network, and say how far each answer can be trusted.
+
+A softmax network gives high probabilities to many images that are no digits. Two measures temper
+it. The probabilities are the mean over small distortions of the image: an answer that changes with
+one degree of rotation is not certain. And an image that resembles no training digit gets no answer.
+`tutorials/results/reading.md` measures both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from numpymlp.data.augmentation import Distortion
+from numpymlp.network import Network
+
+COPIES = 32  # distorted copies of an image, beside the image itself
+DISTORTION = Distortion(shift=1.0, rotation=10.0, scaling=0.1, shear=8.0)
+# Two in a hundred held-out digits of MNIST resemble no training digit so much; see `likeness`.
+LEAST_LIKENESS = 0.80
+WEAK = 0.7  # answers with less are called weak
+BLOCK = 4096  # training images that are compared at a time
+
+
+class Answer(NamedTuple):
+    """What the network says of one picture.
+
+    Attributes
+    ----------
+    probabilities : ndarray (K,)
+        The mean over the distorted copies.
+    likeness : float or None
+        Cosine of the angle between the image and the nearest training image, from 0 to 1.
+    """
+
+    probabilities: NDArray[np.floating]
+    likeness: float | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the image resembles no training image."""
+        return self.likeness is not None and self.likeness < LEAST_LIKENESS
+
+    @property
+    def weak(self) -> bool:
+        """Whether the largest probability is below `WEAK`."""
+        return float(self.probabilities.max()) < WEAK
+
+
+def answers_of(network: Network, x: NDArray[np.floating], training_x: Any = None) -> list[Answer]:
+    """Return the answer for each image.
+
+    Parameters
+    ----------
+    network : Network
+        With softmax output.
+    x : ndarray (N, 784)
+        Images as `prepare_digit` returns them.
+    training_x : (M, 784) floats or Pixels, optional
+        The images that the network was trained on; without them, no likeness is measured.
+
+    References
+    ----------
+    M. S. Ayhan, P. Berens, "Test-time data augmentation for estimation of heteroscedastic
+    aleatoric uncertainty in deep neural networks", MIDL 2018. N. Papernot, P. McDaniel, "Deep
+    k-nearest neighbors", 2018, for credibility by the nearest training samples.
+    """
+    rows = [_mean_probabilities(network, row) for row in x]
+    if training_x is None or len(rows) == 0:
+        return [Answer(row) for row in rows]
+    return [Answer(row, float(c)) for row, c in zip(rows, likeness(x, training_x), strict=True)]
+
+
+def _mean_probabilities(network: Network, row: NDArray[np.floating]) -> NDArray[np.floating]:
+    # One seed for every image: the answer does not depend on the other pictures.
+    copies = DISTORTION(np.repeat(row[None], COPIES, axis=0), np.random.default_rng(0))
+    return network.predict_proba(np.concatenate([row[None], copies])).mean(axis=0)
+
+
+def likeness(x: NDArray[np.floating], training_x: Any) -> NDArray[np.floating]:
+    """Return for each image the cosine similarity (N,) to the nearest training image."""
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    nearest = np.full(len(x), -1, x.dtype)
+    for start in range(0, len(training_x), BLOCK):
+        block = training_x[start : start + BLOCK]
+        lengths = np.maximum(np.linalg.norm(block, axis=1), 1e-9)
+        # (N, 784) @ (784, B)
+        nearest = np.maximum(nearest, (x @ block.T / lengths).max(axis=1))
+    return nearest
