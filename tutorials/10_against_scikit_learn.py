@@ -433,7 +433,7 @@ print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e
 # scikit-learn's `MLPClassifier` fits into its pipelines and searches, and is meant to be simple.
 # This package is meant to be read. It also has what that class lacks: dropout, batch
 # normalization, schedules for every optimizer, augmentation, a validation set of your choice. For
-# large networks, for convolutions and for graphics cards, take PyTorch or JAX: they compute what
+# large networks and for graphics cards, take PyTorch or JAX: they compute what
 # you have learned here.
 #
 # ## Checks
