@@ -57,7 +57,9 @@ def chromium():
     class Chromium:
         def __enter__(self):
             self.playwright = sync_playwright().start()
-            return self.playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+            return self.playwright.chromium.launch(
+                executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            )
 
         def __exit__(self, *error):
             self.playwright.stop()
