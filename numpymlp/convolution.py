@@ -1,9 +1,9 @@
 """Convolution: layers for images, whose filters look for the same pattern at every place.
 
 A batch of images has the shape (N, H, W, C): samples, rows, columns, channels. `Conv2D` slides its
-filters over an image, and the pools shrink it. `Reshape` makes images of vectors, and `Flatten`
-vectors of images, in front of `Dense`. `models.lenet` puts them together. As in `layers.py`, which
-comes first, `forward` and `backward` stand together. Read `models.py` next.
+filters over an image, and the pools shrink it. `Reshape` turns vectors into images, and `Flatten`
+images into vectors, as `Dense` needs them. `models.lenet` puts them together. As in `layers.py`,
+which comes first, `forward` and `backward` stand together. Read `models.py` next.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BLOCK = 100  # images at a time in evaluation, because their windows take much m
 
 
 class _Windows(Layer):
-    """What `Conv2D` and the pools share: every output pixel comes from a window of the image."""
+    """Base class of `Conv2D` and the pools: an output pixel comes from a window of the image."""
 
     size: int  # rows and columns of a window
     stride: int  # pixels from one window to the next
@@ -92,8 +92,8 @@ class Conv2D(_Windows):
         Rows and columns of a filter.
     padding : {"valid", "same"}, default "valid"
         "valid" takes windows inside the image alone. "same" frames it with zeros, so that the
-        output has ceil(H / stride) rows and ceil(W / stride) columns; of an odd number of zeros,
-        the last goes below or to the right.
+        output has ceil(H / stride) rows and ceil(W / stride) columns; if the zeros
+        are odd in number, the last one goes below or to the right.
     stride : int, default 1
         Pixels from one window to the next.
     initializer, rng
@@ -188,7 +188,7 @@ class Conv2D(_Windows):
 
 
 class _Pool(_Windows):
-    """What the pools share: their arguments."""
+    """Base class of the pooling layers: their arguments."""
 
     def __init__(self, size: int = 2, stride: int | None = None) -> None:
         self.size = check_positive_integer(size, f"{type(self).__name__} size")
@@ -207,7 +207,7 @@ class _Pool(_Windows):
 class MaxPool2D(_Pool):
     """The largest number of each window, channel by channel.
 
-    Rows and columns behind the last whole window are left out.
+    Rows and columns after the last whole window are left out.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ class AveragePool2D(_Pool):
 
 
 class Reshape(Layer):
-    """Make images of vectors: (N, height * width * channels) -> (N, height, width, channels).
+    """Turn vectors into images: (N, height * width * channels) -> (N, height, width, channels).
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class Reshape(Layer):
 
 
 class Flatten(Layer):
-    """Make vectors of images: (N, height, width, channels) -> (N, height * width * channels)."""
+    """Turn images into vectors: (N, height, width, channels) -> (N, height * width * channels)."""
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.cache = x.shape

@@ -28,7 +28,7 @@ from numpymlp.validation import InputError
 
 MOST_ROWS = 1000  # samples of a batch: a trace keeps every array of the pass
 MOST_SHOWN = 8, 10  # rows and columns of an array that is printed in full
-LARGEST = 6  # entries that are printed of a larger one
+LARGEST = 6  # entries that are printed of a larger array
 METHODS = ("forward", "backward", "step")  # what a formula describes
 
 # ---- formulas ----
@@ -111,7 +111,7 @@ def formulas_of(thing: Any, main: str) -> dict[str, str]:
     """
     stated, found = getattr(thing, "formula", {}), {}
     for base in type(thing).__mro__:
-        # A subclass that computes something in its own way has its own formulas.
+        # A subclass that overrides one of METHODS does not inherit the formulas.
         methods = ([getattr(k, m, None) for m in METHODS] for k in (base, type(thing)))
         if base in FORMULAS and next(methods) == next(methods):
             found = FORMULAS[base](thing) if callable(FORMULAS[base]) else FORMULAS[base]
@@ -157,7 +157,7 @@ class Step:
         return self.values.shape
 
     def lines(self) -> list[str]:
-        """Return the numbers as lines of text; of a large array, the largest and what is left."""
+        """Return the numbers as lines of text; of a large array, the largest, and a summary."""
         values, rows = self.values, np.atleast_2d(self.values)
         if rows.ndim == 2 and all(np.less_equal(rows.shape, MOST_SHOWN)):
             cells = _cells(rows)
@@ -189,7 +189,7 @@ def _cells(values: np.ndarray) -> list[str]:
         return [f"{v:.3e}" for v in flat]
     while digits and (np.round(flat, digits) == np.round(flat, digits - 1)).all():
         digits -= 1
-    least = 0.5 * 10.0**-digits  # what would be rounded to 0
+    least = 0.5 * 10.0**-digits  # smaller numbers would be rounded to 0
     tiny = [f"{v:.0e}" if v else "0" for v in flat]
     return [t if abs(v) < least else f"{v:.{digits}f}" for t, v in zip(tiny, flat, strict=True)]
 
@@ -254,7 +254,7 @@ def trace(
     """Record every array of one forward and backward pass, and of the step that follows.
 
     Nothing changes: the pass runs on copies, random states included, so the next step of training
-    on the same batch computes the same bits. Unlike training it goes on to the input, to 0.dx.
+    on the same batch computes the same bits. Unlike training, it computes the input gradient 0.dx.
 
     Parameters
     ----------
@@ -387,7 +387,7 @@ class Recorder(NamedTuple):
 
 
 def _inside(layer: Any) -> dict[str, np.ndarray]:
-    """Return what a layer computes on the way, and the buffers that it has updated."""
+    """Return a layer's intermediate results, and the buffers that it has updated."""
     inside = {name: getattr(layer, name) for name in layer.declared("buffer")}
     if hasattr(layer, "kink_side"):
         side = layer.kink_side()

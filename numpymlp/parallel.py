@@ -1,8 +1,8 @@
 r"""One network split between processes or machines: the units are divided, not the samples.
 
-Every worker runs the same program on the same batches. Dense layers go in pairs. Of the first, a
-worker owns some of the outputs (columns of W), of the second the inputs that come from them (rows
-of W). Between the two lie layers that treat each unit alone, so a worker needs no other. With two:
+Every worker runs the same program on the same batches. Dense layers go in pairs. A worker owns
+some outputs of the first layer of a pair (columns of W), and the inputs of the second that come
+from them (rows of W). The layers between treat each unit alone, so they need no message. With two:
 
     worker 0                      worker 1
     x             (N, in)         x             (N, in)           the same batch
@@ -17,9 +17,9 @@ of W). Between the two lie layers that treat each unit alone, so a worker needs 
 
 Backward needs no message: dz is whole, and the gradients of a worker's rows and columns depend on
 its own units alone. So a network of one or two hidden layers sends one sum a step, whatever its
-width: N K numbers. With three it is three, since a second pair sums its input gradient too. The
-last of an odd number of Dense layers, and all layers outside of pairs, are whole on every worker.
-Losses, optimizers and schedules do not change: to them, a worker's part is a smaller network.
+width: N K numbers. Three hidden layers need three sums: a second pair sums its input gradient too.
+The last of an odd number of Dense layers, and all layers outside of pairs, are whole on every
+worker. Losses, optimizers and schedules do not change: to them, the part is a smaller network.
 
 `split` makes the part of a worker, `Share` knows which entries of the whole vector it holds. A
 communicator has `rank`, `size` and `sum`; `training/workers.py` has one for the processes of one
@@ -43,7 +43,7 @@ UNITWISE = (ReLU, LeakyReLU, Sigmoid, Tanh)
 
 
 class Communicator:
-    """The workers that share a network; as it stands, this one is alone.
+    """The workers that share a network; this base class has one worker alone.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class RowDense(Dense):
 
 
 class Draws:
-    """A generator that draws for all units and takes a worker's: masks are those of the whole."""
+    """A generator that draws for all units and returns those of one worker."""
 
     def __init__(self, rng: Any, mine: slice, width: int) -> None:
         self.rng, self.mine, self.width = rng, mine, width
@@ -134,7 +134,7 @@ def take(layer: Any, mine: slice, width: int) -> Layer:
 def split(network: Network, comm: Communicator) -> Network:
     """Return this worker's part of a network.
 
-    The whole one is the same on every worker, and stays as it is. If all call `forward` and
+    The whole network is the same on every worker, and does not change. If all call `forward` and
     `backward` on the same batches, every part has the outputs of the whole, up to rounding.
 
     Raises
@@ -175,7 +175,7 @@ def units_of(comm: Communicator, layer: Dense) -> slice:
 class Share:
     """Which entries of the whole network's vectors a worker has: parameters, or buffers.
 
-    The one idea again: split a network whose entries are their own positions.
+    To find them, it splits a network whose entries are their own positions.
     """
 
     def __init__(self, network: Network, comm: Communicator, kind: str = "parameters") -> None:
@@ -186,7 +186,7 @@ class Share:
             getattr(split(numbers, Communicator(rank, comm.size)), kind).astype(int)
             for rank in (comm.rank, 0)
         )
-        # What all workers have, worker 0 sends.
+        # Worker 0 sends the entries that all workers have.
         self.sent = ~np.isin(self.mine, first) | (comm.rank == 0)
 
     def scatter(self, whole: np.ndarray) -> np.ndarray:

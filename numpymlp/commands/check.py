@@ -30,7 +30,7 @@ LOSSES = {
     "sigmoid": SigmoidCrossEntropy,
     "squared-error": MeanSquaredError,
 }
-# So that a check in float64 ends within a few minutes, and a gigabyte or two.
+# Limits that keep a check in float64 within a few minutes, and one or two gigabytes.
 MOST_CHECKED = {"entries": 10**6, "direction": 10**7}
 OUTPUTS = {"softmax": "softmax", "sigmoid": "sigmoid", "squared-error": "identity"}
 

@@ -22,7 +22,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "model file alone); the report on other data is saved in a subfolder of the run",
     )
     parser.add_argument(
-        "--output", metavar="FOLDER", help="save the report here, and nothing in the run's folder"
+        "--output", metavar="FOLDER", help="save the report here instead of in the run's folder"
     )
 
 

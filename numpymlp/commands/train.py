@@ -21,7 +21,7 @@ from numpymlp.validation import InputError, check_positive, check_seed
 
 SETTINGS = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
 
-# A test accuracy this near to chance, as a share of the way from chance to 1, is nothing learned.
+# A run has learned nothing if its test accuracy is below this share of the way from chance to 1.
 NOTHING = 0.05
 
 
@@ -62,9 +62,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         metavar="RUN",
-        help="continue a run that was interrupted or killed, with its own settings; or train a "
-        "finished one on, with a larger number of --epochs in all; else only --threads, "
-        "--no-check, --no-figures and --quiet may be added",
+        help="continue an interrupted run with its own settings, or extend a finished one by a "
+        "larger total number of --epochs; besides these, only --threads, --no-check, "
+        "--no-figures and --quiet may be given",
     )
     group.add_argument(
         "--checkpoint-minutes",

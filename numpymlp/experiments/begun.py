@@ -1,7 +1,7 @@
 """A run that was begun: its Trainer in the state of the checkpoint, and its network.
 
-`runs.resume` trains such a Trainer on. The commands that need the network alone call `load_run`,
-which takes the model file, or the checkpoint of a run that is not finished.
+`runs.resume` continues to train with it. Commands that only need the network call `load_run`, which
+reads the model file, or the checkpoint of an unfinished run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Begun(NamedTuple):
     Attributes
     ----------
     recipe : Recipe
-        Its epochs are those that the run is to have.
+        Its `epochs` are all epochs of the run, those to come included.
     trainer : Trainer
     split : tuple
         Training and validation samples.
@@ -83,7 +83,7 @@ def restore(
     run : Path
         The run's folder. Recipe, seed and data are read from its `config.json`.
     alone : bool
-        Whether this process alone uses the network, however many trained it.
+        Whether only this process uses the network, whatever number of workers trained it.
     threads, verbose, say
         As for `runs.resume`.
 

@@ -1,8 +1,8 @@
 """Read digits in pictures with a trained network, and say how far each answer can be trusted.
 
-A softmax network gives high probabilities to many images that are no digits. Two measures temper
-it. The probabilities are the mean over small distortions of the image: an answer that changes with
-one degree of rotation is not certain. And an image that resembles no training digit gets no answer.
+A softmax network gives high probabilities to many images that are not digits. Two measures reduce
+this. The probabilities are the mean over small distortions of the image: an answer that changes
+with one degree of rotation is not certain. And an image unlike every training digit gets no answer.
 `tutorials/results/reading.md` measures both.
 """
 
@@ -18,7 +18,7 @@ from numpymlp.network import Network
 
 COPIES = 32  # distorted copies of an image, beside the image itself
 DISTORTION = Distortion(shift=1.0, rotation=10.0, scaling=0.1, shear=8.0)
-# Two in a hundred held-out digits of MNIST resemble no training digit so much; see `likeness`.
+# 98 of 100 held-out digits of MNIST have a larger likeness to some training digit; see `likeness`.
 LEAST_LIKENESS = 0.80
 WEAK = 0.7  # answers with less are called weak
 BLOCK = 4096  # training images that are compared at a time

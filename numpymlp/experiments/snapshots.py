@@ -58,7 +58,7 @@ class Snapshots(Callback):
     Parameters
     ----------
     path : path
-        The file; that of a run which is resumed is continued.
+        The file; a resumed run adds to its own.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -69,7 +69,7 @@ class Snapshots(Callback):
         self.kept = []
         state, network = trainer.state, trainer.network
         if state.epoch or state.batch:
-            with contextlib.suppress(InputError):  # damaged: the rest of the run is kept alone
+            with contextlib.suppress(InputError):  # if damaged, only later epochs are kept
                 self.kept = [s for s in read_snapshots(self.path, network) if s.epoch < state.epoch]
         else:
             self._keep(trainer)

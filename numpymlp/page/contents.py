@@ -42,7 +42,7 @@ def page_contents(
     y_test : ndarray of shape (N,)
         Classes as integers.
     image_shape : (rows, columns) or None
-        None for samples that are no images.
+        None for samples that are not images.
     class_names : sequence of str
         One for each output of the network.
     snapshots : sequence of Snapshot
@@ -111,7 +111,7 @@ def check_network(network: Network) -> None:
 def samples_to_show(probabilities: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:
     """Choose test samples: the most confident mistake, right answers class by class, more mistakes.
 
-    A page opens with the first: there a step of learning has something to do.
+    A page opens with the first sample: a mistake, which gradient steps can correct.
     """
     answers = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(answers != y)

@@ -36,8 +36,8 @@ from numpymlp.plots.units import (
 )
 from numpymlp.validation import InputError
 
-MOST_UNITS, MOST_COLUMN = 30, 16  # of a network that is drawn with all units
-MOST_COLUMNS = 7  # columns beside each other; of more layers those without weights are merged
+MOST_UNITS, MOST_COLUMN = 30, 16  # a network up to this size is drawn with all units
+MOST_COLUMNS = 7  # beside each other; with more, layers without weights are merged
 LABELLED = 9  # most weights between two columns that are written beside their lines
 ACTIVE = 7  # units drawn of a layer in a larger network
 NARROW = 0.4  # inches: the gap before a column without weights
@@ -51,11 +51,11 @@ def pass_through(
     image_shape: tuple[int, int] | None = None,
     title: str = "One pass: values forward, gradients back",
 ) -> Figure:
-    """Draw one sample's way through a network and back, with the numbers.
+    """Draw the forward and backward pass of one sample, with the numbers.
 
     Above, in blue, stand the values of the forward pass; below, in orange, the gradients of the
-    loss. Up to about thirty units are all drawn, with every weight and bias; of larger networks
-    the most active units of each layer.
+    loss. Networks of up to about thirty units are drawn whole, with every weight and bias; of
+    larger ones, the most active units of each layer.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _drawn(
             starts = {unit: (left + BOX, y + HEIGHT / 2) for unit, (left, y) in before.items()}
             if image and n == 1:
                 starts = dict.fromkeys(before, (x - gap, middle))
-            elif column.W is None and not alike:  # such as pooling: no unit belongs to one other
+            elif column.W is None and not alike:  # as pooling: units do not map one to one
                 draw_line(axes, (x - NARROW, middle), (x, middle))
                 starts = {}
             draw_edges(axes, column, starts, places[n], labelled[n], bool(image) and n == 1, whole)

@@ -87,7 +87,7 @@ def animate(
         The frames, drawn one at a time, so that a generator keeps one in memory. All must have the
         size of the first.
     path : path-like
-        ``film.gif`` is played without end and stays at the last frame for 2 seconds;
+        ``film.gif`` plays in a loop and shows the last frame for 2 seconds;
         ``film.html`` has a button and a slider, and opens without a network connection.
     seconds : float from 0.02 to 10, default 0.2
         How long each frame is shown.

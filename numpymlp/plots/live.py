@@ -1,7 +1,7 @@
 """Learning curves that are redrawn during training: a callback for the Trainer.
 
-In a notebook they appear below the cell, in a program with a display in a window; with a path they
-are written to a file, which many editors show anew at every change.
+In a notebook they appear below the cell, and in a program with a display in a window. With a path
+they are written to a file, which many editors reload at every change.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Live(Callback):
 
     Notes
     -----
-    The curves are redrawn at most once a second, and so seldom that drawing takes less than 3 % of
-    the time of training; once more at the end. The epoch under way is drawn too, by its running
+    The curves are redrawn at most once a second, so rarely that drawing takes less than 3 % of the
+    time of training, and once more at the end. The current epoch is drawn too, by its running
     means.
 
     Examples
@@ -95,7 +95,7 @@ def png_of(figure: Figure) -> bytes:
 
 
 def curves(trainer: Any) -> Figure:
-    """Draw the learning curves of a Trainer so far, the epoch under way included."""
+    """Draw the learning curves of a Trainer so far, the current epoch included."""
     state, history = trainer.state, trainer.history.to_dict()
     # The mean over a few batches of a new epoch would only be noise.
     if not history or 5 * state.batch >= trainer.steps_per_epoch:

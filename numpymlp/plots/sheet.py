@@ -1,4 +1,4 @@
-"""A sheet of pictures that a network has read: what it was given, what it saw, what it says."""
+"""A sheet of pictures: the picture, the image that the network gets, the probabilities."""
 
 from __future__ import annotations
 

@@ -193,7 +193,7 @@ def draw_line(
 def draw_images(
     axes: Axes, column: Column, shape: tuple[int, int], left: float, middle: float
 ) -> None:
-    """Draw the input as an image, and below it the gradient of the loss by its pixels."""
+    """Draw the input as an image, and below it the gradient of the loss with respect to it."""
     height = IMAGE * shape[0] / shape[1]
     stamp(axes, column.values.reshape(shape), left, middle - height - 0.1, IMAGE)
     limit = float(np.abs(column.gradients).max()) or 1.0

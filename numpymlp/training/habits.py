@@ -1,8 +1,8 @@
 """Help for habits from Keras, PyTorch and scikit-learn: the name that an argument has here.
 
 `numpymlp` applies `explain_keywords` to its public classes and functions when they are first used.
-A keyword that is not known is refused as before, but with the name that was likely meant, by the
-table or by its spelling. Calls that are right are passed on unchanged.
+An unknown keyword is still an error, but its message gives the name that was likely meant, from a
+table or by similar spelling. Correct calls are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ FORM = {
     "sizes": "sizes=[inputs, hidden, ..., outputs]",
     "epochs": "epochs",
 }
-# Where an argument is given that another call takes.
+# Arguments of other libraries that another call takes here.
 ELSEWHERE = {
     "batch_size": "Trainer(..., batch_size=...)",
     "callbacks": "Trainer(..., callbacks=[...])",
@@ -165,7 +165,7 @@ def _explained(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         return function  # it was explained before
     parameters = inspect.signature(function).parameters
     known, kinds = list(parameters), {parameter.kind for parameter in parameters.values()}
-    passes_on = inspect.Parameter.VAR_KEYWORD in kinds  # to a function that is explained itself
+    passes_on = inspect.Parameter.VAR_KEYWORD in kinds  # to one that explains keywords itself
     first = "learning_rate" if "learning_rate" in known[:2] else ""
 
     @functools.wraps(function)

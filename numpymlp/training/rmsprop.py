@@ -1,7 +1,7 @@
 """RMSprop: a step against the gradient, divided by its root mean square.
 
-It stands beside the optimizers of `optimizers.py` and is used like them. Adam is RMSprop with
-momentum and with a correction of the first steps; that is why it replaced it.
+Use it like the optimizers of `optimizers.py`. Adam adds momentum and a correction of the first
+steps, and has replaced RMSprop in most uses.
 """
 
 from __future__ import annotations

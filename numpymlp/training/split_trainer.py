@@ -1,9 +1,9 @@
 """The Trainer of a worker: the same loop on its part of the network.
 
 `train_split` starts the workers for a Trainer. On each, a `SplitTrainer` runs the Trainer's own
-loop on its part; losses, validation and early stopping come out alike everywhere, because the
-logits do. The Trainer that was given, with the whole network, is what callbacks see, on worker 0
-alone: it keeps clocks, prints, locks and writes. Read `parallel.py` first.
+loop on its part; losses, validation and early stopping are the same on every worker, because the
+logits are. Callbacks run on worker 0 alone and see the original Trainer, with the whole network. It
+also measures time, prints, locks and writes files. Read `parallel.py` first.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class SplitTrainer(Trainer):
     Parameters
     ----------
     whole : Trainer
-        The same on every worker, but for its callbacks. It has the state of the training run
+        The same on every worker, except for its callbacks. It has the state of the training run
         whenever a callback is called, and at the end.
     comm : Communicator
     ring : Ring, optional
-        Where the workers leave augmented batches for each other; without it, each augments all.
+        Through it the workers share augmented batches; without it, each augments all of them.
 
     Notes
     -----
@@ -95,7 +95,7 @@ class SplitTrainer(Trainer):
         return whole
 
     def gather_broken(self) -> Trainer:
-        """Gather what is infinite or NaN, gradients included; other workers than 0 end here."""
+        """Gather a network with infinite or NaN numbers, and its gradients; end workers above 0."""
         gradients = self.parameters.gather(self.network.gradients)
         whole = self.gather()
         if self.comm.rank > 0:
@@ -300,8 +300,8 @@ def train_split(
     Raises
     ------
     WorkerLost
-        If a worker was killed or failed. The Trainer is then to be built anew; a checkpoint
-        continues from where it was written.
+        If a worker was killed or failed. Then build a new Trainer, which can continue from
+        a checkpoint.
     InputError
         If the network cannot be split among so many.
     """

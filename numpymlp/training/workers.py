@@ -2,8 +2,8 @@
 
 ``run(workers, program, *args)`` calls ``program(comm, *args)`` on every worker. This process is
 worker 0; the others are started afresh and end with it. `SharedMemory` is their communicator: each
-lays its array down in memory that all see, and adds up what it finds. Read `split_trainer.py` next,
-which trains in such a program.
+writes its array into memory that all see, and adds up the arrays there. Read `split_trainer.py`
+next, which trains in such a program.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ _lock = threading.Lock()
 
 
 def fence() -> None:
-    """Keep what was written before it before what is written after it, on any processor."""
+    """Make earlier writes visible before later ones, on any processor: a memory barrier."""
     for _ in range(2):
         with _lock:
             pass
 
 
 class SharedMemory(Communicator):
-    """The communicator of processes that see the same memory.
+    """The communicator of processes that share memory.
 
-    A sum takes one meeting. A worker writes its array into its slot, says that it has arrived,
-    waits until all have, and adds up the slots in the order of the workers, so all get the same
-    bits. The slots alternate between two halves: who is already at the next sum writes into the
-    other half, and nobody gets two sums ahead.
+    A sum synchronizes the workers once. A worker writes its array into its slot, says that it has
+    arrived, waits until all have, and adds up the slots in the order of the workers, so all get the
+    same bits. The slots alternate between two halves: a worker at the next sum writes into the
+    other half, and no worker gets two sums ahead.
 
-    Who waits looks again and again for `SPIN` seconds, and then sleeps on a pipe from the worker
+    A waiting worker polls for `SPIN` seconds, and then sleeps on a pipe from the worker
     that is late. Its end-of-file tells that this worker is dead.
     """
 
@@ -93,7 +93,7 @@ class SharedMemory(Communicator):
         fence()
         for rank, pipe in self.pipes.items():
             if self.asleep[rank * LINE]:
-                with contextlib.suppress(OSError):  # who is dead is found by waiting for it
+                with contextlib.suppress(OSError):  # the wait below finds a dead worker
                     pipe.send_bytes(WAKE)
         for rank in self.pipes:
             self._wait(rank)
@@ -103,7 +103,7 @@ class SharedMemory(Communicator):
             total += other
 
     def _wait(self, rank: int) -> None:
-        """Return when another worker has arrived at this turn."""
+        """Wait until another worker has arrived at this turn."""
         place, turn = rank * LINE, self.turn
         if self.arrived[place] >= turn:
             return
@@ -236,11 +236,11 @@ def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
 
 
 def keep_memory() -> None:
-    """Let this process keep the memory of arrays up to 30 MiB for the next ones.
+    """Let this process reuse the memory of freed arrays of up to 30 MiB.
 
-    glibc gives an array above 128 KiB back to the system as soon as it is freed, and takes a page
-    fault for every 4 KiB of the next, until a larger one was freed once: a fifth of the time of a
-    step of 784-512-512-10. Nothing is written into this one, so it takes no memory.
+    glibc returns an array above 128 KiB to the system when it is freed, and the next one takes a
+    page fault for every 4 KiB: a fifth of the time of a step of 784-512-512-10. Freeing one larger
+    array, as here, raises this limit. Nothing is written into it, so it takes no memory.
     """
     np.empty(30 << 20, np.uint8)
 
@@ -248,16 +248,16 @@ def keep_memory() -> None:
 class Parcel(NamedTuple):
     """A program and its arguments, pickled into shared memory.
 
-    A process that is killed while it starts would let this one wait for ever, if more were sent to
-    it than its pipe holds.
+    Sent through a pipe, more than the pipe holds would make this process wait for ever if the other
+    one were killed while it starts.
     """
 
     pickled: Any
-    arrays: list[Any]  # which only a process that is being started can get
+    arrays: list[Any]  # can be sent only to a process that is being started
 
     @classmethod
     def of(cls, content: Any) -> Parcel:
-        """Return what any number of processes can open."""
+        """Pickle the content once; any number of processes can open it."""
         pickler = _Pickler(file := io.BytesIO())
         try:
             pickler.dump(content)

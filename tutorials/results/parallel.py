@@ -111,7 +111,7 @@ def measure_epochs(names, rounds, rows, workers):
     images, labels = Shared.of(Pixels(data.x.values[:rows])), data.y[:rows]
     all_threads = sorted({1, len(os.sched_getaffinity(0))})
     heads = [f"one process, {n} BLAS thread{'s' * (n > 1)}" for n in all_threads]
-    print(f"| network | {' | '.join(heads)} | {workers} workers | share of the best |")
+    print(f"| network | {' | '.join(heads)} | {workers} workers | ratio to the best |")
     print(f"| --- |{' ---: |' * (len(heads) + 2)}")
     for name in names or NETWORKS:
         recipe = NETWORKS[name]

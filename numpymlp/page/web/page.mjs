@@ -208,7 +208,7 @@ function showBackward() {
   byId("one").disabled = byId("ten").disabled = state.steps >= STEPS;
   byId("others").textContent =
     `Of the ${lesson.samples.length} test images on this page, these weights read ` +
-    `${rightNow()} right. A changed image or rate brings the trained weights back.`;
+    `${rightNow()} right. A change of image or rate restores the trained weights.`;
   const hidden = lesson.hidden[state.layer];
   byId("gradients").parentElement.hidden = !hidden;
   if (!hidden) return;
