@@ -69,9 +69,9 @@ def sizes(text: str) -> tuple[int, ...]:
 
 
 def whole(most: int) -> Callable[[str], int]:
-    """Return the type of an option that is a whole number of at most `most`, or at least -`most`.
+    """Return the type of an option that is a whole number from -`most` to `most`.
 
-    What else it must be is checked where it is used.
+    The code that uses the number checks any narrower range.
     """
 
     def read(text: str) -> int:

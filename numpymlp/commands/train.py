@@ -62,8 +62,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         metavar="RUN",
-        help="continue an interrupted run with its own settings, or extend a finished one by a "
-        "larger total number of --epochs; besides these, only --threads, --no-check, "
+        help="continue an interrupted run with its own settings, or lengthen a finished one with "
+        "a larger total number of --epochs; besides these, only --threads, --no-check, "
         "--no-figures and --quiet may be given",
     )
     group.add_argument(

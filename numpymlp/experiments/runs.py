@@ -185,11 +185,11 @@ def resume(
     folder : path
         The run's folder. Recipe, seed and data are read from its `config.json`.
     epochs : int, optional
-        Train a finished run on, until it has so many epochs in all. The schedule is laid out anew
-        over all of them and goes on at its place: a learning rate that had fallen to 0 rises again.
+        Lengthen a finished run to so many epochs in all. The schedule then covers all of them and
+        continues at the current step: a learning rate that had fallen to 0 rises again.
     threads : int, optional
-        Number of BLAS threads; None takes that with which the run was begun. Another number can
-        change the last digits of the result.
+        Number of BLAS threads; None takes the number with which the run was begun. Another
+        number can change the last digits of the result.
     figures, verbose, say
         As for `train`.
 

@@ -41,7 +41,7 @@ class Column(NamedTuple):
     shown : (n,) integers
         The units that are drawn.
     closed : (units,) bools
-        Which gates let nothing pass.
+        Which ReLU gates are closed.
     W, dW : (units before, units) numbers, or None
         Weights from the column before, where it has some.
     b, db : (units,) numbers, or None

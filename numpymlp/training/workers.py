@@ -240,7 +240,7 @@ def keep_memory() -> None:
 
     glibc returns an array above 128 KiB to the system when it is freed, and the next one takes a
     page fault for every 4 KiB: a fifth of the time of a step of 784-512-512-10. Freeing one larger
-    array, as here, raises this limit. Nothing is written into it, so it takes no memory.
+    array, as here, raises the limit. Nothing is written into it, so it takes no memory.
     """
     np.empty(30 << 20, np.uint8)
 
