@@ -11,6 +11,7 @@ import inspect
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -208,6 +209,8 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
 
 def _known(base: type, classes: Classes) -> dict[str, Callable[..., Any]]:
     """Map the names of this package's layers or losses, and of custom ones, to their classes."""
+    for name in ("Conv2D", "PoissonDeviance"):  # so that these modules are imported
+        getattr(sys.modules["numpymlp"], name)
     return {**{each.__name__: each for each in _subclasses(base)}, **classes}
 
 

@@ -175,7 +175,8 @@ def _explained(function: Callable[..., Any], name: str) -> Callable[..., Any]:
                 raise UnknownKeywordError(_message(name, keyword, known))
         if first and len(arguments) > 1 and not np.isscalar(arguments[1]):
             given = arguments[1]
-            if isinstance(given, np.ndarray | list | tuple) or hasattr(given, "parameters"):
+            # A few numbers are no parameters: the optimizer itself has a message for them.
+            if np.size(given) > 10 or hasattr(given, "parameters"):
                 raise InputError(
                     f"{name} expected a learning rate, got the parameters of a network: pass them "
                     f"to {name}(...).step(network.parameters, network.gradients), or let Trainer"

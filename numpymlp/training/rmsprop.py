@@ -6,6 +6,8 @@ steps, and has replaced RMSprop in most uses.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from numpymlp.optimizers import CLEAR, Optimizer, blocks, clear_tiny
@@ -33,6 +35,7 @@ class RMSprop(Optimizer):
     """
 
     state_names = ("v", "t")
+    formula: ClassVar = {"v": "v = rho v + (1 - rho) g^2", "p": "p = p - a g / (sqrt(v) + epsilon)"}
     v: np.ndarray | None
 
     def __init__(

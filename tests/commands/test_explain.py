@@ -79,7 +79,7 @@ def test_markdown_and_a_picture_can_be_asked_for(model, capsys, tmp_path):
         (["MODEL", "--image", "10000"], "--image: expected 0 to 9,999, got 10,000"),
         (["MODEL", "--image", "-1"], "--image: expected 0 to 9,999, got -1"),
         (["MODEL", "--hidden", "3"], "--hidden: expected no RUN, which has its own network"),
-        (["--image", "3"], "--image: expected RUN before it"),
+        (["--image", "3"], "there is no finished one in runs/"),
         (["--inputs", "0"], "--inputs"),
         (["--hidden", "100000,100000"], "--hidden: expected at most"),
         (["--outputs", "1"], "at least two outputs"),
@@ -88,7 +88,10 @@ def test_markdown_and_a_picture_can_be_asked_for(model, capsys, tmp_path):
         (["REGRESSION"], "expected a classifier, output='softmax', got output='identity'"),
     ],
 )
-def test_wrong_options_get_one_line_with_the_fix(words, message, model, capsys, tmp_path):
+def test_wrong_options_get_one_line_with_the_fix(
+    words, message, model, capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     regression = mlp([784, 1], output="identity")
     save(regression, tmp_path / "regression.npz", MeanSquaredError())
     places = {"MODEL": model[1], "REGRESSION": str(tmp_path / "regression.npz")}

@@ -171,7 +171,7 @@ def test_a_resumed_run_keeps_its_number_of_workers(small, tmp_path, capsys):
     assert json.loads((tmp_path / "run" / CONFIG).read_text())["workers"] == 2
     assert json.loads((tmp_path / "run" / METRICS).read_text())["threads"] == 1
     assert main(["train", "--resume", str(tmp_path / "run"), "--workers", "2"]) == 2
-    assert "--resume keeps the settings" in capsys.readouterr().err
+    assert "--resume keeps all settings" in capsys.readouterr().err
     (tmp_path / "run" / METRICS).unlink()
     assert main(["train", "--resume", str(tmp_path / "run"), "--no-figures"]) == 0
     assert "workers: 2 processes" in capsys.readouterr().out

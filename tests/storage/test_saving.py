@@ -1,5 +1,10 @@
 """Saving and loading: a network comes back as it was, and what could not is refused beforehand."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from checks import random
@@ -15,8 +20,10 @@ from numpymlp import (
     Layer,
     MeanSquaredError,
     Network,
+    PoissonDeviance,
     ReLU,
     SoftmaxCrossEntropy,
+    lenet,
     load,
     load_loss,
     loss_and_gradient,
@@ -25,6 +32,7 @@ from numpymlp import (
 )
 from numpymlp.losses import Loss
 
+ROOT = Path(__file__).parents[2]
 EXAMPLES = settings().max_examples
 
 
@@ -203,3 +211,15 @@ def test_a_layer_that_could_not_be_loaded_as_it_is_cannot_be_saved(make, message
     with pytest.raises(InputError, match=message):
         save(network, tmp_path / "m.npz")
     assert not (tmp_path / "m.npz").exists()
+
+
+def test_images_and_counts_are_loaded_by_a_fresh_process_that_imports_load_alone(tmp_path) -> None:
+    """Modules are imported at the first use of a name: a file's own names must be found too."""
+    save(lenet((2,), 8, rng=random()), tmp_path / "model.npz", PoissonDeviance())
+    code = "from numpymlp import load, load_loss; print(load('model.npz'), load_loss('model.npz'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert "Conv2D(1 -> 2, 5 x 5)" in done.stdout, done.stderr
+    assert "PoissonDeviance()" in done.stdout
