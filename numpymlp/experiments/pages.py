@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from numpymlp.experiments import folders
 from numpymlp.experiments.begun import load_run
-from numpymlp.experiments.folders import CONFIG, find_model, read_config, read_data
+from numpymlp.experiments.folders import CONFIG, find_model, read_config
 from numpymlp.experiments.snapshots import SNAPSHOTS, read_snapshots
 from numpymlp.metrics.checks import check_names
 from numpymlp.page.contents import page_contents
@@ -51,7 +52,7 @@ def write_page(
     model = find_model(run)
     network, folder = load_run(run), model.parent
     config = read_config(folder) if (folder / CONFIG).is_file() else {}
-    loaded = read_data(data or config.get("data"))
+    loaded = folders.read_data(data or config.get("data"))
     x_test = network.check_batch(np.asarray(loaded.x_test), f"{loaded.name} for ")
     outputs = len(network.predict_proba(x_test[:1])[0])
     if loaded.y_test.max() >= outputs:

@@ -18,6 +18,7 @@ from small_mnist import small_mnist, write_idx
 from numpymlp import load_loss, load_mnist
 from numpymlp.__main__ import COMMANDS, build_parser, main
 from numpymlp.commands.options import Parser, settings_as_options
+from numpymlp.experiments import pages, reports  # noqa: F401 - before a test replaces `read_data`
 from numpymlp.experiments.begun import load_run
 from numpymlp.experiments.folders import find_model, new_run_folder
 from numpymlp.experiments.recipes import Recipe

@@ -72,6 +72,11 @@ def test_a_digit_drawn_by_mouse_is_read(page):
     assert "It reads 3" in text_of(page, "#answer")
     page.locator("#undo").click()
     assert "label of this test image" in text_of(page, "#answer")
+    page.locator("#clear").click()
+    assert "Nothing is drawn" in text_of(page, "#answer")
+    page.mouse.click(*place(page, (0.5, 0.5)))
+    draw(page)
+    assert "It reads" in text_of(page, "#answer")
 
 
 def test_a_digit_drawn_by_touch_is_read(page):

@@ -38,7 +38,7 @@ export class Lesson {
 
   /** The image that the network sees, before the sliders distort it. */
   image({ strokes, sample, centre }, inkOf) {
-    if (!strokes.length) return this.samples[sample];
+    if (!strokes.length) return this.samples[sample] ?? new Float64Array(this.inputs);
     const { ink, side } = inkOf(strokes);
     const square = this.width === SIDE && this.height === SIDE;
     if (centre && square) return prepare(ink, side, side) ?? new Float64Array(this.inputs);
@@ -54,7 +54,7 @@ export class Lesson {
     network.parameters.set(start);
     let logits = network.forward(seen, off);
     const answer = argmax(logits);
-    const label = state.strokes.length ? answer : this.labels[state.sample];
+    const label = (state.strokes.length ? null : this.labels[state.sample]) ?? answer;
     const truth = state.truth ?? label;
     const losses = [crossEntropy(logits, truth)];
     for (let step = 0; step < state.steps; step++) {

@@ -5,7 +5,7 @@ import { brief, largest, onThemeChange, paint, percent, shown } from "./colours.
 import { describe, make, picture, showBars, showTips, tip } from "./elements.mjs";
 import { Field, inkOf } from "./drawing.mjs";
 import { filtersOf, grid, Lesson } from "./lesson.mjs";
-import { START, fromHash, toHash } from "./state.mjs";
+import { BLANK, START, fromHash, toHash } from "./state.mjs";
 
 const MOST_TILES = 24;
 const STEPS = 200; // the most steps that one page takes
@@ -23,6 +23,7 @@ const { classes } = lesson;
 let state = sane(fromHash(location.hash));
 let pass = null;
 let allUnits = false;
+let mistakes = 0; // among the test images of the page
 
 /** Bring what a hash says into range. */
 function sane(wanted) {
@@ -33,7 +34,7 @@ function sane(wanted) {
   for (const [name, [, low, high]] of Object.entries(SLIDERS)) {
     good[name] = within(good[name], low, high);
   }
-  good.sample = whole(good.sample, lesson.samples.length) ?? 0;
+  if (good.sample !== BLANK) good.sample = whole(good.sample, lesson.samples.length) ?? 0;
   good.layer = whole(good.layer, lesson.hidden.length) ?? 0;
   good.unit = whole(good.unit, lesson.hidden[good.layer]?.units ?? 0);
   good.truth = whole(good.truth, classes.length);
@@ -69,11 +70,12 @@ function showForward() {
   describe(byId("seen"), seen, width, "x");
   field.show(state.strokes);
   const blank = largest(seen) === 0;
-  const label = state.strokes.length
-    ? ""
-    : ` The label of this test image is ${classes[lesson.labels[state.sample]]}.`;
+  const label =
+    state.strokes.length || state.sample === BLANK
+      ? ""
+      : ` The label of this test image is ${classes[lesson.labels[state.sample]]}.`;
   byId("answer").textContent = blank
-    ? "Nothing is drawn. This is the answer to a blank image:"
+    ? `${state.strokes.length ? "Too little ink" : "Nothing is drawn"}. The answer to a blank image:`
     : `It reads ${classes[answer]}, with ${percent(probabilities[answer])}.${label}`;
   showBars(byId("bars"), classes, probabilities, {
     chosen: answer,
@@ -207,7 +209,8 @@ function showBackward() {
   byId("reset").disabled = state.steps === 0;
   byId("one").disabled = byId("ten").disabled = state.steps >= STEPS;
   byId("others").textContent =
-    `Of the ${lesson.samples.length} test images on this page, these weights read ` +
+    `Of the ${lesson.samples.length} test images on this page, ${mistakes} of them picked as ` +
+    `mistakes of the trained network, these weights read ` +
     `${rightNow()} right. A change of image or rate restores the trained weights.`;
   const hidden = lesson.hidden[state.layer];
   byId("gradients").parentElement.hidden = !hidden;
@@ -340,6 +343,7 @@ function build() {
     button.addEventListener("click", () => set({ sample: n, strokes: [], truth: null }));
     byId("strip").append(button);
   });
+  mistakes = document.querySelectorAll(".mistake").length;
   paintStrip();
   for (const [name, [label, min, max, step]] of Object.entries(SLIDERS)) {
     const input = make("input", { type: "range", id: name, min, max, step });
@@ -374,7 +378,7 @@ function build() {
   });
   const clicks = {
     undo: () => set({ strokes: state.strokes.slice(0, -1) }),
-    clear: () => set({ strokes: [], truth: null }),
+    clear: () => set({ strokes: [], sample: BLANK, truth: null }),
     allunits: () => {
       allUnits = !allUnits;
       show();

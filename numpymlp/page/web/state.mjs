@@ -1,8 +1,10 @@
 // What the reader has done, and the hash of the address that says it: a link shows the same page.
 
+export const BLANK = -1; // in place of a test image
+
 export const START = {
   strokes: [], // each [pen width, x, y, x, y, ...], in steps of 1/255 of the field
-  sample: 0, // the test image shown while nothing is drawn
+  sample: 0, // the test image shown while nothing is drawn; or BLANK
   centre: true, // crop and centre the drawing as MNIST's digits were
   right: 0,
   down: 0,
