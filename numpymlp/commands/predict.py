@@ -52,21 +52,25 @@ def run(options: argparse.Namespace) -> None:
     network = load_run(run)
     if given is None:
         print(f"the network of {shown(run)}")
-    training_x = _training_images(find_model(run).parent)
-    read: list[tuple[str, Picture, Answer | None]] = []
+    pictures: list[tuple[str, Picture]] = []
     faults = []
     for path in images:
         try:
-            picture = read_picture(path)
+            pictures.append((path, read_picture(path)))
         except InputError as error:
             faults.append(str(error))
-            continue
-        answer = None
-        if picture.digit is not None:
-            (answer,) = answers_of(network, picture.digit[None], training_x)
+    # All at once: the training images are read and compared a single time.
+    digits = [picture.digit for _, picture in pictures if picture.digit is not None]
+    answers = iter(
+        answers_of(network, np.stack(digits), _training_images(find_model(run).parent))
+        if digits
+        else []
+    )
+    read: list[tuple[str, Picture, Answer | None]] = []
+    for path, picture in pictures:
+        answer = None if picture.digit is None else next(answers)
         read.append((path, picture, answer))
-        note = note_on(picture, answer)
-        print(f"{shown(path)}: {_text(answer, note)}")
+        print(f"{shown(path)}: {_text(answer, note_on(picture, answer))}")
     if read and (options.output is not None or options.show):
         _draw(read, options)
     if faults:

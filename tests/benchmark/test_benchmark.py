@@ -193,8 +193,8 @@ def test_the_work_of_others_counts_and_the_own_does_not(monkeypatch) -> None:
         _, before, _ = others.before
         subprocess.run([sys.executable, "-c", SPIN], check=True)
         busy, own = machine._busy_seconds() - before, machine._own_seconds() - others.before[2]
-        assert own > 0.3
-        assert busy > own - 0.1  # clocks tick 100 times a second
+        assert own > 0.58  # clocks tick 100 times a second
+        assert busy > own - 0.1
         return others.cores()
 
     assert counted() is not None
