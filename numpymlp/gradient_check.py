@@ -3,7 +3,7 @@
 A loss is a function of one vector p. Its slope along a direction d is
 (L(p + h d) - L(p - h d)) / 2h: two forward passes and no calculus. Where the gradient says another
 slope, some `backward` is wrong. `check_gradients` compares them for a network, `check_layer` and
-`check_loss` for a part alone. `tutorials/06_gradient_checking.py` builds one step by step.
+`check_loss` for a part alone. `tutorials/07_gradient_checking.py` builds one step by step.
 
 Besides, every gradient follows a pass with another batch and other weights, so that what is left of
 it shows. No call may change its input, the parameters or the upstream gradient, or draw from a

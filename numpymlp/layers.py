@@ -3,7 +3,7 @@
 In each class `forward` and `backward` stand together: `forward` takes a batch `x`, one sample a
 row, and leaves in `self.cache` what `backward` needs; `backward` takes `dy`, the gradient of the
 loss with respect to the layer's output, and returns `dx`, the gradient with respect to its input.
-`tutorials/02_a_layer.py` and `tutorials/04_backpropagation.py` derive them step by step.
+`tutorials/02_a_layer.py` and `tutorials/05_backpropagation.py` derive them step by step.
 Their base class is in `layer_protocol.py`. Read `losses.py` next: a loss makes the first `dy`.
 """
 

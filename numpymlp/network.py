@@ -3,7 +3,7 @@
 `Network` moves what its layers learn into a single vector, `parameters`, beside a twin,
 `gradients`, and leaves each layer views into them. To optimizers, gradient checks and files, a
 network is a function of one vector. `loss_and_gradient` is the pass that training repeats.
-`tutorials/05_layers_as_classes.py` builds the idea step by step. Read `optimizers.py` next to see
+`tutorials/06_layers_as_classes.py` builds the idea step by step. Read `optimizers.py` next to see
 the vector move, or `gradient_check.py` to see the gradient proven.
 """
 

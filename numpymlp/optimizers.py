@@ -4,7 +4,7 @@ They stand in the order of rising complexity: SGD, with momentum, with Nesterov 
 AdamW. Each is the formula of its paper on two vectors, all parameters p and all gradients g of the
 network, changed in place; a is the learning rate at this step, mu the momentum, v the velocity;
 in Adam, m and v are fading sums of g and of its square.
-`tutorials/07_optimizers.py` derives them step by step. Read `schedules.py` next, which moves the
+`tutorials/08_optimizers.py` derives them step by step. Read `schedules.py` next, which moves the
 learning rate.
 """
 
@@ -294,7 +294,7 @@ def clear_tiny(vector: np.ndarray, negligible: np.ndarray | float) -> None:
     pixel that is blank in almost every image. Below 1e-38 in float32 its numbers are subnormal,
     and many processors take longer for each: on one, an epoch of 784-128-10 in batches of 32 took
     50 % longer. Multiplying by 0.9 never brings them to 0, since the smallest of them is
-    rounded back to itself. `tutorials/10_against_scikit_learn.py` measures it.
+    rounded back to itself. `tutorials/11_against_scikit_learn.py` measures it.
 
     Parameters
     ----------

@@ -273,7 +273,7 @@ def test_links_from_the_readme_lead_to_every_page_and_tutorial():
     assert set(PAGES) - GENERATED <= set(pages)
     course = ROOT / "tutorials"
     names = {path.stem for path in course.glob("[0-9][0-9]_*.py")}
-    assert len(names) == 13
+    assert len(names) == 14
     assert {f"tutorials/{name}{end}" for name in names for end in (".py", ".ipynb")} <= found
 
 

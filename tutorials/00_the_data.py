@@ -108,14 +108,14 @@ second_answer = ask("\n".join(lines))
 # </details>
 #
 # Now change `drawing` yourself, and run the cells again. Draw a 0, a 1 and an 8. Then find a digit
-# that you can read and the network cannot: a 7 that stands upright, or a 3 in a corner. Page 08
-# looks at such mistakes, and page 09 at the cure.
+# that you can read and the network cannot: a 7 that stands upright, or a 3 in a corner. Page 09
+# looks at such mistakes, and page 10 at the cure.
 #
 # **How does it do this?** Nobody told it what a 3 looks like: no rule about arcs and strokes, here
 # or anywhere in the package. It was shown 60,000 images with their labels, and it adjusted 101,770
 # numbers until its answers fitted. The next pages build such a network from nothing: one neuron
 # (page 01), a layer of neurons (02), probabilities (03), and the method that adjusts all the
-# numbers (04). This page looks at what the network was shown.
+# numbers (05). This page looks at what the network was shown.
 
 # %% [markdown]
 # ## Rows of numbers
@@ -233,7 +233,7 @@ print(f"network            {network_accuracy:.1%} of 10,000")
 # So the averages are too easy a rival for a network: a program that learns nothing, and compares
 # single pixels, reads almost 97 % of the digits. What does learning buy, then? The network keeps
 # 101,770 numbers and multiplies about as many for an answer; for the nearest neighbour it is 47
-# million. And the network has room to improve: on page 09, a wider one that was trained on
+# million. And the network has room to improve: on page 10, a wider one that was trained on
 # distorted digits misreads 80 of the 10,000 test images, where the nearest neighbour misreads 309.
 #
 # ## From bytes to numbers

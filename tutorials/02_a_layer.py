@@ -381,7 +381,7 @@ print("all checks passed")
 # ## Read next
 #
 # - In the package: the class `Dense` in [layers.py](../numpymlp/layers.py). It has these three
-#   lines, and a fourth for `dx`, which page 04 explains. There the output of a layer is called `y`,
-#   as on page 05. `check_batch` in [validation.py](../numpymlp/validation.py) says what is wrong
+#   lines, and a fourth for `dx`, which page 05 explains. There the output of a layer is called `y`,
+#   as on page 06. `check_batch` in [validation.py](../numpymlp/validation.py) says what is wrong
 #   with a shape.
 # - In the course: [03 Softmax and cross-entropy](03_softmax.ipynb), from outputs to probabilities.

@@ -313,8 +313,7 @@ plt.show()
 # raises the logit of 0. They are strongly negative (blue) in the middle: ink there lowers it. This
 # makes sense, and it is nearly all that one layer can do. Each pixel votes for or against a class,
 # independently of the others. A single layer cannot express "this stroke counts only if that one is
-# missing". For that, a second layer must work on the outputs of the first, and the gradient must
-# pass back through both. That is page 04.
+# missing". For that, a second layer must work on the outputs of the first. That is page 04.
 #
 # What does the layer predict for single images?
 
@@ -368,4 +367,4 @@ print("all checks passed")
 #
 # - In the package: `softmax`, `log_softmax` and `SoftmaxCrossEntropy` in
 #   [losses.py](../numpymlp/losses.py). They are the functions of this page.
-# - In the course: [04 Backpropagation](04_backpropagation.ipynb), the gradients of two layers.
+# - In the course: [04 A hidden layer](04_a_hidden_layer.ipynb), what a second layer can do.

@@ -3,7 +3,7 @@
 `Distortion` draws one affine map and one elastic field for every image, adds their displacements,
 and reads each pixel of the result at its source place, in a single interpolation. The Trainer
 calls it on every batch, so no epoch sees the same image twice. `experiments/recipes.py` and
-`tutorials/09_when_it_goes_wrong.py` show the effect on MNIST's accuracy. Next: `images`.
+`tutorials/10_when_it_goes_wrong.py` show the effect on MNIST's accuracy. Next: `images`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Both have every parameter, method and fitted attribute of scikit-learn 1.9's est
 names; they run with scikit-learn 1.7 and later. The same `random_state` gives the same weights up
 to rounding, epoch by epoch, except for the differences in the tables below. Additional parameters
 are `class_weight`, `dropout`, `batch_norm`, an activation for each layer, learning rate schedules,
-a custom validation set and callbacks. Read `base.py` next; `tutorials/10_against_scikit_learn.py`
+a custom validation set and callbacks. Read `base.py` next; `tutorials/11_against_scikit_learn.py`
 follows both libraries step by step.
 
 Where scikit-learn's estimators contradict their documentation, these follow the documentation:

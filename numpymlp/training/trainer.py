@@ -2,7 +2,7 @@
 
 The loop is `_run_epoch`: `loss_and_gradient` is forward, loss and backward, and `optimizer.step`
 moves the weights. Validation and history surround the loop; progress bar, early stopping and
-checkpoints are callbacks (`callbacks.py`). `tutorials/08_train_and_look_inside.py` uses it.
+checkpoints are callbacks (`callbacks.py`). `tutorials/09_train_and_look_inside.py` uses it.
 Read `metrics` next, to evaluate what was learned.
 """
 

@@ -1,4 +1,4 @@
-"""Check the exercises: `.venv/bin/pytest tutorials/exercises -k 04`.
+"""Check the exercises: `.venv/bin/pytest tutorials/exercises -k 05`.
 
 Each `test_NN_name.py` checks your answers in `NN_name.py`. With `--answers FOLDER` it checks the
 files of another folder; `--answers tutorials/exercises/solutions` checks the solutions.

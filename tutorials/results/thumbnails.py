@@ -1,8 +1,8 @@
-"""Cut the README's close-ups out of the main pictures of tutorials 04 to 06.
+"""Cut the README's close-ups out of the main pictures of tutorials 05 to 07.
 
     python tutorials/results/thumbnails.py
 
-writes `readme/04.png` to `readme/06.png` beside this file, in a second. Whole, these pictures are
+writes `readme/05.png` to `readme/07.png` beside this file, in a second. Whole, these pictures are
 too wide to be read at the size of a thumbnail.
 """
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 COURSE = Path(__file__).parent.parent
 # Left, top, right and bottom edge, as shares of the picture's width and height.
-PARTS = {"04": (0.0, 0.0, 0.57, 0.64), "05": (0.03, 0.1, 0.442, 1.0), "06": (0.5, 0.0, 1.0, 1.0)}
+PARTS = {"05": (0.0, 0.0, 0.57, 0.64), "06": (0.03, 0.1, 0.442, 1.0), "07": (0.5, 0.0, 1.0, 1.0)}
 
 
 def main_picture(number: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Record the history that tutorial 09 shows: one network, with and without distorted digits.
+"""Record the history that tutorial 10 shows: one network, with and without distorted digits.
 
     OPENBLAS_NUM_THREADS=1 python tutorials/results/way_to_99.py
 
