@@ -6,7 +6,8 @@
 # A gradient checker in a dozen lines: a test for every `backward` that you will ever write. Then
 # you use it to find faults. This page shows seven, each from code that was published and widely
 # read. Networks were trained with this code, and they learned. Your checker finds five of the
-# faults. For the last two you will see why it cannot find them, and which test can.
+# faults. For the last two you will see why it cannot find them, and which test can. A
+# [gallery](wrong_gradients.md) names the sources and has more cases to find.
 #
 # ## What you need
 #
@@ -281,9 +282,9 @@ assert right < 1e-7
 #
 # ## 6. Case 3: softmax as a layer
 #
-# Two well-known teaching libraries have a softmax layer and a test of it. The layer is wrong, and
-# the test passes. Take one row of the input and its probabilities $y$, the output of the layer. If
-# $x_j$ grows, $y_j$ grows and all other probabilities shrink:
+# Two well-known teaching libraries test softmax in a way that this wrong layer passes. Take one row
+# of the input and its probabilities $y$, the output of the layer. If $x_j$ grows, $y_j$ grows and
+# all other probabilities shrink:
 #
 # $$\frac{\partial y_k}{\partial x_j} = y_k\,([k = j] - y_j), \qquad
 # \frac{\partial L}{\partial x_j} = \sum_k dy_k\, \frac{\partial y_k}{\partial x_j}
