@@ -1,25 +1,23 @@
-"""How a gradient check judges one slope, and how it reports what it found.
+"""How a gradient check measures and judges one slope, and how it reports what it found.
 
 The error is |backprop - difference| relative to the larger of the two, or to a thousandth of the
 largest gradient (FLOOR) if that is more: relative to itself, an entry whose true value is 0, such
 as a bias before batch norm, would be wrong by 100 % in correct code.
 
 A central difference errs by truncation, c h^2, and by rounding, about eps L / h. The first step is
-1e-5, where the two meet. If it disagrees, each of STEPS is taken whole and half, which together
-cancel c h^2 (Richardson extrapolation). Steps grow with arrays whose numbers exceed 1.
+1e-5, where the two meet. If it disagrees, each of STEPS and SHORT_STEPS is taken whole and half,
+which together cancel c h^2 (Richardson extrapolation). Steps grow with numbers above 1.
 
-The doubt of a slope is measured: what extrapolation changed; the rounding of the loss, ROUNDING
-times its value here or at logits of 0, whichever is larger, because log-sum-exp rounds absolutely;
-and how far slope and gradient move with the step (SHARES) and if every number moves by about its
-rounding, NEAR. The slope of least doubt decides, of those that shorter steps do not contradict. It
-says WRONG if backprop differs from it by more than the limit and DOUBTS times the doubt, unless
-the gradient bends within the step (BEND). Otherwise the slope is not measurable here.
+The doubt of a slope is measured as well: what extrapolation changed; the rounding of the loss,
+ROUNDING times its value here or at logits of 0, whichever is larger, because log-sum-exp rounds
+absolutely; and how far slope and gradient move if steps are shorter (SHARES) and every number
+moves by about its rounding (NEAR). The slope of least doubt decides, of those that shorter steps
+do not contradict. It says WRONG if backprop differs by more than the limit and DOUBTS times the
+doubt, unless the gradient bends within the step (BEND), or a longer step agrees (LONG_STEPS).
+Otherwise the slope is not measurable here.
 
-``python tutorials/results/gradient_check.py`` measures 100 correct networks. Relative to the
-largest gradient, the first step errs by 1e-11 in the median, 2e-10 in 99 of 100 entries and 1e-8 at
-most, an extrapolated step of 1e-3 by 3e-13, 6e-12 and 6e-9, one of 1e-6 by 3e-10, 3e-9 and 7e-9: so
-ten times that is the limit. No slope is off by more than 0.7 times its doubt; DOUBTS is 10.
-`gradient_check.py` makes these reports; go on with `optimizers.py`.
+The figures beside the constants are those of ``python tutorials/results/gradient_check.py``, of
+100 correct networks. `gradient_check.py` makes these reports; go on with `optimizers.py`.
 """
 
 from __future__ import annotations
@@ -31,17 +29,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6
+ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6  # the first step errs by up to 1e-8, along all by 1e-8
 FLOOR = 1e-3  # an entry counts as at least this share of the largest gradient
-DRAWS = 20  # at most so many directions or points, until one crosses no kink
-ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a loss of 1, in the difference of two losses
-DOUBTS = 10  # a slope that differs by so many times what rounding and truncation explain is wrong
-STEPS = 1e-3, 1e-4, 1e-5, 1e-6
+DRAWS = 20  # at most so many directions, or points beside a kink; XOR needs one point
+ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a difference of losses; 99 % are within 2 eps
+DOUBTS = 10  # the error of a slope is up to 0.7 of its doubt
+STEPS = 1e-3, 1e-4, 1e-5, 1e-6  # in the median they err by 3e-13, 3e-12, 3e-11, 3e-10
 SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
-SHARES = 0.5, 0.43, 0.36, 0.29  # of a step, to see whether slopes depend on it
-BEND = 0.02  # how much the gradient may bend within a step, relative to itself
-NEAR = 1e-12  # how far a slope should hold: as the shortest step where a number is 1
 LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16, 1e20  # for linear functions of huge values
+NEAR = 1e-12  # relative to a number; it moves the gradient by up to 1e-11
+SHARES = 0.5, 0.43, 0.36, 0.29  # of the step; at tiny inputs, errors are up to 0.6, else 50 doubts
+BEND = 0.02  # relative to the slope: without a kink up to 1e-3, with one at least 0.1
 IN_PLACE = "with a random upstream gradient in place of the loss, at ordinary sizes"
 
 
@@ -61,7 +59,7 @@ Found = Sequence[Comparison | None]  # None: each step crosses a kink
 def judge(
     f: Any, where: str, direction: np.ndarray, floor: float, limit: float, scale: float = 1.0
 ) -> Comparison | None:
-    """Compare f's gradient with differences along a direction; None if all steps cross a kink.
+    """Compare gradient and slope along a direction of length 1; None if all steps cross a kink.
 
     `f` has ``point``, ``gradient``, ``slope(direction, step, at)``, ``rounded()`` and ``size``, the
     value that its rounding is relative to; `scale` is that of the numbers to be moved.
@@ -86,8 +84,10 @@ def judge(
         # A step must move the number by far more than its rounding.
         slope = _extrapolate(f, direction, h * size) if h * size >= NEAR * scale else None
         if slope is not None:
+            # Shorter steps that do not change the loss at all are lost in rounding.
+            lost = not slope.value and any(longer.value for longer in slopes)
             slopes.append(slope)
-            if agrees(slope.value):
+            if not lost and agrees(slope.value):
                 return best
     if best.error <= limit or not math.isfinite(analytic):
         return best
@@ -103,7 +103,7 @@ def judge(
             return best
     if best.error <= limit:
         return best
-    if finest is None or not any(slope.step >= STEPS[-1] * size / 2 for slope in slopes):
+    if finest is None or not any(slope.step >= STEPS[-1] * size for slope in slopes):
         return None
     return Comparison(where, analytic, finest.value, math.nan, measurable=False)
 
@@ -119,13 +119,13 @@ def _extrapolate(f: Any, direction: np.ndarray, h: float) -> _Slope | None:
     at_h, at_half = f.slope(direction, h), f.slope(direction, h / 2)
     # Steps near the rounding of the point are not as long as they should be.
     moved = ((f.point + h * direction) - (f.point - h * direction)) / (2 * h) - direction
-    uneven = np.linalg.norm(moved) / np.linalg.norm(direction)
+    uneven = float(np.linalg.norm(moved))
     if at_h is None or at_half is None or uneven > 0.01:
         return None
     # The error c h^2 of the one is four times that of the other.
     value = (4 * at_half - at_h) / 3
     doubt = abs(value - at_half) + ROUNDING * f.size / h + 4 * uneven * abs(value)
-    return _Slope(h, value, float(doubt)) if math.isfinite(value) else None
+    return _Slope(h, value, doubt) if math.isfinite(value) else None
 
 
 def _finest(slopes: list[_Slope]) -> _Slope | None:
@@ -355,8 +355,9 @@ def entry_by_entry(f: Any, rng: np.random.Generator, max_entries: int | None) ->
         lost = [(part, i) for part in f.parts for i in places[part] if found[i] is None]
         if not lost:
             break
-        sizes = [np.full(part.stop - part.start, max(1.0, _size(f, part))) for part in f.parts]
-        f.move_to(f.point + 1e-2 * np.concatenate(sizes) * rng.standard_normal(f.point.size))
+        sizes = [np.full(p.stop - p.start, max(1.0, _size(f, p))) for p in f.parts]
+        aside = np.concatenate(sizes) * rng.standard_normal(f.point.size)
+        f.move_to(f.point + 10 * STEPS[0] * aside)
         for part, i in lost:
             found[i] = _check_entry(f, part, i)
             beside[part] += found[i] is not None
@@ -385,16 +386,14 @@ def _floor(f: Any) -> float:
 
 def along_a_direction(f: Any, rng: np.random.Generator) -> Row:
     """Move everything at once, along a random direction that crosses no kink."""
-    size = f.point.size
-    found, floor, moved = None, 0.0, 0
-    while moved < DRAWS:
+    size, direction = f.point.size, np.zeros_like(f.point)
+    for moved in range(DRAWS):
+        if moved:  # The point itself may lie on a kink: go beside it.
+            f.move_to(f.point + STEPS[0] * direction)
         direction = rng.standard_normal(size)
         direction /= np.linalg.norm(direction)
         floor = float(np.linalg.norm(f.gradient)) / math.sqrt(size)
         found = judge(f, "direction", direction, floor, DIRECTION_LIMIT)
         if found is not None:
             break
-        # The point itself may lie on a kink, as a zero sample with zero biases does: go beside it.
-        f.move_to(f.point + 1e-3 * direction)
-        moved += 1
     return Row.of("direction", (size,), [found], floor, DIRECTION_LIMIT, int(moved > 0))

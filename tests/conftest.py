@@ -6,6 +6,7 @@ os.environ["MPLBACKEND"] = "Agg"
 # Tests run in several processes at once: one BLAS thread each, or they would fight for the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None, max_examples=50)
@@ -15,3 +16,19 @@ settings.register_profile("mutation", deadline=None, max_examples=5, derandomize
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev")
 )
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
+    """List every slope that the gradient check judges from now on."""
+    from numpymlp import gradient_report
+
+    calls, judge = [], gradient_report.judge
+
+    def noting(f, where, direction, floor, limit, scale=1.0):
+        calls.append({"f": f, "point": f.point.copy(), "where": where, "direction": direction})
+        calls[-1].update(floor=floor, scale=scale)
+        return judge(f, where, direction, floor, limit, scale)
+
+    monkeypatch.setattr(gradient_report, "judge", noting)
+    return calls

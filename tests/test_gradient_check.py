@@ -233,6 +233,36 @@ def test_leaky_relu_has_a_kink_too() -> None:
     assert (row.compared, row.beside, row.crossed) == (4, 1, 0)
 
 
+@pytest.mark.parametrize("size", [1.0, 1e9])
+def test_far_enough_beside_a_kink_that_no_step_crosses_it_again(size: float) -> None:
+    # Steps grow with the array, so the distance has to grow as well.
+    (row,) = check_layer(LeakyReLU(), np.array([[0.0, size]])).rows
+    assert (row.passed, row.compared, row.beside) == (True, 2, 1)
+
+
+class ForgetsOneBias(Dense):
+    """db[0] is 0 instead of the sum of dy[:, 0]."""
+
+    def backward(self, dy: np.ndarray, input_gradient: bool = True) -> np.ndarray | None:
+        dx = super().backward(dy, input_gradient)
+        self.db = np.append(0.0, self.db[1:])
+        return dx
+
+
+def test_a_step_too_short_to_change_the_loss_does_not_confirm_a_gradient_of_0() -> None:
+    x, y = batch()
+    network = Network([ForgetsOneBias(5, 4), Tanh(), Dense(4, 3)], rng=random())
+    for strength in (1e-3, 1.0, 1e3, 1e6):  # a loss up to 1e7, whose rounding hides short steps
+        report = check_gradients(network, LOSS, x, y, penalty=L2Penalty(strength))
+        assert [row.name for row in report.rows if not row.passed] == ["0.b"]
+    # 1e-15 beside a kink all steps but the shortest cross it.
+    for dense in (Dense(1, 2), ForgetsOneBias(1, 2)):
+        network = Network([dense, LeakyReLU(), Dense(2, 2)], rng=random(), dtype=np.float64)
+        network.layers[0].W, network.layers[0].b = [[1.0, 1.0]], [0.0, 5.0]
+        report = check_gradients(network, LOSS, np.array([[1e-15], [3.0]]), np.array([0, 1]))
+        assert report.passed == (type(dense) is Dense)
+
+
 def test_a_point_on_a_kink_is_compared_beside_it() -> None:
     (row,) = check_layer(ReLU(), np.zeros((2, 3))).rows
     assert (row.passed, row.beside, row.compared) == (True, 6, 6)
@@ -265,7 +295,7 @@ class Sawtooth(Tanh):
 
 
 def test_a_check_that_compared_nothing_fails_and_says_what_to_do() -> None:
-    report = check_layer(Sawtooth(), batch()[0])
+    report = check_layer(Sawtooth(), np.ones((1, 1)))
     assert not report.passed
     assert report.max_error == np.inf
     assert "NOT COMPARED" in str(report)
@@ -276,7 +306,7 @@ def test_a_direction_that_only_meets_kinks_fails() -> None:
     network = Network([Dense(5, 3), Sawtooth()], rng=random())
     report = check_gradients(network, LOSS, *batch(), mode="direction")
     assert not report.passed
-    assert report.rows[0].compared == 0
+    assert (report.rows[0].compared, report.rows[0].crossed) == (0, 1)
 
 
 def test_layers_without_kink_side_count_as_smooth() -> None:
@@ -374,6 +404,7 @@ def test_evaluation_mode_uses_the_running_statistics() -> None:
 
 def test_the_penalty_is_part_of_the_gradient() -> None:
     network = mlp([5, 4, 3], activation="tanh", rng=random(), dtype=np.float64)
+    network.parameters += 0.1  # biases too, which have no penalty
     x, y = batch()
     row = check_gradients(network, LOSS, x, y, max_entries=1).rows[0]
     priced = check_gradients(network, LOSS, x, y, max_entries=1, penalty=L2Penalty(2.0)).rows[0]
@@ -382,6 +413,7 @@ def test_the_penalty_is_part_of_the_gradient() -> None:
     weight = network.layers[0].W[tuple(map(int, row.worst.where[4:-1].split(",")))]
     assert priced.worst.numeric - row.worst.numeric == pytest.approx(2 * weight, abs=1e-8)
     assert priced.passed
+    assert check_gradients(network, LOSS, x, y, penalty=L2Penalty(2.0)).passed
 
 
 def test_sample_weights_are_part_of_the_gradient() -> None:
@@ -471,8 +503,10 @@ def test_the_generator_decides_which_entries_are_checked() -> None:
     ]
     assert True in found  # the wrong entry is one of 20, and 5 are looked at
     assert False in found
-    again = check_gradients(network, LOSS, *batch(), max_entries=5)
-    assert str(again) == str(check_gradients(network, LOSS, *batch(), max_entries=5))
+    default = str(check_gradients(network, LOSS, *batch(), max_entries=5))
+    for rng in (None, random(0)):
+        again = check_gradients(network, LOSS, *batch(), max_entries=5, rng=rng)
+        assert str(again) == default
 
 
 def test_a_layer_without_input_gradient_can_be_checked() -> None:
@@ -530,7 +564,9 @@ def test_a_layer_that_works_in_place_is_named() -> None:
     report = check_layer(InPlace(), x)
     assert not report.passed
     assert report.rows[0].passed
-    assert "0 InPlace.forward changes the input of layer 0 in place: work on a copy" in str(report)
+    fault = "0 InPlace.forward changes the input of layer 0 in place: work on a copy"
+    assert report.faults == [fault]
+    assert fault in str(report)
     np.testing.assert_array_equal(x, batch()[0])
 
 
@@ -581,20 +617,6 @@ def test_the_measure_does_not_depend_on_the_scale_of_the_loss() -> None:
     for first, expected in ((Dense(5, 4), True), (Wrong(5, 4), False)):
         network = Network([first, Tanh(), Dense(4, 3)], rng=random())
         assert check_gradients(network, Scaled(), x, y).passed is expected
-
-
-@pytest.fixture
-def compared(monkeypatch: pytest.MonkeyPatch) -> list[dict]:
-    """List every comparison that the checker makes from now on."""
-    calls, judge = [], numpymlp.gradient_report.judge
-
-    def noting(f, where, direction, floor, *limits):
-        calls.append({"point": f.point.copy(), "where": where, "floor": floor, "f": f})
-        calls[-1]["direction"] = direction
-        return judge(f, where, direction, floor, *limits)
-
-    monkeypatch.setattr(numpymlp.gradient_report, "judge", noting)
-    return calls
 
 
 def test_entries_are_drawn_once_each(compared: list[dict]) -> None:
@@ -846,7 +868,9 @@ def test_a_layer_that_fails_in_evaluation_is_named() -> None:
 
     report = check_layer(ForTraining(), batch()[0])
     assert not report.passed
-    assert "ValueError: for training only; training=True checks training alone" in str(report)
+    fault = "ValueError: for training only; training=True checks training alone"
+    assert fault in str(report)
+    assert report.parts == {"in evaluation mode": GradientReport([], 0.0, 0, [fault])}
     assert check_layer(ForTraining(), batch()[0], training=True).passed
 
 
@@ -958,5 +982,6 @@ def test_wrong_arguments_get_the_messages_of_training() -> None:
             check_gradients(network, LOSS, x, y, **option)
     with pytest.raises(InputError, match="a loss expected logits as a float array"):
         check_loss(LOSS, np.array([1, 2]), y)
-    with pytest.raises(InputError, match="a network without parameters"):
+    message = ", got a network without parameters: input_gradient=True checks dL/dx$"
+    with pytest.raises(InputError, match=message):
         check_gradients(Network([Tanh()]), LOSS, x, y, input_gradient=False)

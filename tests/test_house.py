@@ -62,7 +62,6 @@ MAY_KNOW = {
 
 # Modules without a tests file of their own, with the one that covers them and the reason.
 COVERED_BY = {
-    "gradient_report": ("test_gradient_check.py", "the checks make its reports"),
     "metrics.checks": ("metrics/test_classification.py", "the metrics raise its messages"),
     "plots.diagnostics": ("plots/test_training.py", "the curves of the layers"),
     "plots.units": ("plots/test_explain.py", "the parts of one picture"),
@@ -472,16 +471,17 @@ def test_every_module_has_a_tests_file_of_its_name_or_a_listed_one() -> None:
 
 
 def test_a_module_without_tests_is_found(tmp_path: Path) -> None:
-    names = ["layers", "data/idx", "data/splits", "sklearn/base", "gradient_report"]
+    names = ["layers", "data/idx", "data/splits", "sklearn/base", "plots/units"]
     package = write_package(tmp_path, {f"{name}.py": "" for name in ["__main__", *names]})
     tests = tmp_path / "tests"
     (tests / "data").mkdir(parents=True)
+    (tests / "plots").mkdir()
     (tests / "sklearn").mkdir()
     for name in ("data/test_layers.py", "test_idx.py", "data/test_splits.py"):
         (tests / name).touch()  # the first two lie in the wrong folder
-    missing = ["data.idx", "gradient_report", "layers", "sklearn.base"]
+    missing = ["data.idx", "layers", "plots.units", "sklearn.base"]
     assert modules_without_tests(package, tests) == missing
-    for name in ("test_gradient_check.py", "sklearn/test_estimators.py", "test_layers.py"):
+    for name in ("plots/test_explain.py", "sklearn/test_estimators.py", "test_layers.py"):
         (tests / name).touch()  # the first two are listed, the third is a mirror
     assert modules_without_tests(package, tests) == ["data.idx"]
 
