@@ -13,7 +13,7 @@ import functools
 import os
 import signal
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from numpymlp.training.scoring import evaluate
 from numpymlp.validation import InputError, check_choice, check_positive_integer
 
 CHECKPOINT_MINUTES = 1.0
+UNKNOWN = 600.0  # seconds that a run is taken to need if no results tell
 
 
 def run_ladder(
@@ -110,7 +111,8 @@ def run_ladder(
             raise InputError(
                 f"{place}: expected a folder for the runs: {error.strerror}"
             ) from error
-    left = _remaining(chosen, seeds, label, read_results(results))
+    expected = {named.name: _expected_seconds(named) for named in chosen}
+    left = _remaining(chosen, seeds, label, read_results(results), expected)
     train = functools.partial(_train, place=place, label=label, data=data, verbose=verbose, say=say)
     with contextlib.nullcontext() if validation else RunLock(place):
         for named in chosen:
@@ -129,27 +131,36 @@ def run_ladder(
                     metrics, _ = train(named.recipe, seed)
                 row = _row(named, seed, label, metrics, seeds)
                 append_result(results, row)
-                left.add(_expected_seconds(named))
+                left.add(expected[named.name] or UNKNOWN)
                 say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
     return read_results(results)
 
 
-def _expected_seconds(named: NamedRecipe) -> float:
-    """Return the seconds of a run by the results in this repository or package; 1 if unknown."""
+def _expected_seconds(named: NamedRecipe) -> float | None:
+    """Return the seconds of a run by the results in this repository or package, if they tell."""
+    if named.committee:
+        return 1.0  # its members are runs of another recipe
     here = result_of(named, read_results(results_file()))
-    return 1.0 if here is None or named.committee else here.seconds
+    return None if here is None else here.seconds
 
 
 def _remaining(
-    chosen: Sequence[NamedRecipe], seeds: int | None, label: str, rows: Sequence[Row]
+    chosen: Sequence[NamedRecipe],
+    seeds: int | None,
+    label: str,
+    rows: Sequence[Row],
+    expected: Mapping[str, float | None],
 ) -> Remaining:
     """Return the time that the missing runs take, at first as long as on the other machine."""
-    done, seconds = set(map(key, rows)), 0.0
-    for named in chosen:
-        for seed in range(1 if named.committee else seeds or named.seeds):
-            if (named.name, settings_of(named, seeds), label, str(seed)) not in done:
-                seconds += _expected_seconds(named)
-    return Remaining(max(seconds, 1.0), guess=seconds)
+    done = set(map(key, rows))
+    missing = [
+        expected[named.name]
+        for named in chosen
+        for seed in range(1 if named.committee else seeds or named.seeds)
+        if (named.name, settings_of(named, seeds), label, str(seed)) not in done
+    ]
+    total = sum(seconds or UNKNOWN for seconds in missing)
+    return Remaining(max(total, 1.0), guess=None if None in missing else total)
 
 
 def label_of(data: str | None, validation: bool = False) -> str:

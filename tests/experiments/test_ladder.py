@@ -100,6 +100,19 @@ def test_every_recipe_is_run_over_its_seeds_and_the_file_holds_the_results(ladde
     assert len({row["test_accuracy"] for row in rows}) > 3  # the seeds differ
 
 
+def test_a_run_of_unknown_length_counts_like_the_others_and_promises_no_time(ladder):
+    said = []
+    ladder(["plain", "small"], say=said.append)
+    heads = [re.sub(r", [\d:]+ left", "", line[1:]) for line in said if line.startswith("\n==")]
+    assert [head.partition(": ")[0] for head in heads] == [
+        "== plain, seed 0 (0 %, time left not known yet)",
+        "== plain, seed 1 (20 %)",
+        "== small, seed 0 (40 %)",
+        "== small, seed 1 (60 %)",
+        "== small, seed 2 (80 %)",
+    ]
+
+
 def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, data, tmp_path):
     row = ladder()[-1]
     _, (x, y) = load_folder(data)
