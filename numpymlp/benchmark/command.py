@@ -231,7 +231,13 @@ def _tasks(quick: bool) -> dict[str, list[dict[str, Any]]]:
             for sizes, batch in shapes
         ],
         "convolution": [
-            {"task": "epoch", "sizes": SIZES, "filters": FILTERS, "batch": 128, "rows": rows}
+            {
+                "task": "epoch",
+                "sizes": SIZES,
+                "filters": FILTERS,
+                "batch": 128,
+                "rows": 2_500 if quick else rows,
+            }
         ],
         "predictions": [{"task": "predict", "sizes": [784, 128, 10]}],
         "cold": [{"task": "cold", **COLD}],
@@ -244,7 +250,7 @@ def _turns(row: str, plan: Plan) -> tuple[Sequence[str], int]:
     peers, times = _installed(PEERS_OF[row]), plan.times
     if plan.threads == 1:
         peers = [peer for peer in peers if peer != "workers"]
-    if row == "cold" and plan.quick:
+    if row in ("predictions", "cold") and plan.quick:
         peers = [peer for peer in peers if peer not in OPTIONAL]
     if row == "accuracy":  # over seeds, whatever the number of repeats
         peers, times = (peers[:1], 1) if plan.quick else (peers, 5)
