@@ -29,6 +29,12 @@ MAX_NOTEBOOK, MAX_PICTURE = 300_000, 20_000  # bytes
 TAGS = {"main", "hide-input", "hide-output"}
 OPEN = "<details><summary><b>Answer</b></summary>\n\n"  # Markdown goes on after the empty line
 MAX_LINES = 18  # of code in a cell, blank ones not counted
+# Routines without AVX2 exist in OpenBLAS for every x86-64 processor; elsewhere the name is ignored.
+MACHINES = {
+    "one BLAS thread": {"OPENBLAS_NUM_THREADS": "1"},
+    "two BLAS threads": {"OPENBLAS_NUM_THREADS": "2"},
+    "other BLAS routines": {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_CORETYPE": "Nehalem"},
+}
 
 # By its path: "build" is also the name of a well-known package.
 spec = importlib.util.spec_from_file_location("build_the_course", COURSE / "build.py")
@@ -38,9 +44,10 @@ build = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(build)
 
 
-def run(*command: object) -> subprocess.CompletedProcess[str]:
+def run(*command: object, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run Python as a learner would, in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= variables
     arguments = [sys.executable, *map(str, command)]
     return subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True)
 
@@ -92,6 +99,7 @@ def test_page_has_what_every_page_has(script: Path) -> None:
     assert "\n## Read next\n" in prose
     assert "**Predict, then run.**" in prose.replace("\n", " ")
     code = [cell.source for cell in cells if cell.cell_type == "code"]
+    assert sum(source.count("you_are_here(") for source in code) == 1
     assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(code[-1])))
     longest = max(code[1:], key=_lines)  # the first imports
     assert _lines(longest) <= MAX_LINES, f"a wall of code:\n{longest}"
@@ -113,6 +121,16 @@ def test_a_prediction_comes_before_its_result_and_the_answer_is_in_a_closed_box(
             assert after[len(results)].source.startswith(OPEN), question
     for cell in cells:
         assert cell.source.count("<details>") == cell.source.count("\n\n</details>")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", MACHINES.values(), ids=MACHINES)
+@pytest.mark.parametrize("script", SCRIPTS, ids=NAMES)
+def test_what_a_page_asserts_holds_with_other_threads_and_routines(
+    script: Path, variables: dict[str, str]
+) -> None:
+    done = run(script, MPLBACKEND="agg", **variables)
+    assert done.returncode == 0, done.stderr
 
 
 def _lines(source: str) -> int:

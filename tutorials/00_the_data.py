@@ -29,9 +29,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 import numpymlp
 from numpymlp import Adam, OneCycle, SoftmaxCrossEntropy, Trainer
+
+# %matplotlib inline
 
 # %% [markdown]
 # ## A network that reads
@@ -114,10 +117,20 @@ second_answer = ask("\n".join(lines))
 # **How does it do this?** Nobody told it what a 3 looks like: no rule about arcs and strokes, here
 # or anywhere in the package. It was shown 60,000 images with their labels, and it adjusted 101,770
 # numbers until its answers fitted. The next pages build such a network from nothing: one neuron
-# (page 01), a layer of neurons (02), probabilities (03), and the method that adjusts all the
-# numbers (05). This page looks at what the network was shown.
+# (page 01), a layer of neurons (02), probabilities (03), a hidden layer (04), and the method that
+# adjusts all the numbers (05). Here is a very small network, whole:
+
+# %% tags=["hide-input"]
+you_are_here("the data", 0)
 
 # %% [markdown]
+# This drawing returns on every page, with the part in colour that the page is about. Read it from
+# left to right: two inputs, three neurons, two classes, and the loss, one number that says how
+# wrong the answer was. Each line is a weight. Blue numbers are values; orange ones say how fast the
+# loss changes with the number above them. After page 05 you can compute all of them. This page is
+# about the left edge: what a network gets. (A cell that ends in a figure shows it in a notebook. In
+# a script, write `.savefig("drawing.png")` behind it.)
+#
 # ## Rows of numbers
 #
 # `load_mnist` has returned two sets. The *training set*, `x` and `y`, is what the network learns

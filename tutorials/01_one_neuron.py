@@ -32,8 +32,14 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import draw, you_are_here
 
 from numpymlp.plots.style import RUN_COLOURS, TRAIN, WRONG, tidy
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("one neuron, as there are three in this layer", 1)
 
 # %% [markdown]
 # ## A neuron and its loss
@@ -151,7 +157,15 @@ print(f"difference from the numeric slopes: {abs(dw - numeric_dw):.1e}, {abs(db 
 # finite difference tells whether you made a mistake.** Every derivative in this course and in the
 # package has passed this comparison.
 #
-# In a picture, the slope is the steepness of the tangent.
+# All these numbers in one drawing of the neuron. In each box, the blue number is the value, and the
+# orange number below it the slope of the loss along this value. On the line is the weight `w` with
+# `dw`, and under the box the bias `b` with `db`.
+
+# %% tags=["hide-input"]
+draw([([[w]], [b])], [[x]], [[y]], "The neuron, with its slopes")
+
+# %% [markdown]
+# As a curve, the slope is the steepness of the tangent.
 
 # %% tags=["hide-input"]
 weights = np.linspace(0, 4.6, 100)

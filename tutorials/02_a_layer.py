@@ -35,8 +35,14 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import draw, you_are_here
 
 from numpymlp.plots.style import TRAIN, WRONG, tidy
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("a layer", 1)
 
 # %% [markdown]
 # ## Many inputs
@@ -69,7 +75,13 @@ print(x_one @ W + b)
 
 # %% [markdown]
 # The first number is the output of the neuron above. The second is
-# $1 \cdot 1 + 2 \cdot 0 + 3 \cdot 1 - 1 = 3$.
+# $1 \cdot 1 + 2 \cdot 0 + 3 \cdot 1 - 1 = 3$. Here is this layer. Each line is one number of `W`:
+
+# %% tags=["hide-input"]
+draw([(W, b)], [x_one], [[5.0, 2.0]], "A layer of two neurons; the targets are 5 and 2")
+
+# %% [markdown]
+# (The orange numbers are the gradients that this page derives further down.)
 #
 # ## Many samples
 #

@@ -30,9 +30,15 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 from numpymlp import load_mnist
 from numpymlp.plots.style import DIVERGING, RIGHT, TRAIN, WRONG, tidy
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("softmax and the loss", 4, 5)
 
 # %% [markdown]
 # ## From any numbers to probabilities
@@ -120,6 +126,15 @@ print(softmax(np.array([[1000.0, 999.0], [-1000.0, -1001.0]])).round(6))
 # %%
 for probability in (1.0, 0.9, 0.5, 0.1, 0.01, 0.000001):
     print(f"p = {probability:8.6f}   loss {abs(-np.log(probability)):6.3f}")
+
+# %% tags=["hide-input"]
+share = np.linspace(0.001, 1, 500)
+figure, axes = plt.subplots(figsize=(7, 2.8), layout="constrained")
+axes.plot(share, -np.log(share), color=TRAIN, linewidth=2)
+for probability in (0.9, 0.5, 0.1, 0.01):
+    axes.plot(probability, -np.log(probability), "o", color=WRONG)
+tidy(axes, "The loss of one sample", "probability of the correct class", "$-\\ln p$", grid="both")
+plt.show()
 
 # %% [markdown]
 # A confident and correct prediction costs nothing. An undecided one costs little. A confident and

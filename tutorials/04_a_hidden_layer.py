@@ -28,11 +28,16 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import draw, you_are_here
 
 import numpymlp
 from numpymlp import plots
-from numpymlp.explain import trace
 from numpymlp.plots.style import QUIET, TRAIN, VALIDATION, WRONG, tidy
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("a hidden layer: everything between the input and the last layer", 1, 2)
 
 # %% [markdown]
 # ## Four points that no line separates
@@ -118,7 +123,7 @@ def draw_points(axes, points, x_range, y_range):
     axes.legend(frameon=False, fontsize=8, loc="upper right")
 
 
-# %% tags=["main", "hide-input"]
+# %% tags=["hide-input"]
 figure, (first, second) = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
 tidy(first, "In the plane of the inputs: no line", "$x_1$", "$x_2$")
 first.contourf(side, side, network_output(plane)[..., 0], [-9, 0, 9], colors=[BLUE, YELLOW])
@@ -134,27 +139,22 @@ plt.show()
 
 # %% [markdown]
 # Left the plane of the inputs. A ReLU neuron folds it along a line: on one side it is 0, on the
-# other it grows. The border between the classes can turn only at a fold; here it is two parallel
-# lines, one on each side of the second fold. Right the plane of the hidden outputs. The first layer
-# has moved the points: (0, 1) and (1, 0) now lie on each other, and *one* straight line separates
-# the classes.
+# other it grows. The border between the classes, the *decision boundary*, can turn only at a fold;
+# here it is two parallel lines, one on each side of the second fold. Right the plane of the hidden
+# outputs. The first layer has moved the points: (0, 1) and (1, 0) now lie on each other, and *one*
+# straight line separates the classes.
 #
 # This is what a hidden layer buys: **new coordinates, in which a straight line is enough**.
 #
 # ## The network, drawn
 #
-# The same network as nodes and edges. `numpymlp.explain.trace` runs one sample forward and back and
-# records every number; `plots.pass_through` draws them. The sample is (1, 1).
+# The same network as nodes and edges, with the numbers of the sample (1, 1).
+# ([drawing.py](drawing.py) draws it: `numpymlp.explain.trace` runs a sample forward and back and
+# records every number, and `plots.pass_through` makes the picture.)
 
 # %% tags=["hide-input"]
-layers = [numpymlp.Dense(2, 2), numpymlp.ReLU(), numpymlp.Dense(2, 1)]
-by_hand = numpymlp.Network(layers, output="sigmoid", dtype=np.float64)
-by_hand.layers[0].W, by_hand.layers[0].b = W1, b1
-by_hand.layers[2].W, by_hand.layers[2].b = W2, b2
-record = trace(by_hand, numpymlp.SigmoidCrossEntropy(), corners[3:], np.array([[0.0]]))
-figure = plots.pass_through(record, title="XOR by hand: the sample (1, 1)")
-figure.set_dpi(80)
-figure
+loss = numpymlp.SigmoidCrossEntropy()
+draw([(W1, b1), (W2, b2)], corners[3:], [[0.0]], "XOR by hand, the sample (1, 1)", loss, "sigmoid")
 
 # %% [markdown]
 # Look at the blue numbers for now: the values, from the inputs on the left to the output. Each edge
@@ -215,8 +215,77 @@ for depth in (1, 5, 10):
     print(f"{depth:2} layers: at best {0.25**depth:.0e} with sigmoid, {1.0**depth:.0f} with ReLU")
 
 # %% [markdown]
-# The price: a neuron that is off has the slope 0, and if it is off for every sample, it can never
-# learn again. Page 10 shows both failures.
+# The price: a neuron that is off has the slope 0, and if it is off for every sample, it no longer
+# learns. Page 10 shows both failures.
+#
+# ## Two moons: how many bends?
+#
+# Real data is not four points. Here are 200 points in two half moons, one for each class. Networks
+# with one hidden layer learn to separate them. How they learn is the topic of the next pages; here
+# only the result counts: which border can a network draw with 1, 2, 3 or 8 hidden neurons?
+
+# %%
+rng = np.random.default_rng(4)
+angle, y = np.pi * rng.random(200), np.arange(200) % 2
+x = np.stack([np.cos(angle), np.sin(angle)], axis=1) * (1 - 2 * y)[:, None]  # class 1: turned over
+x += y[:, None] * [1, 0.6] + 0.1 * rng.normal(size=x.shape)
+axis0, axis1, grid = plots.boundary_grid(x)
+
+
+def pictures_of(units, moments):
+    """Train a network; return it, and its probabilities in the plane after some of the steps."""
+    network = numpymlp.mlp([2, units, 2], rng=np.random.default_rng(3), dtype=np.float64)
+    loss, optimizer, frames = numpymlp.SoftmaxCrossEntropy(), numpymlp.Adam(0.03), []
+    for step in range(max(moments) + 1):
+        if step in moments:
+            frames.append(network.predict_proba(grid))
+        loss.forward(network.forward(x), y)
+        network.backward(loss.backward())
+        optimizer.step(network.parameters, network.gradients)
+    return network, frames
+
+
+# %% [markdown]
+# **Predict, then run.** Each hidden neuron folds the plane once. How many are needed?
+
+# %% tags=["main", "hide-output"]
+right_share, strip = {}, []
+for units in (1, 2, 3, 8):
+    network, frames = pictures_of(units, [500])
+    right_share[units] = (network.predict(x) == y).mean()
+    strip += frames
+names = [f"{units} hidden" for units in right_share]
+title = "One hidden layer, after 500 steps"
+figure = plots.boundary_filmstrip(axis0, axis1, strip, x, y, frame_titles=names, title=title)
+figure.set_dpi(80)
+figure
+
+# %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
+# One hidden neuron draws a straight line, as a network without a hidden layer does. The border
+# bends where it crosses a fold, and every further neuron gives one more fold. Above each picture
+# stands how many of the 200 points are wrong. (Colour shows the more probable class, a black line
+# the border, a cross a wrong answer.)
+#
+# </details>
+#
+# More neurons than needed make the search easier. Put other numbers into `default_rng(3)` and run
+# the cells again: with three neurons many starts get stuck with a worse border, with eight few do.
+#
+# The network with 8 neurons again, at four moments of its training:
+
+# %% tags=["hide-input"]
+moments = [0, 20, 60, 500]
+network, frames = pictures_of(8, moments)
+figure = plots.boundary_filmstrip(
+    axis0, axis1, frames, x, y, frame_titles=[f"{step} steps" for step in moments]
+)
+figure.set_dpi(80)
+figure
+
+# %% [markdown]
+# It begins with random folds. Then the folds move to where the data needs them.
 #
 # ## Checks
 
@@ -224,7 +293,8 @@ for depth in (1, 5, 10):
 assert right.max() == 3
 assert np.array_equal(z[:, 0] > 0, xor == 1)
 assert np.array_equal(straight, corners @ W + b)
-assert np.array_equal(record["probabilities"].values > 0.5, [[False]])
+assert right_share[1] < 0.95
+assert right_share[8] > 0.98
 print("all checks passed")
 
 # %% [markdown]

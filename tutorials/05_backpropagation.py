@@ -34,9 +34,15 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 from numpymlp import load_mnist
 from numpymlp.plots.style import TRAIN, WRONG
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("every number of the drawing")
 
 # %% [markdown]
 # ## How does a network find its weights?
@@ -49,7 +55,8 @@ from numpymlp.plots.style import TRAIN, WRONG
 # ## The forward pass
 #
 # One sample, two inputs, three hidden neurons, two classes. All numbers are short, so that you can
-# follow them with pencil and paper. Compute at least one logit by hand.
+# follow them with pencil and paper. It is the network of the drawing. Compute at least one logit by
+# hand.
 
 # %%
 x = np.array([[1.0, 2.0]])

@@ -33,12 +33,16 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 import numpymlp
 from numpymlp import load_mnist, plots
 from numpymlp.plots.style import RUN_COLOURS, tidy
 
 # %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("each of these columns becomes a class", 1, 2, 3, 4, 5)
 
 # %% [markdown]
 # ## What is wrong with page 05?
@@ -436,9 +440,8 @@ print(f"largest difference of the gradients {package_error:.0e}")
 # ## Four lines that learn
 #
 # Now training has its final form: forward, loss, backward, step. It looks the same on all pages
-# that follow. First a task that you can see: points in the plane, two classes, each a half moon. We
-# train a single layer and a network with two hidden layers, and look at their answers in the whole
-# plane.
+# that follow. First a task that you can see, the two moons of page 04. We train a single layer and
+# a network with two hidden layers, and look at their answers in the whole plane.
 
 # %%
 angle, y = np.pi * rng.random(200), np.arange(200) % 2
@@ -469,8 +472,7 @@ figure
 # %% [markdown]
 # Left the single layer after 500 steps, then the network after 5, 50 and 500. Colour shows the more
 # probable class, black the line where both are equally probable, crosses the wrong answers. However
-# long it trains, one layer can only draw a straight line. Each ReLU bends the line at one place,
-# and the layers move the bends to where the data needs them.
+# long it trains, one layer can only draw a straight line. Now your own code moves the folds.
 #
 # And now the digits.
 

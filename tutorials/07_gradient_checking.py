@@ -32,12 +32,16 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 import numpymlp
 from numpymlp.gradient_check import check_gradients, check_layer
 from numpymlp.plots.style import RUN_COLOURS, tidy
 
 # %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("all orange numbers, tested")
 
 # %% [markdown]
 # ## 1. The definition is the test
@@ -580,39 +584,18 @@ assert report.passed
 # %% [markdown]
 # There is a row for each array; "4.W" is the `W` of layer 4.
 #
-# - "compared" counts the numbers that were moved. Of an array with more than 200 numbers, the
-#   checker draws 200 at random.
-# - "at kinks" counts the numbers left out because each step crossed a kink, here and nearby.
+# - "compared" counts the numbers that were moved; of a large array, 200 are drawn at random. "at
+#   kinks" counts those that were left out because each step crossed a kink.
 # - "error" is the error of the worst single number, relative to its own size (or to a thousandth of
 #   the largest gradient, if that is more).
 # - "norm-wise" is the length of the difference of the two arrays, relative to the length of one of
 #   them. A "-" stands where that length is 0 up to rounding. (The two biases `b` before batch
 #   normalization have the gradient 0, because it subtracts every mean again.)
+# - The last word is the verdict: "ok"; "WRONG", with the two slopes below the table; or "not
+#   measurable here": rounding hides a slope so small. That is no fault, and it proves nothing.
 #
 # Dropout and batch normalization differ between training and evaluation, so the checker checks both
-# modes; the line below the table sums up the second one. A row ends with its verdict:
-#
-# - "ok": every slope agrees. "ok, 3 beside a kink": for three numbers every step crossed a kink, so
-#   the checker moved a little and compared them there.
-# - "WRONG": a slope differs by more than rounding can explain. A line below the table shows both.
-# - "not measurable here": the slope is so small that rounding hides it. That is no fault, and it
-#   proves nothing.
-#
-# The third verdict is common at the end of training. This network is right and almost certain:
-
-# %%
-trained = numpymlp.Network([numpymlp.Dense(1, 2)], rng=rng)
-trained.layers[0].W, trained.layers[0].b = np.zeros((1, 2)), np.array([30.0, 0.0])
-report = check_gradients(trained, numpymlp.SoftmaxCrossEntropy(), np.ones((1, 1)), np.array([0]))
-print(report)
-assert report.passed
-
-# %% [markdown]
-# The loss is 1e-13 there, and float64 knows it to 2e-16 only. So the checker put a random upstream
-# gradient in place of the loss, as you did in section 3, and checked the loss alone at other
-# logits. Between them, every `backward` was compared after all. ("At ordinary sizes" means that
-# inputs or weights far from 1 were brought to about 1 first: inputs of 1e-9 would hide a fault in
-# `dW`.)
+# modes; the line below the table sums up the second one.
 #
 # Cases 1 and 3 are layers. `check_layer` checks a single layer:
 

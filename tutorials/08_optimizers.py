@@ -30,12 +30,16 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 import numpymlp
 from numpymlp import plots
 from numpymlp.plots.style import INK, QUIET, RUN_COLOURS, tidy
 
 # %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("weights, and the step that their gradients become", 1, 3)
 
 # %% [markdown]
 # ## 1. A valley with two weights
@@ -129,10 +133,8 @@ figure
 
 
 # %% [markdown]
-# Darker is higher, and each dot is one step. (In a notebook, a cell that ends in `figure` shows
-# its picture. If you run a page from 08 to 10 as a script, write `figure.savefig("path.png")` there
-# instead.) The first ten steps jump from side to side, the others move slowly along the floor.
-# After 40 steps the path is still 0.44 away from the minimum.
+# Darker is higher, and each dot is one step. The first ten steps jump from side to side, the others
+# move slowly along the floor. After 40 steps the path is still 0.44 away from the minimum.
 #
 # ## 2. An average that forgets
 #
@@ -508,11 +510,10 @@ for name, (ours, package) in pairs.items():
 
 # %% [markdown]
 # The first three agree up to rounding. Adam differs a little, and the last line shows why: with a
-# tiny $\epsilon$ it agrees too. The package puts both corrections into the learning rate,
-# $a \sqrt{1 - \beta_2^t} / (1 - \beta_1^t)$, because it is cheaper to correct one number than two
-# vectors. Then $\epsilon$ is added to the *uncorrected* root, which matters where a gradient is
-# almost 0. The paper allows both forms (end of its section 2). PyTorch adds $\epsilon$ as we did,
-# scikit-learn as the package does.
+# tiny $\epsilon$ it agrees too. The package corrects the learning rate, which is one number,
+# instead of two vectors. So $\epsilon$ is added to the *uncorrected* root, which matters where a
+# gradient is almost 0. The paper allows both forms (end of its section 2); PyTorch has ours,
+# scikit-learn the package's.
 #
 # Now a network: 784-64-10 on 5,000 digits. The last four lines of the loop are the same for every
 # optimizer: forward, loss, backward, step. (`factor` multiplies the learning rate of one step;

@@ -29,6 +29,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 import numpymlp
 from numpymlp import SGD, Adam, Trainer, evaluate, minibatches, mlp, plots
@@ -43,6 +44,9 @@ split = numpymlp.train_validation_split(x_all, y_all, 0.1, np.random.default_rng
 (x_train, y_train), (x_val, y_val) = split
 x_small, y_small = x_train[:5000], y_train[:5000]
 cross_entropy = numpymlp.SoftmaxCrossEntropy()
+
+# %% tags=["hide-input"]
+you_are_here("the whole network, and what can go wrong in it")
 
 # %% [markdown]
 # All experiments use this loop. It returns the loss of every step.

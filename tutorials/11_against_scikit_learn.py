@@ -5,8 +5,8 @@
 #
 # Two comparisons. First: with the same weights and the same batches, this package and
 # scikit-learn's `MLPClassifier` compute the same numbers, to the last digits. Second: for the same
-# work, this package takes less time. Then you measure where the time goes, and see what makes NumPy
-# code fast.
+# work, how much time does each take? Then you measure where the time goes, see what makes NumPy
+# code fast, and split one network between two processes.
 #
 # ## What you need
 #
@@ -24,16 +24,19 @@
 # | $N$ | `len(x)` | | number of samples |
 
 # %%
+import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 import numpymlp
-from numpymlp import SGD, Adam, minibatches, mlp
+from numpymlp import SGD, Adam, minibatches, mlp, parallel
 from numpymlp.plots.style import QUIET, RUN_COLOURS, tidy
 
 # %matplotlib inline
@@ -41,6 +44,9 @@ from numpymlp.plots.style import QUIET, RUN_COLOURS, tidy
 # scikit-learn warns that one epoch is not enough to converge. That is on purpose here.
 warnings.simplefilter("ignore", ConvergenceWarning)
 (x_train, y_train), (x_test, y_test) = numpymlp.load_mnist()
+
+# %% tags=["hide-input"]
+you_are_here("the same numbers in another library, and in two processes", 1, 2, 3)
 
 # %% [markdown]
 # ## 1. The same weights, the same batches
@@ -428,7 +434,114 @@ print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e
 # no subnormal numbers, nothing computed that nobody uses, no Python loop over samples. The matrix
 # products themselves belong to the BLAS library, and they are the same for everybody.
 #
-# ## 4. What each library offers
+# ## 4. One network in two processes
+#
+# One more gain: let two processors work on the same step. Who does what? The obvious split gives
+# each of two workers half of the *samples*. Then both have the whole network, and after every step
+# they must add up their gradients: one number for each parameter. This package splits the *units*
+# (`parallel.py`). By hand, with two inputs, four hidden units, two classes, and two units for each
+# worker:
+
+# %%
+x, y = np.array([[1.0, 2.0]]), np.array([0])
+W1 = np.array([[1.0, -1.0, 0.5, 0.0], [0.0, 1.0, -0.5, 1.0]])
+b1 = np.array([0.0, 0.5, 0.0, -1.0])
+W2 = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [-1.0, 2.0]])
+b2 = np.array([0.5, 0.0])
+units = [slice(0, 2), slice(2, 4)]  # of worker 0 and of worker 1
+
+shares = []
+for rank, mine in enumerate(units):
+    z1 = x @ W1[:, mine] + b1[mine]  # columns of W1: the weights of my units
+    hidden = np.maximum(z1, 0)
+    shares.append(hidden @ W2[mine])  # rows of W2: what my units add to each logit
+    print(f"worker {rank}: hidden {hidden[0]}, its share of the logits {shares[-1][0]}")
+logits = shares[0] + shares[1] + b2  # the only message of the step
+whole = np.maximum(x @ W1 + b1, 0) @ W2 + b2
+print(f"sum + b2: {logits[0]}, the whole network: {whole[0]}")
+
+# %% [markdown]
+# Check a line on paper: worker 1 has the units 2 and 3, with $z_1 = (-0.5, 1)$, so `hidden` is
+# (0, 1), and its share is the last row of $W_2$. A logit is a sum over all hidden units,
+# $z = \sum_i u_i W_{2,i} + b_2$, and a sum may be computed in parts.
+#
+# **Predict, then run.** And backward? Each worker knows `dlogits` now. What does it need from the
+# other to compute the gradients of its own weights?
+
+# %% tags=["hide-output"]
+cross_entropy = numpymlp.SoftmaxCrossEntropy()
+cross_entropy.forward(logits, y)
+dlogits = cross_entropy.backward()  # both workers compute the same
+parts = []
+for mine in units:
+    z1 = x @ W1[:, mine] + b1[mine]  # kept from the forward pass
+    dz1 = (dlogits @ W2[mine].T) * (z1 > 0)
+    parts.append((x.T @ dz1, np.maximum(z1, 0).T @ dlogits))
+
+z1 = x @ W1 + b1  # the whole network, for comparison
+dz1 = (dlogits @ W2.T) * (z1 > 0)
+dW1, dW2 = x.T @ dz1, np.maximum(z1, 0).T @ dlogits
+print("dW1\n", dW1.round(4), "\ndW1 of worker 0\n", parts[0][0].round(4))
+split_gap = abs(np.concatenate([part[0] for part in parts], axis=1) - dW1).max()
+split_gap = max(split_gap, abs(np.concatenate([part[1] for part in parts]) - dW2).max())
+print(f"largest difference of all parts from the whole: {split_gap:.0e}")
+
+# %% [markdown]
+# <details><summary><b>Answer</b></summary>
+#
+# Nothing. The gradients of a unit's weights depend on its own values and on `dlogits`.
+#
+# </details>
+#
+# The optimizer needs nothing either: each worker takes the step of its own weights (and both take
+# the same step of $b_2$). So a step sends $N \cdot K$ numbers instead of one for each parameter:
+# with 784-800-10 and batches of 128, 1,280 numbers instead of 636,010. (This split is that of
+# Megatron-LM: Shoeybi and others, 2019.)
+#
+# `numpymlp.parallel.split` makes a worker's part of any such network. Here two threads are the
+# workers. `sum` waits for both, adds, and waits again, so that nobody changes an array that the
+# other still reads.
+
+
+# %%
+class TwoThreads(parallel.Communicator):
+    barrier, boxes = threading.Barrier(2, timeout=60), [None, None]
+
+    def sum(self, a):
+        self.boxes[self.rank] = a
+        self.barrier.wait()
+        total = self.boxes[0] + self.boxes[1]
+        self.barrier.wait()
+        return total
+
+
+# %%
+def fifty_steps(comm):
+    """Take 50 steps with this worker's part; return its outputs for some test images."""
+    network = mlp([784, 32, 10], rng=np.random.default_rng(0), dtype=np.float64)
+    part, cross_entropy = parallel.split(network, comm), numpymlp.SoftmaxCrossEntropy()
+    optimizer = SGD(0.1, momentum=0.9)
+    for start in range(0, 5000, 100):
+        x = x64[start : start + 100]
+        cross_entropy.forward(part.forward(x, training=True), y32[start : start + 100])
+        part.backward(cross_entropy.backward())
+        optimizer.step(part.parameters, part.gradients)
+    return len(part.parameters), part.forward(x_check)
+
+
+alone = fifty_steps(parallel.Communicator())
+with ThreadPoolExecutor(2) as pool:
+    workers = list(pool.map(fifty_steps, [TwoThreads(rank, 2) for rank in (0, 1)]))
+print("parameters: the whole network", alone[0], " each worker", [w[0] for w in workers])
+thread_gap = max(abs(w[1] - alone[1]).max() for w in workers)
+print(f"largest difference of the outputs after 50 steps: {thread_gap:.0e}")
+
+# %% [markdown]
+# (Threads show that the numbers agree. For speed, `.venv/bin/numpymlp train --workers 2` starts
+# processes, which do not share Python's lock. [parallel.md](results/parallel.md) has the times
+# measured: the wider the network, the more it gains; a narrow one with small batches loses.)
+#
+# ## 5. What each library offers
 #
 # scikit-learn's `MLPClassifier` fits into its pipelines and searches, and is meant to be simple.
 # This package is meant to be read. It also has what that class lacks: dropout, batch
@@ -443,6 +556,8 @@ assert max(differences.values()) < 1e-12
 assert gap < 1e-12
 assert np.isfinite(numpymlp.log_softmax(network.forward(far))).all()
 assert gap32 < 1e-3
+assert split_gap < 1e-12
+assert thread_gap < 1e-9
 assert (optimizers[1].rate() * g).dtype == np.float32
 assert (optimizers[2].rate() * g).dtype == np.float64
 ours = our_epoch(x32, y32, [784, 128, 10], 128).predict(x_test)
@@ -462,7 +577,7 @@ print("all checks passed")
 # 2. Compare speed only if the results agree: in turn, on equal terms, as a ratio.
 # 3. The time goes into the first layer's matrix products and, with small batches, the optimizer.
 # 4. Speed comes from float32, in-place arithmetic, and skipping gradients that nobody needs.
-# 5. You have now checked a network from scratch against a well-known library.
+# 5. Two workers with half of the hidden units each need one sum in a step, of the logits.
 #
 # ## Exercises
 #

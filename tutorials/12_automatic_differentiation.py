@@ -32,9 +32,15 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 
 from numpymlp import load_mnist
 from numpymlp.plots.style import QUIET, TRAIN, WRONG
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("the orange numbers, without a formula by hand")
 
 # %% [markdown]
 # ## What was done by hand

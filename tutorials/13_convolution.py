@@ -6,7 +6,7 @@
 # First you find out what a dense layer cannot know about a picture. Then you build the layer that
 # knows it: a small filter that slides over the picture. You write it as a loop, turn it into one
 # matrix product, derive its backward pass, and compare it with the package's `Conv2D`. At the end,
-# a network with two such layers reaches about 99 % on MNIST in about a minute.
+# a network with two such layers reaches 99 % on MNIST in about a minute.
 #
 # ## What you need
 #
@@ -38,6 +38,7 @@ import time
 
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import you_are_here
 from numpy.lib.stride_tricks import sliding_window_view
 
 import numpymlp
@@ -45,6 +46,11 @@ from numpymlp import check_layer, load_mnist, minibatches
 from numpymlp.plots.style import DIVERGING, WRONG
 
 (x_train, y_train), (x_test, y_test) = load_mnist()
+
+# %matplotlib inline
+
+# %% tags=["hide-input"]
+you_are_here("the first layer, which gets an image", 0, 1)
 
 # %% [markdown]
 # ## What a dense layer cannot know
@@ -68,13 +74,13 @@ plt.show()
 
 
 # %%
-def train(network, x, y, epochs=1, learning_rate=2e-3, seed=1):
+def train(network, x, y, epochs=1, learning_rate=2e-3, batch_size=64):
     """Train with Adam; the learning rate falls linearly to 0."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     loss, optimizer = numpymlp.SoftmaxCrossEntropy(), numpymlp.Adam()
-    left, steps = 1.0, epochs * math.ceil(len(x) / 64)
+    left, steps = 1.0, epochs * math.ceil(len(x) / batch_size)
     for _ in range(epochs):
-        for rows, classes in minibatches(x, y, batch_size=64, rng=rng):
+        for rows, classes in minibatches(x, y, batch_size, rng):
             optimizer.learning_rate = learning_rate * left
             loss.forward(network.forward(rows, training=True), classes)
             network.backward(loss.backward())
@@ -380,18 +386,19 @@ print(network.summary())
 # %% [markdown]
 # The second convolution has filters of 5 x 5 x 8: each looks at all eight outputs of the first.
 # `BatchNorm` is the layer that page 07 checked. Here it keeps the outputs of a convolution at a
-# steady size, so that larger steps are safe. Now train all this for two epochs:
+# steady size, so that larger steps are safe. Now train all this for four epochs:
 
 # %%
 started = time.process_time()
-train(network, x_train, y_train, epochs=2, learning_rate=6e-3)
+train(network, x_train, y_train, epochs=4, learning_rate=8e-3, batch_size=128)
 seconds = time.process_time() - started
 network_accuracy = accuracy(network, x_test)
 print(f"test accuracy {network_accuracy:.2%}, after {seconds:.0f} s of processor time")
 
 # %% [markdown]
-# The dense network at the top of this page has more parameters, 25,450. And on page 09, a dense
-# network with five times as many parameters as this one stays near 98 %.
+# About one digit in a hundred is left. The dense network at the top of this page has more
+# parameters, 25,450. And on page 09, a dense network with five times as many parameters as this one
+# stays near 98 %.
 #
 # ## Does it know about neighbours?
 #
@@ -473,7 +480,7 @@ assert max(gaps.values()) < 1e-12
 assert report.passed
 assert pool_gap == 0
 assert counts.max() == 9
-assert network_accuracy > 0.98
+assert network_accuracy > 0.987
 assert results["pictures"] - results["shuffled"] > 0.01
 print("all checks passed")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from numpymlp.explain import Trace
@@ -49,6 +51,7 @@ def pass_through(
     *,
     row: int = 0,
     image_shape: tuple[int, int] | None = None,
+    lit: Collection[int] | None = None,
     title: str = "One pass: values forward, gradients back",
 ) -> Figure:
     """Draw the forward and backward pass of one sample, with the numbers.
@@ -65,11 +68,14 @@ def pass_through(
         The sample of the batch; gradients of weights and biases are sums over the batch.
     image_shape : (height, width), optional
         Draws the input, and its gradient, as images.
+    lit : integers, optional
+        The columns that keep their colours, 0 for the input and -1 for the loss; the others fade.
+        By default all do.
 
     Raises
     ------
     InputError
-        If the batch has no such row, or the input no such shape.
+        If the batch has no such row, the input no such shape, or the drawing no such column.
     """
     if not hasattr(trace, "steps"):
         raise InputError(
@@ -96,7 +102,15 @@ def pass_through(
     if batch > 1:
         title = f"{title} (sample {row} of {batch})"
         note = note.replace("of the loss", f"(of weights over {batch} samples)")
-    return _drawn(columns, trace["loss"].values, whole, image_shape, plain(title), note)
+    count = len(columns) + 1  # and the loss
+    for place in lit or ():
+        if place not in range(-count, count):
+            raise InputError(
+                f"lit: expected columns from {-count} to {count - 1}, got {place!r}: 0 is the "
+                f"input, -1 the loss"
+            )
+    faded = [] if lit is None else sorted({*range(count)} - {place % count for place in lit})
+    return _drawn(columns, trace["loss"].values, whole, image_shape, plain(title), note, faded)
 
 
 # ---- what is drawn ----
@@ -164,7 +178,13 @@ def _most_active(column: Column) -> NDArray[np.intp]:
 
 
 def _drawn(
-    columns: list[Column], loss: Any, whole: bool, image: Any, title: str, note: str
+    columns: list[Column],
+    loss: Any,
+    whole: bool,
+    image: Any,
+    title: str,
+    note: str,
+    faded: list[int],
 ) -> Figure:
     widths = [IMAGE if image and not n else BOX for n in range(len(columns))]
     wide = [column.W is not None for column in columns]
@@ -189,6 +209,7 @@ def _drawn(
     figure, axes = page(height + (0.25 if tables else 0.05), title, note)
     places: list[dict[int, tuple[float, float]]] = []  # left and top of each unit of each column
     x = LEFT
+    borders = [0.0]  # between columns, whose names are a little wider than boxes
     for n, column in enumerate(columns):
         x += 0.0 if not n else gap if wide[n] else NARROW
         top = middle - len(column.shown) * pitch / 2 + (pitch - HEIGHT) / 2
@@ -202,6 +223,7 @@ def _drawn(
         if image and not n:
             draw_images(axes, column, image, x, middle)
             x += widths[n]
+            borders.append(x + 0.1)
             continue
         if n:
             before, alike = places[n - 1], len(columns[n - 1].values) == len(column.values)
@@ -219,12 +241,17 @@ def _drawn(
                 axes, column, center, x - gap / 2, places[n][int(column.shown[-1])][1], bottom
             )
         x += widths[n]
+        borders.append(x + 0.1)
     for left, top in places[-1].values():
         draw_line(axes, (left + BOX, top + HEIGHT / 2), (x + 0.5, middle), head=False)
     center = x + 0.5 + BOX / 2
     draw_box(axes, x + 0.5, middle - HEIGHT / 2, False)
     write(axes, center, middle, number(loss), SMALL, ha="center", color=FORWARD, zorder=4)
     write(axes, center, top_line - 0.14, "loss", SMALL, ha="center", fontweight="bold")
+    for n in faded:
+        left, right = [*borders, WIDTH][n : n + 2]
+        veil = Rectangle((left, TOP - 0.4), right - left, bottom - TOP + 0.4, color="white")
+        axes.add_patch(veil).set(alpha=0.8, zorder=9)
     if tables:
         text = (
             "W above, dW below: a row for each unit before the layer, a column for each of its own"

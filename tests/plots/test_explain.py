@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 from messages import one_clear_error
 from pictures import traced
 
@@ -55,6 +55,22 @@ def test_image_and_gradient_of_the_input_are_drawn():
     np.testing.assert_array_equal(gradient.get_array(), recorded["0.dx"].values.reshape(8, 8))
 
 
+def test_all_columns_fade_but_those_that_are_lit():
+    recorded = traced(2, 3, 2)  # input, Dense, ReLU, Dense, softmax, loss
+
+    def veils(lit):
+        patches = plots.pass_through(recorded, lit=lit).axes[0].patches
+        found = [
+            (p.get_x(), p.get_x() + p.get_width()) for p in patches if isinstance(p, Rectangle)
+        ]
+        boxes = {p.get_x() for p in patches if isinstance(p, FancyBboxPatch)}
+        return [any(a <= x < b for a, b in found) for x in sorted(boxes)]
+
+    assert veils(None) == [False] * 6
+    assert veils([1, -1]) == [True, False, True, True, True, False]
+    assert veils([]) == [True] * 6
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -76,6 +92,10 @@ def test_numbers_are_short(value, text):
     [
         (lambda: plots.pass_through([1, 2]), r"trace\(network, loss, x, y\) returned, got list"),
         (lambda: plots.pass_through(traced(2, 3, 2), row=1), "row: expected 0 to 0"),
+        (
+            lambda: plots.pass_through(traced(2, 3, 2), lit=[6]),
+            "lit: expected columns from -6 to 5",
+        ),
         (
             lambda: plots.pass_through(traced(64, 40, 10), image_shape=(7, 8)),
             "image_shape: expected 64 pixels",
