@@ -1,6 +1,6 @@
 """How a gradient check measures and judges one slope, and how it reports what it found.
 
-The error is |backprop - difference| relative to the larger of the two, or to a thousandth of the
+The error is `|backprop - difference|` relative to the larger of the two, or a thousandth of the
 largest gradient (FLOOR) if that is more: relative to itself, an entry whose true value is 0, such
 as a bias before batch norm, would be wrong by 100 % in correct code.
 
@@ -189,7 +189,7 @@ class Row:
     error : float
         The largest error; infinite if every step crossed a kink, NaN if nothing was measurable.
     norm_error : float
-        ||backprop - difference|| / ||difference|| over all slopes together; NaN where they are
+        `||backprop - difference|| / ||difference||` over all slopes together; NaN where they are
         below a thousandth of the largest in the whole check, and so are mostly rounding.
     worst : Comparison or None
         The slope with the largest error.

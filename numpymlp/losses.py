@@ -231,7 +231,7 @@ class SigmoidCrossEntropy(Loss):
     """Binary cross-entropy from logits, summed over the outputs: each output is a yes or no.
 
     l_i = sum_k -y log p - (1 - y) log(1 - p) with p = sigmoid(z). Written with logits z this is
-    max(z, 0) - z y + log(1 + exp(-|z|)), which never overflows.
+    `max(z, 0) - z y + log(1 + exp(-|z|))`, which never overflows.
 
     Notes
     -----

@@ -303,7 +303,7 @@ def clear_tiny(vector: np.ndarray, negligible: np.ndarray | float) -> None:
         below `negligible`.
     negligible : ndarray of shape (P,) or float
         What changes a step by no more than rounding, u = `numpy.finfo(dtype).eps`. For SGD: v below
-        (1 - mu) u |p|, so that all it would still do is less than u |p|. In Adam, of the
+        `(1 - mu) u |p|`, so that all it would still do is less than `u |p|`. In Adam, of the
         running means: m below u epsilon, less than u of a step of length a_t; and sqrt(v) below
         u epsilon, which changes the divisor sqrt(v) + epsilon by less than u of it.
     """

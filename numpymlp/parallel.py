@@ -2,7 +2,7 @@ r"""One network split between processes or machines: the units are divided, not 
 
 Every worker runs the same program on the same batches. Dense layers go in pairs. A worker owns
 some outputs of the first layer of a pair (columns of W), and the inputs of the second that come
-from them (rows of W). The layers between treat each unit alone, so they need no message. With two:
+from them (rows of W). The layers between treat each unit alone, so they need no message. With two::
 
     worker 0                      worker 1
     x             (N, in)         x             (N, in)           the same batch

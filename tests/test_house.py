@@ -8,6 +8,7 @@ import ast
 import graphlib
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tokenize
@@ -552,6 +553,27 @@ def test_workflows_cover_each_system_and_python() -> None:
     assert "os: [ubuntu-latest, macos-latest, windows-latest]" in tests
     assert 'python: ["3.11", "3.12", "3.13", "3.14"]' in tests
     assert "run: bash .ci/run" in tests
+
+
+def test_workflows_have_limits_on_time_and_permissions() -> None:
+    paths = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    assert [path.stem for path in paths] == ["release", "site", "tests"]
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        assert "\npermissions:\n  contents: read\n" in text  # a job may ask for more
+        jobs = re.findall(r"^  \w+:\n(?:    .*\n)+", text.partition("\njobs:\n")[2], re.MULTILINE)
+        assert len(jobs) == text.count("runs-on: ")
+        assert all("    timeout-minutes: " in job for job in jobs), path.name
+        assert all(re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|release/v\d+)", action)
+                   for action in re.findall(r"uses: (\S+)", text))  # fmt: skip
+
+
+def test_the_site_is_built_for_publication_as_in_the_tests() -> None:
+    site = (ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8")
+    assert 'run: python -m pip install --quiet -e ".[site]"\n' in site
+    assert "run: python tutorials/build.py --site site\n" in site
+    assert "path: site\n" in site
+    assert "tests/test_site.py" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_the_repository_has_few_entries_at_its_top() -> None:

@@ -4,6 +4,7 @@
     python tutorials/build.py 03 04       build these
     python tutorials/build.py --check     write nothing; fail if a cell fails, or if the cells of a
                                           notebook and of its script differ
+    python tutorials/build.py --site DIR  write the course and the reference as web pages
 
 The scripts are the source: Python files in percent format (`# %%` begins a cell). A notebook has
 the same cells with their output and pictures, so that a reader sees them without running anything.
@@ -18,23 +19,33 @@ import argparse
 import base64
 import io
 import os
+import pkgutil
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-import jupytext
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
-from nbformat import NotebookNode
-from PIL import Image
+try:
+    import jupytext
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
+    from nbformat import NotebookNode
+    from PIL import Image
+except ModuleNotFoundError as error:
+    extra = "site" if "--site" in sys.argv else "tutorials"
+    raise SystemExit(f"build.py needs {error.name}: pip install -e '.[{extra}]'") from None
 
 FOLDER = Path(__file__).resolve().parent
 THUMBNAIL_WIDTH = 240
 MAIN = "main"
 # Tags as Jupyter Book knows them, and the metadata by which JupyterLab does the same.
 HIDDEN = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
+PACKAGE = FOLDER.parent / "numpymlp"
+UNDOCUMENTED = {"__main__", "benchmark", "commands"}  # parts that the reference leaves out
 
 
 def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
@@ -177,14 +188,68 @@ def build(script: Path, check: bool) -> list[str]:
     return []
 
 
+def reference(folder: Path) -> None:
+    """Write a page for each module at the top of the package, and one for each sub-package."""
+    folder.mkdir()
+    for part in pkgutil.iter_modules([str(PACKAGE)]):
+        if part.name in UNDOCUMENTED:
+            continue
+        inner = pkgutil.iter_modules([str(PACKAGE / part.name)]) if part.ispkg else []
+        name = f"numpymlp.{part.name}"
+        lines = [name, "=" * len(name), "", f".. automodule:: {name}"]
+        if not part.ispkg:
+            lines.append("   :members:")
+        for module in (f"{name}.{found.name}" for found in inner):
+            lines += ["", module, "-" * len(module), "", f".. automodule:: {module}"]
+            lines.append("   :members:")
+        (folder / f"{part.name}.rst").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def site(target: Path) -> int:
+    """Write the course, its documents and the reference as web pages; return 0 if all is well."""
+    try:
+        import furo  # noqa: F401
+        import latex2mathml  # noqa: F401
+        import myst_nb  # noqa: F401
+        from sphinx.cmd.build import build_main
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"build.py --site needs {error.name}: pip install -e '.[site]'") from None
+    with tempfile.TemporaryDirectory() as temporary:
+        source, run = Path(temporary, "tutorials"), Path(temporary, "two-epochs")
+        shutil.copytree(FOLDER, source, ignore=shutil.ignore_patterns("site", "__pycache__"))
+        shutil.copytree(FOLDER / "site", source, dirs_exist_ok=True)
+        # Links to the package's files lead there from the course.
+        ignored = shutil.ignore_patterns("mnist", "__pycache__")
+        shutil.copytree(PACKAGE, Path(temporary, "numpymlp"), ignore=ignored)
+        reference(source / "api")
+        sys.path.insert(0, str(PACKAGE.parent))
+        options = ["-W", "--keep-going", "-q", "-j", "auto", "-d", f"{temporary}/doctrees"]
+        status = build_main([*options, str(source), str(target)])
+        for command in (
+            ["train", "--epochs", "2", "--output", str(run)],
+            ["page", str(run), "--output", str(target / "digits.html")],
+        ):
+            done = subprocess.run(
+                [sys.executable, "-m", "numpymlp", *command],
+                cwd=PACKAGE.parent, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            if done.returncode:
+                print(done.stderr, file=sys.stderr)
+                return 1
+    return status
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Run the tutorials and build their notebooks.")
     parser.add_argument("numbers", nargs="*", metavar="NN", help="which tutorials; all by default")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail if a cell fails or differs"
     )
+    parser.add_argument("--site", type=Path, metavar="DIR", help="write web pages into DIR")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of the scripts")
     chosen = parser.parse_args(arguments)
+    if chosen.site is not None:
+        return site(chosen.site.resolve())
     problems: list[str] = []
     began = time.perf_counter()
     for script in scripts(chosen.folder, chosen.numbers):

@@ -89,7 +89,7 @@ class ReliabilityTable:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean of |accuracy - confidence| over the bins, weighted by their counts."""
+        """Mean of `|accuracy - confidence|` over the bins, weighted by their counts."""
         filled = self.count > 0
         gaps = np.abs(self.accuracy - self.confidence)[filled]
         return float(np.average(gaps, weights=self.count[filled]))
@@ -130,7 +130,7 @@ def expected_calibration_error(
 ) -> float:
     """Return the mean gap between confidence and accuracy, from 0 (calibrated) to 1.
 
-    The mean of |accuracy - confidence| over the bins of `reliability_table`, weighted by their
+    The mean of `|accuracy - confidence|` over the bins of `reliability_table`, weighted by their
     counts (Guo et al. 2017, equation 3); parameters as there.
     """
     return reliability_table(y_true, probabilities, bins).expected_calibration_error

@@ -27,7 +27,7 @@ def mean_squared_error(
 def mean_absolute_error(
     y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> float:
-    """Return the mean of |y_true - y_pred| over samples and outputs, in units of y."""
+    """Return the mean of `|y_true - y_pred|` over samples and outputs, in units of y."""
     true, pred = _value_pair(y_true, y_pred)
     weight = as_sample_weight(sample_weight, len(true))
     return float(np.average(np.abs(true - pred), axis=0, weights=weight).mean())
