@@ -11,104 +11,70 @@ A module is imported when one of its names is first used, so that ``import numpy
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from numpymlp.convolution import AveragePool2D, Conv2D, Flatten, MaxPool2D, Reshape
-    from numpymlp.data.idx import read_idx
-    from numpymlp.data.mnist import load_folder, load_mnist
-    from numpymlp.data.splits import split_indices, train_validation_split
-    from numpymlp.explain import trace
-    from numpymlp.gradient_check import check_gradients, check_layer, check_loss
-    from numpymlp.gradient_report import GradientReport
-    from numpymlp.layer_protocol import Layer, buffer, parameter
-    from numpymlp.layers import BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
-    from numpymlp.losses import (
-        L2Penalty,
-        Loss,
-        MeanSquaredError,
-        SigmoidCrossEntropy,
-        SoftmaxCrossEntropy,
-        log_softmax,
-        softmax,
+if TYPE_CHECKING:  # `as` says that a name is public
+    from numpymlp.convolution import (
+        AveragePool2D as AveragePool2D,
+        Conv2D as Conv2D,
+        Flatten as Flatten,
+        MaxPool2D as MaxPool2D,
+        Reshape as Reshape,
     )
-    from numpymlp.models import lenet, mlp
-    from numpymlp.network import Network, loss_and_gradient
-    from numpymlp.optimizers import SGD, Adam, AdamW
-    from numpymlp.schedules import Constant, Cosine, OneCycle, StepDecay
-    from numpymlp.storage.models import load, load_loss, save
-    from numpymlp.training.callbacks import Callback, EarlyStopping
-    from numpymlp.training.checkpoint import Checkpoint
-    from numpymlp.training.constraints import MaxNorm
-    from numpymlp.training.divergence import TrainingDiverged
-    from numpymlp.training.history import History
-    from numpymlp.training.minibatches import minibatches
-    from numpymlp.training.poisson import PoissonDeviance
-    from numpymlp.training.rmsprop import RMSprop
-    from numpymlp.training.scoring import evaluate
-    from numpymlp.training.trainer import Trainer
-    from numpymlp.validation import InputError
+    from numpymlp.data.idx import read_idx as read_idx
+    from numpymlp.data.mnist import load_folder as load_folder, load_mnist as load_mnist
+    from numpymlp.data.splits import (
+        split_indices as split_indices,
+        train_validation_split as train_validation_split,
+    )
+    from numpymlp.explain import trace as trace
+    from numpymlp.gradient_check import (
+        check_gradients as check_gradients,
+        check_layer as check_layer,
+        check_loss as check_loss,
+    )
+    from numpymlp.gradient_report import GradientReport as GradientReport
+    from numpymlp.layer_protocol import Layer as Layer, buffer as buffer, parameter as parameter
+    from numpymlp.layers import (
+        GELU as GELU,
+        BatchNorm as BatchNorm,
+        Dense as Dense,
+        Dropout as Dropout,
+        LeakyReLU as LeakyReLU,
+        ReLU as ReLU,
+        Sigmoid as Sigmoid,
+        Tanh as Tanh,
+    )
+    from numpymlp.losses import (
+        L2Penalty as L2Penalty,
+        Loss as Loss,
+        MeanSquaredError as MeanSquaredError,
+        SigmoidCrossEntropy as SigmoidCrossEntropy,
+        SoftmaxCrossEntropy as SoftmaxCrossEntropy,
+        log_softmax as log_softmax,
+        softmax as softmax,
+    )
+    from numpymlp.models import lenet as lenet, mlp as mlp
+    from numpymlp.network import Network as Network, loss_and_gradient as loss_and_gradient
+    from numpymlp.optimizers import SGD as SGD, Adam as Adam, AdamW as AdamW
+    from numpymlp.schedules import (
+        Constant as Constant,
+        Cosine as Cosine,
+        OneCycle as OneCycle,
+        StepDecay as StepDecay,
+    )
+    from numpymlp.storage.models import load as load, load_loss as load_loss, save as save
+    from numpymlp.training.callbacks import Callback as Callback, EarlyStopping as EarlyStopping
+    from numpymlp.training.checkpoint import Checkpoint as Checkpoint
+    from numpymlp.training.constraints import MaxNorm as MaxNorm
+    from numpymlp.training.divergence import TrainingDiverged as TrainingDiverged
+    from numpymlp.training.history import History as History
+    from numpymlp.training.minibatches import minibatches as minibatches
+    from numpymlp.training.poisson import PoissonDeviance as PoissonDeviance
+    from numpymlp.training.rmsprop import RMSprop as RMSprop
+    from numpymlp.training.scoring import evaluate as evaluate
+    from numpymlp.training.trainer import Trainer as Trainer
+    from numpymlp.validation import InputError as InputError
 
 __version__ = "0.2.0"
-
-__all__ = [
-    "SGD",
-    "Adam",
-    "AdamW",
-    "AveragePool2D",
-    "BatchNorm",
-    "Callback",
-    "Checkpoint",
-    "Constant",
-    "Conv2D",
-    "Cosine",
-    "Dense",
-    "Dropout",
-    "EarlyStopping",
-    "Flatten",
-    "GradientReport",
-    "History",
-    "InputError",
-    "L2Penalty",
-    "Layer",
-    "LeakyReLU",
-    "Loss",
-    "MaxNorm",
-    "MaxPool2D",
-    "MeanSquaredError",
-    "Network",
-    "OneCycle",
-    "PoissonDeviance",
-    "RMSprop",
-    "ReLU",
-    "Reshape",
-    "Sigmoid",
-    "SigmoidCrossEntropy",
-    "SoftmaxCrossEntropy",
-    "StepDecay",
-    "Tanh",
-    "Trainer",
-    "TrainingDiverged",
-    "buffer",
-    "check_gradients",
-    "check_layer",
-    "check_loss",
-    "evaluate",
-    "lenet",
-    "load",
-    "load_folder",
-    "load_loss",
-    "load_mnist",
-    "log_softmax",
-    "loss_and_gradient",
-    "minibatches",
-    "mlp",
-    "parameter",
-    "read_idx",
-    "save",
-    "softmax",
-    "split_indices",
-    "trace",
-    "train_validation_split",
-]
 
 # The same names by module, for the import at their first use.
 _NAMES_OF = {
@@ -121,7 +87,7 @@ _NAMES_OF = {
     "gradient_report": "GradientReport",
     "initializers": "",
     "layer_protocol": "Layer buffer parameter",
-    "layers": "BatchNorm Dense Dropout LeakyReLU ReLU Sigmoid Tanh",
+    "layers": "GELU BatchNorm Dense Dropout LeakyReLU ReLU Sigmoid Tanh",
     "losses": "L2Penalty Loss MeanSquaredError SigmoidCrossEntropy "
     "SoftmaxCrossEntropy log_softmax softmax",
     "models": "lenet mlp",
@@ -146,6 +112,7 @@ _EXPLAINED = (
     "SGD Adam AdamW RMSprop Network Trainer Dense Dropout BatchNorm LeakyReLU Conv2D MaxPool2D mlp"
 )
 _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
+__all__ = sorted(_MODULE_OF)
 _MODULES = {module.partition(".")[0] for module in _NAMES_OF}
 
 if not TYPE_CHECKING:  # a type checker sees the imports above instead

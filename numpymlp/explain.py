@@ -56,6 +56,9 @@ FORMULAS: dict[type, Any] = {
     layers.ReLU: {"closed": CLOSED, "y": "y = max(x, 0)", "dx": "dx = dy where x > 0, else 0"},
     layers.LeakyReLU: {"closed": CLOSED, "y": "y = max(x, slope x)",
                        "dx": "dx = dy where x > 0, else slope dy"},
+    layers.GELU: {
+        "s": "s = sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3)", "y": "y = x s",
+        "dx": "dx = dy (s + x s (1 - s) 2 du/dx)"},
     layers.Sigmoid: {"y": "y = 1 / (1 + exp(-x))", "dx": "dx = dy y (1 - y)"},
     layers.Tanh: {"y": "y = tanh(x)", "dx": "dx = dy (1 - y^2)"},
     layers.Dropout: lambda layer: {"y": "y = x", "dx": "dx = dy"} if layer.cache is None else {
@@ -121,7 +124,7 @@ def formulas_of(thing: Any, main: str) -> dict[str, str]:
 
 def latex(formula: str) -> str:
     """Return a formula as LaTeX; words become text, d before a name an upright d."""
-    greek = "gamma|beta|epsilon|mu"
+    greek = "gamma|beta|epsilon|mu|pi"
     formula = re.sub(r"sqrt\(([^()]*)\)", r"\\sqrt{\1}", formula).replace("^T", r"^\top ")
     formula = formula.replace("<=", r"\le ").replace(" * ", r" \cdot ")
 
@@ -225,13 +228,8 @@ class Trace:
     def _repr_markdown_(self) -> str:
         text = [f"**{self.title}**"]
         for part, steps in groupby(self.steps, lambda step: step.part):
-            text += [
-                "",
-                f"### {part.capitalize()}",
-                "",
-                "| | shape | formula | values | function |",
-            ]
-            text.append("| --- | --- | --- | --- | --- |")
+            text += ["", f"### {part.capitalize()}", ""]
+            text += ["| | shape | formula | values | function |", "| --- | --- | --- | --- | --- |"]
             for s in steps:
                 formula = f"${latex(s.formula)}$" if s.formula else ""
                 values = "<br>".join(f"`{line}`" for line in s.lines())
@@ -396,4 +394,6 @@ def _inside(layer: Any) -> dict[str, np.ndarray]:
         inside["mask"] = layer.cache
     if isinstance(layer, layers.BatchNorm):
         inside["x_hat"] = layer.cache[0]
+    if isinstance(layer, layers.GELU):
+        inside["s"] = layer.cache[2]
     return inside

@@ -14,18 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp import validation
 from numpymlp.layers import sigmoid
-from numpymlp.validation import (
-    check_binary_targets,
-    check_cache,
-    check_class_targets,
-    check_logits,
-    check_range,
-    check_real_targets,
-    check_same_shape,
-    check_sample_weight,
-    refuse_probabilities,
-)
 
 Weights = np.ndarray | None  # (N,): weight of each sample; None: equal weights
 
@@ -72,7 +62,7 @@ class SoftmaxHead:
     """One class of K: the largest logit decides."""
 
     name = "softmax"
-    check_targets = staticmethod(check_class_targets)
+    check_targets = staticmethod(validation.check_class_targets)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         return softmax(logits)
@@ -89,7 +79,7 @@ class SigmoidHead:
     """K answers of yes or no: 1 where the logit is above 0."""
 
     name = "sigmoid"
-    check_targets = staticmethod(check_binary_targets)
+    check_targets = staticmethod(validation.check_binary_targets)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         return sigmoid(logits)
@@ -106,10 +96,10 @@ class IdentityHead:
     """K real values: a regression has no probabilities and no accuracy."""
 
     name = "identity"
-    check_targets = staticmethod(check_real_targets)
+    check_targets = staticmethod(validation.check_real_targets)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        return refuse_probabilities()
+        return validation.refuse_probabilities()
 
     def decide(self, logits: np.ndarray) -> np.ndarray:
         return _flat_if_single(logits)
@@ -187,13 +177,13 @@ class SoftmaxCrossEntropy(Loss):
     heads = ("softmax",)
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
-        self.label_smoothing = check_range(
+        self.label_smoothing = validation.check_range(
             label_smoothing, "label_smoothing", 0, 1, right_open=True
         )
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
-        logits = check_logits(logits)
-        y, e = check_class_targets(y, logits), self.label_smoothing
+        logits = validation.check_logits(logits)
+        y, e = validation.check_class_targets(y, logits), self.label_smoothing
         w = normalized_weight(sample_weight, logits)
         # A class lies together in memory: NumPy's loops run along the samples, not the few classes.
         z = np.asfortranarray(logits)
@@ -208,7 +198,7 @@ class SoftmaxCrossEntropy(Loss):
         return float(w @ (np.log(sums) - target))  # L = sum_i w_i l_i
 
     def backward(self) -> np.ndarray:
-        (p, y, w), e = check_cache(self.cache), self.label_smoothing
+        (p, y, w), e = validation.check_cache(self.cache), self.label_smoothing
         # dL/dlogits = w_i (p - (1 - e) y - e / K)    (N, K): the logarithm undoes the softmax
         dlogits = p - e / p.shape[1]
         if y.ndim == 1:
@@ -241,8 +231,8 @@ class SigmoidCrossEntropy(Loss):
     heads = ("sigmoid",)
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
-        logits = check_logits(logits)
-        y = check_binary_targets(y, logits)
+        logits = validation.check_logits(logits)
+        y = validation.check_binary_targets(y, logits)
         w = normalized_weight(sample_weight, logits)
         self.cache = logits, y, w
         # l_ik = max(z, 0) - z y + log(1 + exp(-|z|))    (N, K)
@@ -251,7 +241,7 @@ class SigmoidCrossEntropy(Loss):
         return float(w @ losses.sum(axis=1))
 
     def backward(self) -> np.ndarray:
-        logits, y, w = check_cache(self.cache)
+        logits, y, w = validation.check_cache(self.cache)
         # dL/dlogits = w_i (p - y)    (N, K)
         return w[:, None] * (sigmoid(logits) - y)
 
@@ -269,10 +259,11 @@ class MeanSquaredError(Loss):
     """
 
     heads = ("identity", "softmax")
-    check_targets = staticmethod(check_real_targets)  # softmax's head would take integers too
+    # The check of softmax's head would take integers too.
+    check_targets = staticmethod(validation.check_real_targets)
 
     def forward(self, logits: np.ndarray, y: np.ndarray, sample_weight: Weights = None) -> float:
-        outputs = check_logits(logits)
+        outputs = validation.check_logits(logits)
         difference = outputs - self.check_targets(y, outputs)
         w = normalized_weight(sample_weight, outputs)
         self.cache = difference, w
@@ -280,7 +271,7 @@ class MeanSquaredError(Loss):
         return float(w @ (difference * difference).sum(axis=1) / 2)
 
     def backward(self) -> np.ndarray:
-        difference, w = check_cache(self.cache)
+        difference, w = validation.check_cache(self.cache)
         # dL/dz = w_i (z - y)    (N, K)
         return w[:, None] * difference
 
@@ -307,17 +298,19 @@ class L2Penalty:
     cache: Any = None
 
     def __init__(self, strength: float) -> None:
-        self.strength = check_range(strength, "L2Penalty strength", 0, np.inf, right_open=True)
+        self.strength = validation.check_range(
+            strength, "L2Penalty strength", 0, np.inf, right_open=True
+        )
 
     def forward(self, parameters: np.ndarray, mask: np.ndarray) -> float:
-        check_same_shape("parameters", parameters, "mask", mask)
+        validation.check_same_shape("parameters", parameters, "mask", mask)
         # L = strength / 2 sum(mask parameters^2)
         self.cache = decayed = mask * parameters
         return float(0.5 * self.strength * (decayed @ parameters))
 
     def backward(self) -> np.ndarray:
         # dL/dparameters = strength mask parameters
-        return self.strength * check_cache(self.cache)
+        return self.strength * validation.check_cache(self.cache)
 
     def __repr__(self) -> str:
         return f"L2Penalty({self.strength:g})"
@@ -327,6 +320,6 @@ def normalized_weight(sample_weight: np.ndarray | None, logits: np.ndarray) -> n
     """Scale the weights of a batch (N,) so that they sum to 1; all zeros stay zeros."""
     if sample_weight is None:
         return np.full(len(logits), 1 / len(logits), logits.dtype)
-    weight = check_sample_weight(sample_weight, len(logits))
+    weight = validation.check_sample_weight(sample_weight, len(logits))
     w = weight / (weight.max() or 1.0)  # by the maximum first: the sum cannot overflow
     return (w / (w.sum() or 1.0)).astype(logits.dtype)

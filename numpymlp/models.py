@@ -17,6 +17,7 @@ from numpymlp.convolution import Conv2D, Flatten, MaxPool2D, Reshape
 from numpymlp.initializers import glorot_uniform, he_normal
 from numpymlp.layer_protocol import Layer, shapes_between
 from numpymlp.layers import (
+    GELU,
     BatchNorm,
     Dense,
     Dropout,
@@ -38,6 +39,7 @@ from numpymlp.validation import (
 ACTIVATIONS: dict[str, Callable[[], Layer]] = {
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
+    "gelu": GELU,
     "sigmoid": Sigmoid,
     "tanh": Tanh,
 }
@@ -67,15 +69,15 @@ def mlp(
     sizes : sequence of int
         Features of the input, units of each hidden layer, outputs: ``[784, 128, 10]``. Two sizes
         make a network without hidden layers.
-    activation : {"relu", "leaky_relu", "sigmoid", "tanh", "identity"} or a class of layers
+    activation : {"relu", "leaky_relu", "gelu", "sigmoid", "tanh", "identity"} or a class of layers
         Or a list with one for each hidden layer. A class, such as a custom one, is called without
         arguments for each of its layers.
     dropout, input_dropout : float in [0, 1), default 0
         Share of the hidden units, and of the inputs, dropped in training.
     batch_norm : bool, default False
     initializer : callable, optional
-        For all weights. By default `he_normal` before ReLU and leaky ReLU, and `glorot_uniform`
-        elsewhere.
+        For all weights. By default `he_normal` before ReLU, leaky ReLU and GELU, and
+        `glorot_uniform` elsewhere.
     output, rng, dtype
         As for `Network`.
 
@@ -107,7 +109,7 @@ def mlp(
     check_range(dropout, "Dropout rate", 0, 1, right_open=True)
     layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
     for inputs, outputs, name in zip(sizes[:-2], sizes[1:-1], names, strict=True):
-        rectifies = name in ("relu", "leaky_relu", ReLU, LeakyReLU)
+        rectifies = name in ("relu", "leaky_relu", "gelu", ReLU, LeakyReLU, GELU)
         default = he_normal if rectifies else glorot_uniform
         layers.append(Dense(inputs, outputs, initializer or default))
         if batch_norm:

@@ -18,16 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from numpymlp import layer_protocol as protocol
+from numpymlp import validation
 from numpymlp.layer_protocol import FixedLayers, Layer
 from numpymlp.losses import HEADS, L2Penalty, Loss
-from numpymlp.validation import (
-    InputError,
-    check_answers,
-    check_choice,
-    check_dtype,
-    check_rng,
-    own_arrays,
-)
 
 BATCH = 1000  # rows at a time where no gradient is needed: bounds the memory of a prediction
 
@@ -44,7 +37,9 @@ class Vector:
     def __set__(self, network: Any, values: np.ndarray) -> None:
         vector = vars(network)[self.name]
         if np.shape(values) != vector.shape:
-            raise InputError(f"{self.name} expected shape {vector.shape}, got {np.shape(values)}")
+            raise validation.InputError(
+                f"{self.name} expected shape {vector.shape}, got {np.shape(values)}"
+            )
         if values is not vector:  # as it is after `network.gradients += more`
             vector[...] = values
 
@@ -97,13 +92,13 @@ class Network:
         rng: np.random.Generator | None = None,
         dtype: Any = np.float32,
     ) -> None:
-        dtype, self.layers = check_dtype(dtype), protocol.check_layers(layers)
+        dtype, self.layers = validation.check_dtype(dtype), protocol.check_layers(layers)
         self._logits_shape: tuple[int, ...] | None = None
-        self.head = HEADS[check_choice(output, "output", tuple(HEADS))]
+        self.head = HEADS[validation.check_choice(output, "output", tuple(HEADS))]
         self.shapes = protocol.shapes_between(self.layers)
         named = (layer for layer in self.layers if layer.input_shape is not None)
         self._reader = str(self.layers[0] if self.shapes[0] is None else next(named))
-        self._initialize(np.random.default_rng() if rng is None else check_rng(rng))
+        self._initialize(np.random.default_rng() if rng is None else validation.check_rng(rng))
         self._allocate(dtype)
 
     # ---- forward and backward ----
@@ -151,9 +146,8 @@ class Network:
         -------
         ndarray of shape (N, in), or None
         """
-        gradient: Any = protocol.check_upstream(dy, self._logits_shape).astype(
-            self.dtype, copy=False
-        )
+        gradient: Any = protocol.check_upstream(dy, self._logits_shape)
+        gradient = gradient.astype(self.dtype, copy=False)
         first = 0 if input_gradient else self._first_trainable
         for position in range(len(self.layers) - 1, first - 1, -1):
             # Every layer above the first passes its input gradient on.
@@ -182,10 +176,10 @@ class Network:
     def logits_in_batches(self, x: ArrayLike) -> Iterator[np.ndarray]:
         """Yield the logits of `x` in evaluation mode, 1,000 rows at a time."""
         x, network = self.check_batch(x), self.for_evaluation()
-        forward = np.errstate(all="ignore")(network.forward)  # check_answers explains what broke
+        forward = np.errstate(all="ignore")(network.forward)  # check_answers says what broke
         for start in range(0, len(x), BATCH):
             logits = forward(x[start : start + BATCH])
-            yield check_answers(logits, x[start : start + BATCH], start)
+            yield validation.check_answers(logits, x[start : start + BATCH], start)
 
     def activations(self, x: ArrayLike, training: bool = False) -> list[np.ndarray]:
         """Return the output of every layer for a batch; the caches stay as they are."""
@@ -245,7 +239,7 @@ class Network:
         """
         twin = copy.deepcopy(self)
         if dtype is not None and np.dtype(dtype) != self.dtype:
-            twin._allocate(check_dtype(dtype))
+            twin._allocate(validation.check_dtype(dtype))
         return twin
 
     __copy__ = copy  # a shallow copy would share the layers and take their views away
@@ -279,10 +273,8 @@ class Network:
     def _allocate(self, dtype: Any) -> None:
         """Move all parameters and buffers into vectors of this dtype, and bind views to them."""
         self._slots = {kind: self._lay_out(kind) for kind in ("parameter", "buffer")}
-        parameters, buffers = (self._pack(slots, dtype) for slots in self._slots.values())
-        vars(self).update(
-            parameters=parameters, gradients=np.zeros_like(parameters), buffers=buffers
-        )
+        values, buffers = (self._pack(slots, dtype) for slots in self._slots.values())
+        vars(self).update(parameters=values, gradients=np.zeros_like(values), buffers=buffers)
         self.__dict__.pop("decay_mask", None)
         self._bind()
 
@@ -317,7 +309,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy or a pickle holds the vectors and the layers' arrays apart: bind them again.
-        self.__dict__.update(own_arrays(state))
+        self.__dict__.update(validation.own_arrays(state))
         self._bind()
 
     @cached_property

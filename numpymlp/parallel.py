@@ -35,11 +35,11 @@ from typing import Any
 import numpy as np
 
 from numpymlp.layer_protocol import Layer
-from numpymlp.layers import BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
+from numpymlp.layers import GELU, BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.network import Network
 from numpymlp.validation import InputError
 
-UNITWISE = (ReLU, LeakyReLU, Sigmoid, Tanh)
+UNITWISE = (ReLU, LeakyReLU, GELU, Sigmoid, Tanh)
 
 
 class Communicator:

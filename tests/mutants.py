@@ -12,6 +12,7 @@ import checks
 import numpy as np
 
 from numpymlp import (
+    GELU,
     SGD,
     Adam,
     AdamW,
@@ -65,6 +66,19 @@ class ReLUWithoutGate(ReLU):
 class LeakyReLUWithoutSlope(LeakyReLU):
     def backward(self, dy, input_gradient=True):
         return dy * (self.cache > 0)
+
+
+class GELUWithoutProductRule(GELU):
+    def backward(self, dy, input_gradient=True):
+        return dy * self.cache[2]
+
+
+class GELUWithExactSlope(GELU):
+    def backward(self, dy, input_gradient=True):
+        x = self.cache[0]  # the slope of x Phi(x), where forward has the approximation
+        density = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        erf = np.vectorize(math.erf)
+        return dy * ((1 + erf(x / math.sqrt(2))) / 2 + x * density)
 
 
 class SigmoidOfInput(Sigmoid):
@@ -810,6 +824,8 @@ LAYERS = [
     ),
     Mutant("ReLU gate left out", checks.layer_gradient, ReLU, ReLUWithoutGate),
     Mutant("leaky slope left out", checks.layer_gradient, LeakyReLU, LeakyReLUWithoutSlope),
+    Mutant("GELU as a gate alone", checks.layer_gradient, GELU, GELUWithoutProductRule),
+    Mutant("GELU with the exact slope", checks.layer_gradient, GELU, GELUWithExactSlope),
     Mutant("sigmoid's slope at x, not y", checks.layer_gradient, Sigmoid, SigmoidOfInput),
     Mutant("tanh's slope as 1 - y", checks.layer_gradient, Tanh, TanhWithoutSquare),
     Mutant(

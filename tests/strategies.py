@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from numpymlp import (
+    GELU,
     AveragePool2D,
     BatchNorm,
     Conv2D,
@@ -39,6 +40,7 @@ ACTIVATIONS = {
     "relu": (ReLU,),
     "leaky_relu": (LeakyReLU,),
     "leaky_relu 0.3": (lambda: LeakyReLU(0.3),),
+    "gelu": (GELU,),
     "sigmoid": (Sigmoid,),
     "tanh": (Tanh,),
 }

@@ -9,6 +9,7 @@ from messages import one_clear_error
 
 import numpymlp
 from numpymlp import (
+    GELU,
     SGD,
     Adam,
     AdamW,
@@ -38,6 +39,7 @@ from numpymlp.optimizers import Optimizer
 MIDDLE = {
     "relu": [ReLU()],
     "leaky": [LeakyReLU(0.1)],
+    "gelu": [GELU()],
     "sigmoid": [Sigmoid()],
     "tanh": [Tanh()],
     "dropout": [ReLU(), Dropout(0.5)],

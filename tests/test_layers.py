@@ -1,6 +1,7 @@
 """Every layer alone: values worked by hand, its gradient, its settings and its messages."""
 
 import copy
+import math
 
 import checks
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from numpymlp import (
+    GELU,
     BatchNorm,
     Dense,
     Dropout,
@@ -34,6 +36,7 @@ def layers() -> list[Layer]:
         LeakyReLU(),
         LeakyReLU(0.3),
         LeakyReLU(0),
+        GELU(),
         Sigmoid(),
         Tanh(),
         Dropout(0.0),
@@ -63,7 +66,7 @@ def test_gradients_are_right_for_any_number_of_rows_and_features(
 ) -> None:
     rng = random(seed)
     x = rng.normal(size=(rows, features))
-    for layer in (Dense(features, 1 + seed % 4, rng=rng), LeakyReLU(), Sigmoid(), Tanh()):
+    for layer in (Dense(features, 1 + seed % 4, rng=rng), LeakyReLU(), GELU(), Tanh()):
         report = check_layer(layer, x, max_entries=None)
         assert report.passed, str(report)
 
@@ -124,10 +127,48 @@ def test_tanh_by_hand() -> None:
     np.testing.assert_allclose(layer.backward(np.array([[3.0, 1.0]])), [[3, 0.64]], rtol=1e-15)
 
 
+def test_gelu_is_the_tanh_form_of_its_paper_and_near_the_exact_one() -> None:
+    layer, x = GELU(), np.linspace(-8, 8, 1601)
+    y = layer.forward(x[:, None])[:, 0]
+    slope = layer.backward(np.ones((1601, 1)))[:, 0]
+    u = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    np.testing.assert_allclose(y, x * (1 + np.tanh(u)) / 2, rtol=1e-12, atol=1e-15)
+    exact = [value * (1 + math.erf(value / math.sqrt(2))) / 2 for value in x]
+    assert 4e-4 < abs(y - exact).max() < 5e-4
+    # Its lowest point is near -0.75, where the slope changes its sign.
+    assert x[y.argmin()] == pytest.approx(-0.75, abs=0.01)
+    assert slope[x == 0] == 0.5
+    assert ((slope > 0) == (x > x[y.argmin()])).mean() > 0.999
+
+
+def test_gelu_ends_as_0_and_as_x_whatever_the_size_of_x() -> None:
+    for dtype in (np.float32, np.float64):
+        layer, most = GELU(), np.finfo(dtype).max
+        x = np.array([[-most, -1e30, -40, 0, 40, 1e30, most]], dtype)
+        np.testing.assert_array_equal(layer.forward(x), np.maximum(x, 0))
+        np.testing.assert_array_equal(layer.backward(np.ones_like(x)), [[0, 0, 0, 0.5, 1, 1, 1]])
+    # In float32 the tail keeps its digits, where 1 + tanh(u) would lose them.
+    x = np.linspace(-5, -2, 50)[None]
+    single = GELU().forward(x.astype(np.float32))
+    np.testing.assert_allclose(single, GELU().forward(x), rtol=1e-5)
+
+
+def test_gelu_equals_that_of_pytorch() -> None:
+    torch = pytest.importorskip("torch")
+    x = random().normal(0, 3, (50, 4))
+    theirs = torch.tensor(x, requires_grad=True)
+    y = torch.nn.GELU(approximate="tanh")(theirs)
+    y.sum().backward()
+    layer = GELU()
+    np.testing.assert_allclose(layer.forward(x), y.detach().numpy(), rtol=1e-12, atol=1e-14)
+    slope = layer.backward(np.ones_like(x))
+    np.testing.assert_allclose(slope, theirs.grad.numpy(), rtol=1e-11, atol=1e-14)
+
+
 def test_activations_are_finite_at_huge_inputs() -> None:
     x = np.array([[-1e4, -1e3, 0, 1e3, 1e4]])
     for dtype in (np.float32, np.float64):
-        for layer in (ReLU(), LeakyReLU(), Sigmoid(), Tanh()):
+        for layer in (ReLU(), LeakyReLU(), GELU(), Sigmoid(), Tanh()):
             assert np.isfinite(layer.forward(x.astype(dtype))).all()
             assert np.isfinite(layer.backward(np.ones((1, 5), dtype))).all()
     np.testing.assert_allclose(sigmoid(x), [[0, 0, 0.5, 1, 1]], atol=1e-37)
@@ -266,7 +307,7 @@ def test_config_holds_the_arguments_and_repr_the_sizes() -> None:
     names = [repr(layer) for layer in layers()]
     assert names[:4] == ["Dense(3 -> 2)", "ReLU", "LeakyReLU(0.01)", "LeakyReLU(0.3)"]
     assert names[5:] == [
-        *["Sigmoid", "Tanh", "Dropout(0)", "Dropout(0.4)", "BatchNorm(3)", "BatchNorm(3)"]
+        *["GELU", "Sigmoid", "Tanh", "Dropout(0)", "Dropout(0.4)", "BatchNorm(3)", "BatchNorm(3)"]
     ]
 
 

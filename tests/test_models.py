@@ -5,6 +5,7 @@ import pytest
 from checks import random
 
 from numpymlp import (
+    GELU,
     BatchNorm,
     Dense,
     Dropout,
@@ -22,7 +23,13 @@ from numpymlp.models import ACTIVATIONS
 
 @pytest.mark.parametrize(
     ("activation", "layer", "power"),
-    [("relu", ReLU, 2), ("leaky_relu", LeakyReLU, 2), ("sigmoid", Sigmoid, 1), ("tanh", Tanh, 1)],
+    [
+        ("relu", ReLU, 2),
+        ("leaky_relu", LeakyReLU, 2),
+        ("gelu", GELU, 2),
+        ("sigmoid", Sigmoid, 1),
+        ("tanh", Tanh, 1),
+    ],
 )
 def test_each_activation_has_its_initializer(activation: str, layer, power: float) -> None:
     network = mlp([400, 400, 400], activation, rng=random())
@@ -91,7 +98,7 @@ def test_settings_that_build_no_network_are_refused() -> None:
         (([3, 4, 2], ["relu", "relu"]), "expected 1 activations, one a hidden layer, got 2"),
         (
             ([3, 4, 2], "swish"),
-            "activation: expected one of relu, leaky_relu, sigmoid, tanh, ident",
+            "activation: expected one of relu, leaky_relu, gelu, sigmoid, tanh, ident",
         ),
     ]:
         with pytest.raises(InputError, match=message):

@@ -30,7 +30,7 @@ def train(network, x: np.ndarray, y: np.ndarray, steps: int, seed: int = 0) -> l
     return values[:steps]
 
 
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu", "sigmoid", "tanh"])
 def test_the_first_loss_is_near_ln_10(activation: str, mnist) -> None:
     # Equal logits give ln 10; more means that the first weights are too large.
     x, y = mnist

@@ -605,7 +605,7 @@ MISTAKES = {
     "sizes that are no list": (lambda: mlp(5), "mlp sizes: expected a list such as [784, 128, 10]"),
     "an unknown activation": (
         lambda: mlp([3, 4, 2], "swish"),
-        "activation: expected one of relu, leaky_relu...got 'swish'",
+        "activation: expected one of relu, leaky_relu, gelu...got 'swish'",
     ),
     "activations of another number": (
         lambda: mlp([3, 4, 2], ["relu", "relu"]),

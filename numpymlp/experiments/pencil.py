@@ -226,6 +226,13 @@ TERMS: dict[str, str | Callable[..., str]] = {
     "y = max(x, slope x)": "max({x}, {slope} * {x})",
     "dx = dy where x > 0, else 0": _gate,
     "dx = dy where x > 0, else slope dy": _gate,
+    "s = sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x^3)": (
+        "1 / (1 + exp(-1.5958 * ({x} + 0.044715 * {x}^3)))"
+    ),
+    "y = x s": "{x} * {s}",
+    "dx = dy (s + x s (1 - s) 2 du/dx)": (
+        "{dy} * ({s} + {x} * {s} * (1 - {s}) * 1.5958 * (1 + 3 * 0.044715 * {x}^2))"
+    ),
     "y = 1 / (1 + exp(-x))": "1 / (1 + exp(-{x}))",
     "dx = dy y (1 - y)": "{dy} * {y} * (1 - {y})",
     "y = tanh(x)": "tanh({x})",

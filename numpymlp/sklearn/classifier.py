@@ -34,8 +34,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     hidden_layer_sizes : int or sequence of int, default (100,)
         Units of each hidden layer.
-    activation : {"identity", "logistic", "sigmoid", "tanh", "relu", "leaky_relu"}, a layer class, \
-or a list with one of these for each hidden layer, default "relu"
+    activation : {"identity", "logistic", "sigmoid", "tanh", "relu", "leaky_relu", "gelu"}, a \
+layer class, or a list with one of these for each hidden layer, default "relu"
         "sigmoid" is the same as "logistic". A class is called without arguments and must return a
         layer; see `numpymlp.Layer`.
     solver : {"adam", "sgd", "lbfgs"}, default "adam"

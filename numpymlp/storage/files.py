@@ -18,7 +18,10 @@ import json
 import os
 import re
 import secrets
+import shlex
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -50,6 +53,20 @@ def check_path(path: Any) -> str:
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"expected the path of a file, got {type(path).__name__}")
     return os.fsdecode(path)
+
+
+def pip_install(packages: str) -> str:
+    """Return the command that installs packages for this Python, from wherever it is called."""
+    program = sys.executable or "python"
+    with contextlib.suppress(ValueError):  # on another drive of Windows
+        near = os.path.relpath(program)
+        program = program if near.startswith(os.pardir) else near
+    return f"{quoted(program)} -m pip install {packages}"
+
+
+def quoted(text: str | Path) -> str:
+    """Return a path as one word of a command, for the shell of this system."""
+    return subprocess.list2cmdline([str(text)]) if os.name == "nt" else shlex.quote(str(text))
 
 
 def shown(text: Any, longest: int = 200) -> str:

@@ -12,7 +12,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ def load_loss(path: str | os.PathLike[str], classes: Classes | None = None) -> L
     name = check_path(path)
     with open_archive(path, "model") as archive:
         config, room = archive.header.get("loss"), os.path.getsize(path) // 4
-    return None if config is None else _build(config, name, room, _known(Loss, classes or {}))
+    return None if config is None else _build(config, name, room, Loss, classes or {})
 
 
 # ---- writing ----
@@ -155,7 +156,7 @@ def _hides_arguments(part: Any, base: Any) -> bool:
 def _config(part: Any, base: type) -> dict[str, Any]:
     """Write a layer or a loss as its type and the arguments that build it."""
     kind = type(part)
-    if _known(base, {}).get(kind.__name__, kind) is not kind:
+    if _find(kind.__name__, base) not in (None, kind):
         raise InputError(
             f"{part} cannot be saved: its class is called {kind.__name__} like one of numpymlp's, "
             f"and would be read as that; rename it"
@@ -182,9 +183,9 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
     """
     if not isinstance(config, list) or not 0 < len(config) <= MOST_LAYERS:
         raise InputError(f"{path} is altered: expected a list of layers, got {config!r:.80}")
-    known, layers = _known(Layer, classes), []
+    layers: list[Layer] = []
     for entry in config:
-        layers.append(layer := _build(entry, path, limit, known))
+        layers.append(layer := _build(entry, path, limit, Layer, classes))
         if not isinstance(layer, Layer):
             raise InputError(
                 f"{path} expected a Layer, got {layer!r:.80}: let the class in classes= derive "
@@ -207,28 +208,22 @@ def _build_layers(config: Any, path: str, limit: int, classes: Classes) -> list[
     return layers
 
 
-def _known(base: type, classes: Classes) -> dict[str, Callable[..., Any]]:
-    """Map the names of this package's layers or losses, and of custom ones, to their classes."""
-    for name in ("Conv2D", "PoissonDeviance"):  # so that these modules are imported
-        getattr(sys.modules["numpymlp"], name)
-    return {**{each.__name__: each for each in _subclasses(base)}, **classes}
+def _find(name: str, base: type, classes: Classes = MappingProxyType({})) -> Any:
+    """Return the layer or loss of this name: a custom one, or a public one of this package."""
+    package = sys.modules["numpymlp"]
+    ours = getattr(package, name) if name in package.__all__ else None
+    fits = isinstance(ours, type) and issubclass(ours, base) and ours is not base
+    return classes.get(name, ours if fits else None)
 
 
-def _subclasses(base: type) -> Iterator[type]:
-    subclasses: list[type] = base.__subclasses__()
-    for kind in subclasses:
-        if kind.__module__.startswith("numpymlp.") and not kind.__name__.startswith("_"):
-            yield kind
-        yield from _subclasses(kind)
-
-
-def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
+def _build(entry: Any, path: str, limit: int, base: type, classes: Classes) -> Any:
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise InputError(
             f"{path} is altered: expected a type with its arguments, got {entry!r:.80}"
         )
     arguments = {name: value for name, value in entry.items() if name != "type"}
-    if entry["type"] not in known:
+    kind = _find(entry["type"], base, classes)
+    if kind is None:
         raise InputError(
             f"{path} holds a {entry['type']!r:.80}, which this package does not have: pass "
             f"classes={{{entry['type']!r:.80}: TheClass}}"
@@ -237,13 +232,10 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
         raise InputError(
             f"{path} is altered: expected names of arguments, got {[*arguments]!r:.80}"
         )
-    if not callable(known[entry["type"]]):
-        raise InputError(
-            f"classes: expected a class for {entry['type']!r:.80}, got {known[entry['type']]!r:.80}"
-        )
+    if not callable(kind):
+        raise InputError(f"classes: expected a class for {entry['type']!r:.80}, got {kind!r:.80}")
     # Our own layers are stopped before they take memory, unless they have no arrays; a custom one
     # may mean other things by its numbers.
-    kind: Any = known[entry["type"]]
     plain = getattr(kind, "shapes", None) is Layer.shapes
     ours = kind.__module__.startswith("numpymlp.") and not plain
     sizes = [value for value in arguments.values() if ours and isinstance(value, int)]
@@ -253,7 +245,7 @@ def _build(entry: Any, path: str, limit: int, known: Classes) -> Any:
             f"{limit:,} numbers that the file has room for beside the layers before it"
         )
     try:
-        return known[entry["type"]](**arguments)
+        return kind(**arguments)
     except (TypeError, InputError) as error:
         raise InputError(f"{path} is altered: {entry['type']}: {shown(error)}") from error
 

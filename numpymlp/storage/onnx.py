@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp.layers import ROOT
 from numpymlp.network import Network
-from numpymlp.storage.files import check_path, write_bytes
+from numpymlp.storage.files import check_path, pip_install, write_bytes
 from numpymlp.validation import InputError
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what any ONNX program of today runs
@@ -49,7 +50,7 @@ def export_onnx(network: Network, path: str | os.PathLike[str]) -> None:
         from onnx import helper, numpy_helper
     except ImportError as error:
         raise InputError(
-            "the export to ONNX needs the package onnx: pip install -e '.[onnx]'"
+            f"export expected the package onnx, which is not installed: {pip_install('onnx')}"
         ) from error
     graph = _Graph(helper, numpy_helper)
     for position, layer in enumerate(network.layers):
@@ -143,6 +144,18 @@ def _batch_norm(graph: _Graph, layer: Any) -> None:
     graph.add("Add", graph.constant("shift", layer.beta - layer.running_mean * scale))
 
 
+def _gelu(graph: _Graph, layer: Any) -> None:
+    # y = x sigmoid(2 u); the operator Gelu needs a newer opset. Where x^3 overflows, u is infinite.
+    x = graph.last
+    graph.add("Mul", x)
+    graph.add("Mul", graph.constant("cubic", np.array([0.044715])))
+    graph.add("Add", graph.constant("one", np.ones(1)))
+    graph.add("Mul", x)
+    graph.add("Mul", graph.constant("scale", np.array([2 * ROOT])))
+    graph.add("Sigmoid")
+    graph.add("Mul", x)
+
+
 def _reshape(graph: _Graph, layer: Any) -> None:
     # -1 stands for N; 0 would copy a length of the input.
     shape = np.array([-1, layer.height, layer.width, layer.channels], np.int64)
@@ -153,6 +166,7 @@ CONVERTERS: dict[str, Callable[[_Graph, Any], None]] = {
     "Dense": _dense,
     "ReLU": lambda graph, layer: graph.add("Relu"),
     "LeakyReLU": lambda graph, layer: graph.add("LeakyRelu", alpha=float(layer.slope)),
+    "GELU": _gelu,
     "Sigmoid": lambda graph, layer: graph.add("Sigmoid"),
     "Tanh": lambda graph, layer: graph.add("Tanh"),
     "Dropout": lambda graph, layer: None,

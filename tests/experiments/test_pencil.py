@@ -20,7 +20,9 @@ def lines_of(optimizer=None, **settings):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "sigmoid", "tanh", "identity"])
+@pytest.mark.parametrize(
+    "activation", ["relu", "leaky_relu", "gelu", "sigmoid", "tanh", "identity"]
+)
 def test_the_written_terms_compute_the_number_after_them(loss, activation):
     # eval is the person with pencil and paper: it knows nothing of the package.
     optimizer = SGD(0.1, 0.9, nesterov=loss == "sigmoid") if activation == "tanh" else SGD(0.1)

@@ -27,6 +27,10 @@ export function softmax(logits) {
 
 const sigmoid = (x) => 1 / (1 + Math.exp(-Math.max(x, -87)));
 
+// GELU's s: the normal distribution function, with u = sqrt(2 / pi) (x + 0.044715 x^3).
+const ROOT = Math.sqrt(2 / Math.PI);
+const phi = (x) => sigmoid(2 * ROOT * (x + 0.044715 * x ** 3));
+
 /** A layer that treats each number alone: y = value(x), dx = dy * slope(x, y). */
 function elementwise(value, slope) {
   return class {
@@ -133,6 +137,11 @@ export const LAYERS = {
   ReLU: elementwise(
     (x) => Math.max(x, 0),
     (x) => (x > 0 ? 1 : 0),
+  ),
+  // y = x s with s = sigmoid(2 u); dy/dx = s + x s (1 - s) 2 du/dx
+  GELU: elementwise(
+    (x) => x * phi(x),
+    (x) => phi(x) + x * phi(x) * (1 - phi(x)) * 2 * ROOT * (1 + 3 * 0.044715 * x * x),
   ),
   Sigmoid: elementwise(sigmoid, (_x, y) => y * (1 - y)),
   Tanh: elementwise(Math.tanh, (_x, y) => 1 - y * y),
