@@ -11,6 +11,7 @@ learning rate.
 from __future__ import annotations
 
 import copy
+import inspect
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -81,6 +82,17 @@ class Optimizer:
         new = copy.deepcopy({name: state[name] for name in self.state_names})
         vars(self).update(new, vector=None)
 
+    def __repr__(self) -> str:
+        """Show the learning rate, and each setting that is not the default."""
+        known = [inspect.signature(kind).parameters for kind in reversed(type(self).__mro__[:-1])]
+        defaults = {name: each.default for parameters in known for name, each in parameters.items()}
+        changed = [
+            f", {name}={vars(self)[name]}"
+            for name, default in [*defaults.items()][1:]  # the first is the learning rate
+            if isinstance(default, float | int) and vars(self).get(name, default) != default
+        ]
+        return f"{type(self).__name__}({self.learning_rate:g}{''.join(changed)})"
+
     def __getstate__(self) -> dict[str, Any]:
         # A copy shares no moments, and goes on with the parameters of a copied network.
         return copy.deepcopy({**vars(self), "vector": None})
@@ -145,10 +157,6 @@ class SGD(Optimizer):
                 p += v
         if self.t % CLEAR == 0:
             clear_tiny(self.v, (1 - mu) * np.finfo(self.v.dtype).eps * np.abs(parameters))
-
-    def __repr__(self) -> str:
-        momentum = f", momentum={self.momentum:g}" if self.momentum else ""
-        return f"SGD({self.learning_rate:g}{momentum}{', nesterov=True' if self.nesterov else ''})"
 
 
 class Adam(Optimizer):
@@ -218,9 +226,6 @@ class Adam(Optimizer):
             negligible = float(np.finfo(self.m.dtype).eps) * self.epsilon
             clear_tiny(self.m, negligible / (1 - beta1))
             clear_tiny(self.v, negligible**2 / (1 - beta2))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.learning_rate:g})"
 
 
 class AdamW(Adam):

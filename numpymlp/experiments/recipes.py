@@ -28,6 +28,7 @@ from numpymlp.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay
 from numpymlp.storage.reading import LARGEST
 from numpymlp.training.callbacks import EarlyStopping
 from numpymlp.training.constraints import MaxNorm
+from numpymlp.training.rmsprop import RMSprop
 from numpymlp.training.trainer import Trainer
 from numpymlp.validation import (
     InputError,
@@ -39,7 +40,8 @@ from numpymlp.validation import (
 
 # The default learning rates, chosen on a validation split for the default network. AdamW takes
 # that of Adam, whose steps it shares.
-LEARNING_RATES = {"sgd": 1.0, "momentum": 0.2, "nesterov": 0.2, "adam": 1e-2, "adamw": 1e-2}
+LEARNING_RATES = {"sgd": 1.0, "momentum": 0.2, "nesterov": 0.2, "rmsprop": 1e-2, "adam": 1e-2}
+LEARNING_RATES["adamw"] = LEARNING_RATES["adam"]
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "constant": Constant,
     "step": StepDecay,
@@ -50,7 +52,6 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 # model file.
 MOST_EPOCHS = 50_000
 MOST_HIDDEN = (MOST_LAYERS - 2) // 4
-MODELS = ("mlp", "lenet")
 # Groups of settings: the headings of `numpymlp train --help`.
 NETWORK, TRAINING = "network", "training"
 DISTORTION = "distortion of the training images, drawn anew in every epoch"
@@ -73,7 +74,7 @@ class Recipe:
 
     # Results files list the settings in this order.
     model: str = setting(
-        NETWORK, "mlp", "lenet has convolutions before its hidden layer", choices=MODELS
+        NETWORK, "mlp", "lenet has convolutions before its hidden layer", choices=("mlp", "lenet")
     )
     filters: tuple[int, ...] = setting(
         NETWORK, (), "filters of the convolutions; lenet has 8,16 if not given", "SIZES"
@@ -146,8 +147,7 @@ class Recipe:
             )
         if self.early_stopping is not None and self.validation is None:
             raise InputError(
-                "early_stopping: expected validation data, got none: hold out images with "
-                "validation=0.1"
+                "early_stopping: expected validation data, got none: hold some out, validation=0.1"
             )
         if self.validation is not None:
             check_range(self.validation, "validation", 0, 1, left_open=True, right_open=True)
@@ -249,6 +249,8 @@ class Recipe:
             return AdamW(rate, mask=network.decay_mask, **decay)
         if self.optimizer == "adam":
             return Adam(rate)
+        if self.optimizer == "rmsprop":
+            return RMSprop(rate)
         momentum = 0.0 if self.optimizer == "sgd" else 0.9
         return SGD(rate, momentum, nesterov=self.optimizer == "nesterov")
 

@@ -98,13 +98,16 @@ class Progress(Callback):
 
 
 def _numbers(row: Mapping[str, float | None]) -> str:
-    """Name the numbers: means over the epoch while weights move, and validation after it."""
+    """Name the numbers: means over the epoch while weights move, and validation after it.
+
+    With 999 epochs of 100 seconds, the line has 80 columns.
+    """
     parts = []
-    for prefix, name in (("running_train", "train (running mean)"), ("validation", "validation")):
+    for prefix, name in (("running_train", "train"), ("validation", "val")):
         loss, accuracy = row.get(f"{prefix}_loss"), row.get(f"{prefix}_accuracy")
         if loss is not None:
-            share = "" if accuracy is None else f", accuracy {accuracy:.4f}"
-            parts.append(f"{name}: loss {loss:.4f}{share}")
+            share = "" if accuracy is None else f" acc {accuracy:.4f}"
+            parts.append(f"{name} loss {loss:{'.4f' if loss < 10 else '.3g'}}{share}")
     return "  ".join(parts)
 
 

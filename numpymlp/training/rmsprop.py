@@ -30,8 +30,10 @@ class RMSprop(Optimizer):
     Notes
     -----
     Source: Tieleman, Hinton, "Lecture 6.5: RMSprop", Neural networks for machine learning (2012).
-    The form is PyTorch's, without momentum and centring. Keras takes rho 0.9 and epsilon 1e-7, and
-    adds epsilon inside the root.
+    The form is PyTorch's, without momentum and centring. Keras divides by ``sqrt(v + epsilon)``,
+    with epsilon inside the root and defaults of rho 0.9 and epsilon 1e-7: where gradients are far
+    above the root of that, 3e-4, the steps are those of ``RMSprop(rho=0.9)``; below it, Keras'
+    steps are shorter.
     """
 
     state_names = ("v", "t")
@@ -64,6 +66,3 @@ class RMSprop(Optimizer):
             p -= scratch
         if self.t % CLEAR == 0:
             clear_tiny(self.v, (float(np.finfo(self.v.dtype).eps) * self.epsilon) ** 2)
-
-    def __repr__(self) -> str:
-        return f"RMSprop({self.learning_rate:g})"

@@ -68,7 +68,8 @@ class Trainer(Scoring):
         Decides the order of the samples, the validation split and the augmentation, by epoch and
         batch, so that neither threads nor an interruption can change a result.
     verbose : {0, 1}, default 1
-        Whether to show a progress bar and a line for each epoch.
+        Whether to show a progress bar and a line for each epoch: means over its batches while the
+        weights moved (train), then validation after it (val).
     stop_signals : sequence of int, default ()
         Signals after which `fit` ends with the step under way and returns. Ctrl-C (SIGINT) ends it
         there too, but raises KeyboardInterrupt if it is not among them.

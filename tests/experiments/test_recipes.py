@@ -73,3 +73,20 @@ def test_dropout_on_the_input_leaves_the_first_weights_as_they_were():
 def test_a_choice_is_checked(name):
     with pytest.raises(InputError, match=f"^{name}: expected one of .*, got 'other'"):
         Recipe(**{name: "other"})
+
+
+@pytest.mark.parametrize(
+    ("name", "built"),
+    [
+        ("sgd", "SGD(1)"),
+        ("momentum", "SGD(0.2, momentum=0.9)"),
+        ("nesterov", "SGD(0.2, momentum=0.9, nesterov=True)"),
+        ("rmsprop", "RMSprop(0.01)"),
+        ("adam", "Adam(0.01)"),
+        ("adamw", "AdamW(0.01)"),
+    ],
+)
+def test_each_optimizer_is_built_with_the_rate_that_suits_it(name, built):
+    recipe = Recipe(optimizer=name)
+    assert repr(recipe.build_optimizer(recipe.build_network(4, 2, 0))) == built
+    assert describe(recipe).count("learning_rate=") == 1

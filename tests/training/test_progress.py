@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import subprocess
 import sys
 
@@ -28,12 +29,35 @@ def test_piped_progress_is_one_plain_line_an_epoch_and_verbose_0_is_silent():
     shown = run(1)
     lines = shown.stdout.splitlines()
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
-    assert all("train (running mean): loss" in line for line in lines)
-    assert all("validation: loss" in line for line in lines)
+    number = r"\d\.\d{4}"
+    means = rf"  train loss {number} acc {number}  val loss {number} acc {number}  \d\.\d s"
+    assert all(re.search(means, line) for line in lines)
     assert "\r" not in shown.stdout + shown.stderr
     assert shown.stderr == ""
     silent = run(0)
     assert silent.stdout + silent.stderr == ""
+
+
+def test_the_line_of_an_epoch_fits_80_columns(blobs, capsys):
+    def long(trainer):
+        row = trainer.state.history.rows[-1]
+        trainer.state.last_epoch = row["epoch"] = 999
+        row["seconds"] = 999.94
+        for name in ("running_train_loss", "validation_loss"):
+            row[name] = losses[trainer.state.epoch - 1]
+
+    class Long(Callback):
+        def epoch_end(self, trainer):
+            long(trainer)
+
+    losses = [2.345678, 123.45]
+    trainer = make(verbose=1)
+    trainer._all_callbacks = lambda: [Long(), progress.Progress(advice=False)]
+    for _ in losses:
+        trainer.fit(*blobs, 1, validation=0.25)
+    lines = capsys.readouterr().out.splitlines()
+    assert [len(line) <= 80 for line in lines] == [True, True], lines
+    assert "val loss 123 acc" in lines[1]
 
 
 def interrupted(blobs, **options):

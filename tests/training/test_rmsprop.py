@@ -35,6 +35,34 @@ def test_sixty_steps_equal_those_of_pytorch(settings):
     np.testing.assert_allclose(p, theirs.detach().numpy(), rtol=0, atol=1e-13)
 
 
+def keras(p, gradients, a, rho=0.9, epsilon=1e-7):
+    """RMSprop as in keras/src/optimizers/rmsprop.py: epsilon is inside the root."""
+    velocity = np.zeros_like(p)
+    for g in gradients:
+        velocity = rho * velocity + (1 - rho) * g**2
+        p = p - a * g / np.sqrt(velocity + epsilon)
+    return p
+
+
+def test_keras_takes_the_same_steps_where_gradients_are_not_tiny_and_shorter_ones_where_they_are():
+    # The example in the documentation of Keras: 10 becomes 9.683772.
+    p = np.array([10.0])
+    RMSprop(0.1, rho=0.9).step(p, np.array([10.0]))
+    assert p[0] == pytest.approx(9.683772, abs=1e-6)
+    rng = np.random.default_rng(0)
+    start, gradients = rng.normal(size=50), rng.choice([-1, 1], (60, 50))
+    gradients = gradients * rng.uniform(0.5, 2, (60, 50))
+    for scale, ratio in ((1, 1.0), (1e-6, 3e-3)):
+        p, ours = start.copy(), RMSprop(0.01, rho=0.9)
+        for g in scale * gradients:
+            ours.step(p, g)
+        theirs = keras(start, scale * gradients, 0.01)
+        moved = np.linalg.norm(theirs - start) / np.linalg.norm(p - start)
+        assert moved == pytest.approx(ratio, rel=0.2)
+        if scale == 1:
+            np.testing.assert_allclose(theirs, p, atol=1e-5)
+
+
 def test_a_vector_of_many_blocks_moves_like_its_parts():
     rng = np.random.default_rng(0)
     whole, gradients = rng.normal(size=BLOCK + 3), rng.normal(size=BLOCK + 3)
