@@ -110,7 +110,7 @@ class Distortion:
         """
         images = self._as_images(x)
         count, rows, columns, channels = images.shape
-        matrices, shifts = self._draw_affine(count, check_rng(rng))
+        matrices, shifts = self.draw_affine(count, check_rng(rng))
         result = np.empty_like(images)
         for start in range(0, count, BLOCK):
             block = slice(start, min(start + BLOCK, count))
@@ -122,7 +122,7 @@ class Distortion:
                 result[one] = read_at(images[one], places, self.background)
         return result.reshape(np.shape(x))
 
-    def _draw_affine(
+    def draw_affine(
         self, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Draw one affine map for each image: matrices (N, 2, 2) and shifts (N, 2)."""

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from numpymlp.experiments.reading import COPIES, DISTORTION
 from numpymlp.experiments.snapshots import MOST_PARAMETERS, Snapshot
 from numpymlp.network import Network
 from numpymlp.validation import InputError
 
 # The layers that `web/network.mjs` computes.
 LAYERS = (
-    "Dense", "ReLU", "LeakyReLU", "Sigmoid", "Tanh", "Dropout", "BatchNorm", "Conv2D",
+    "Dense", "ReLU", "LeakyReLU", "GELU", "Sigmoid", "Tanh", "Dropout", "BatchNorm", "Conv2D",
     "MaxPool2D", "AveragePool2D", "Flatten", "Reshape",
 )  # fmt: skip
 SAMPLES = 60
@@ -72,6 +73,7 @@ def page_contents(
             "labels": y_test[chosen].tolist(),
             "pixels": _base64(pixels.astype(np.uint8)),
         },
+        "copies": None if image_shape is None else _copies(),
         "snapshots": [],
     }
     used = sum(len(part) for part in (contents["parameters"], contents["buffers"])) + 150_000
@@ -125,6 +127,13 @@ def samples_to_show(probabilities: NDArray[Any], y: NDArray[Any]) -> NDArray[np.
     order = np.lexsort((y[right], rank))
     right = right[order][: SAMPLES - len(wrong)]
     return np.concatenate([wrong[:1], right, wrong[1:]])
+
+
+def _copies() -> list[list[float]]:
+    """Return the maps of the distorted copies over which `reading` averages the answers."""
+    matrices, shifts = DISTORTION.draw_affine(COPIES, np.random.default_rng(0))
+    maps = np.concatenate([matrices.reshape(COPIES, 4), shifts], axis=1)
+    return maps.round(6).tolist()
 
 
 def _sizes(shape: Any) -> list[int] | None:

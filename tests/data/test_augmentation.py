@@ -219,7 +219,7 @@ def test_affine_and_elastic_places_are_added_and_read_once():
     x = images(6, 28, 28)
     distortion = Distortion(**STRONG, sigma=3.0)
     rng = generator(9)
-    matrices, shifts = distortion._draw_affine(6, rng)
+    matrices, shifts = distortion.draw_affine(6, rng)
     field = elastic_field(6, (28, 28), 3.0, STRONG["alpha"], rng)
     expected = read_at(x, affine_places(matrices, shifts, (28, 28)) + field)
     np.testing.assert_array_equal(distortion(x, generator(9)), expected)
@@ -228,7 +228,7 @@ def test_affine_and_elastic_places_are_added_and_read_once():
 def test_the_six_draws_of_an_affine_map_are_independent():
     shift, rotation, scaling, shear = 1.0, 10.0, 0.1, 10.0
     distortion = Distortion(shift=shift, rotation=rotation, scaling=scaling, shear=shear)
-    matrices, shifts = distortion._draw_affine(2000, generator())
+    matrices, shifts = distortion.draw_affine(2000, generator())
     # Back from matrices to draws: the first row is [cos, sin] / height.
     angle = np.arctan2(matrices[:, 0, 1], matrices[:, 0, 0])
     height = 1 / np.hypot(matrices[:, 0, 0], matrices[:, 0, 1])
@@ -258,7 +258,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_draws_fill_their_ranges_and_do_not_leave_them(shift, rotation, scaling, shear):
     settings = {"shift": shift, "rotation": rotation, "scaling": scaling, "shear": shear}
     for name, value in settings.items():
-        matrices, shifts = Distortion(**{name: value})._draw_affine(400, generator())
+        matrices, shifts = Distortion(**{name: value}).draw_affine(400, generator())
         drawn = {
             "shift": shifts[:, 0] / shift,
             "rotation": np.arctan2(matrices[:, 0, 1], matrices[:, 0, 0]) / math.radians(rotation),

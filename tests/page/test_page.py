@@ -178,6 +178,66 @@ def test_the_page_is_used_without_a_mouse(page):
     assert all(names)
 
 
+def test_each_group_of_buttons_is_one_stop_of_the_tab_key(page):
+    page.wait_for_selector("#times button")
+    stops = "[...document.querySelectorAll('button, input, summary, a, [tabindex]')]"
+    count = f"{stops}.filter((e) => e.tabIndex >= 0 && e.checkVisibility()).length"
+    assert page.evaluate(count) < 25
+    page.locator("#strip button[tabindex='0']").focus()
+    for key, place in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
+        page.keyboard.press(key)
+        assert page.evaluate("[...document.activeElement.parentElement.children].indexOf("
+                             "document.activeElement)") == place  # fmt: skip
+    page.keyboard.press("Enter")
+    assert page.evaluate("numpymlp.state.sample") == 1
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement === document.querySelector('#strip').children[2]")
+    assert page.locator("#strip button[tabindex='0']").count() == 1
+
+
+def test_on_a_phone_the_answer_is_seen_while_drawing(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    field, answer = (page.locator(name).bounding_box() for name in ("#field", "#answer"))
+    assert answer["y"] + answer["height"] - field["y"] < 480
+    seen = page.locator("#seen").bounding_box()
+    assert seen["y"] > answer["y"]
+
+
+def test_a_scribble_is_doubted_and_a_sure_digit_is_not(page):
+    page.wait_for_selector("#times button")
+    assert page.evaluate("numpymlp.lesson.copies.length") == 32
+    doubts = []
+    for number in range(12):
+        page.locator("#strip button").nth(number).click()
+        page.wait_for_timeout(200)
+        means = page.evaluate("numpymlp.lesson.meanProbabilities(numpymlp.pass.seen, [])")
+        doubt = text_of(page, "#doubt")
+        assert (max(means) < 0.7) == doubt.startswith("A weak answer")
+        doubts.append(bool(doubt))
+    assert 0 < sum(doubts) < 12
+
+
+def test_beside_the_steps_it_is_said_when_the_answer_becomes_right(page):
+    assert "which is wrong. Take steps until it is right." in text_of(page, "#now")
+    page.locator("#rate").fill("-1")
+    page.locator("#ten").click()
+    assert "which is right. More steps make it surer." in text_of(page, "#now")
+
+
+def test_the_tiles_of_the_units_stand_in_straight_rows(page):
+    for layer in (0, 1):
+        page.locator("#layers button").nth(layer).click()
+        boxes = page.evaluate(
+            """[...document.querySelectorAll("#tiles button")].map((e) => {
+            const [a, b] = [e, e.firstChild].map((each) => each.getBoundingClientRect());
+            return [a.top, a.height, b.top - a.top, b.width, b.height];
+        })"""
+        )
+        tops = np.array(boxes)
+        assert np.ptp(tops[:, 1:], axis=0).max() < 0.6, tops
+        assert np.abs(tops[:, 3] - tops[:, 4]).max() < 0.6, tops
+
+
 @pytest.mark.parametrize("width", [360, 1400])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_its_width(page, width, scheme):
@@ -221,6 +281,27 @@ def test_the_default_network_fits_into_two_and_a_half_megabytes(tmp_path):
     )
     assert len(contents["snapshots"]) == MOST_SNAPSHOTS
     assert len(page_html("t", "s", contents)) <= 2_500_000
+
+
+def test_the_filters_of_each_convolution_stand_in_a_row_of_their_own(browser, tmp_path):
+    from numpymlp import lenet
+    from numpymlp.page.contents import page_contents
+    from numpymlp.page.html import page_html
+
+    network = lenet(filters=(3, 4), hidden=8, rng=np.random.default_rng(0))
+    x, y = (part[:100] for part in load_mnist()[1])
+    names = list("0123456789")
+    contents = page_contents(network, x, y, image_shape=(28, 28), class_names=names, snapshots=[])
+    (tmp_path / "p.html").write_text(page_html("LeNet", "", contents), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((tmp_path / "p.html").as_uri())
+    rows = page.evaluate(
+        """[...document.querySelectorAll("#filters .tiles")].map((row) =>
+            [...row.children].map((tile) => tile.getBoundingClientRect().height))"""
+    )
+    assert [len(row) for row in rows] == [3, 4]
+    assert all(np.ptp(row) < 0.6 for row in rows), rows
+    page.close()
 
 
 def test_data_that_are_no_images_get_a_page_without_a_drawing_field(browser, tmp_path):

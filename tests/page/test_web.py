@@ -7,7 +7,7 @@ from page.browser import in_node
 from numpymlp import Network, SoftmaxCrossEntropy, load_mnist, mlp
 from numpymlp.convolution import AveragePool2D, Conv2D, Flatten, MaxPool2D, Reshape
 from numpymlp.data.images import prepare_digit
-from numpymlp.layers import BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
+from numpymlp.layers import GELU, BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Sigmoid, Tanh
 from numpymlp.page.contents import page_contents
 
 RATE = 0.05
@@ -15,6 +15,7 @@ ARCHITECTURES = {
     "relu": [Dense(784, 24), ReLU(), Dense(24, 10)],
     "linear": [Dense(784, 10)],
     "deep": [Dense(784, 20), Tanh(), Dense(20, 12), Sigmoid(), Dense(12, 10)],
+    "gelu": [Dense(784, 16), GELU(), Dense(16, 10)],
     "convolution": [
         Reshape(28, 28, 1),
         Conv2D(1, 3, 5, stride=2),
@@ -152,6 +153,26 @@ def test_a_link_says_the_whole_state():
     assert found["start"] == ""
     assert found["junk"][0]["off"] == ["1.2"]
     assert [junk["sample"] for junk in found["junk"]] == [0, 0, 0, 0]
+
+
+def test_the_mean_over_distorted_copies_is_that_of_predict(digits):
+    from numpymlp.experiments.reading import answers_of
+
+    network = mlp([784, 16, 10], activation="relu", rng=np.random.default_rng(1))
+    x, y = digits[0][:300], digits[1][:300]
+    contents = page_contents(
+        network, x, y, image_shape=(28, 28), class_names=list("0123456789"), snapshots=[]
+    )
+    found = in_node(
+        """
+        import { Lesson } from "WEB/lesson.mjs";
+        const lesson = new Lesson(input.contents);
+        output = input.x.map((row) => lesson.meanProbabilities(Float64Array.from(row), []));
+        """,
+        {"contents": contents, "x": x[:5].tolist()},
+    )
+    for mean, answer in zip(found, answers_of(network, x[:5]), strict=True):
+        np.testing.assert_allclose(mean, answer.probabilities, atol=1e-4)
 
 
 def test_contributions_of_the_last_hidden_layer_add_up_to_the_logit(digits):

@@ -127,27 +127,35 @@ function generator(seed) {
   };
 }
 
-/** Move, turn and scale an image about its middle, by bilinear sampling; then add noise. */
+/**
+ * Read an image at the places of an affine map about its middle, by bilinear sampling. The map is
+ * [a, b, c, d, down, right]: the pixel at (row, column) of the result is read at
+ * (a b; c d) (row - down, column - right), as in numpymlp.data.augmentation.
+ */
+export function affine(image, width, height, [a, b, c, d, down, right]) {
+  const [middleX, middleY] = [(width - 1) / 2, (height - 1) / 2];
+  const at = (row, column) =>
+    row >= 0 && row < height && column >= 0 && column < width ? image[row * width + column] : 0;
+  return image.map((_, i) => {
+    const x = (i % width) - middleX - right;
+    const y = Math.floor(i / width) - middleY - down;
+    const [row, column] = [a * y + b * x + middleY, c * y + d * x + middleX];
+    const [r, k] = [Math.floor(row), Math.floor(column)];
+    const [fr, fk] = [row - r, column - k];
+    return (
+      (1 - fr) * ((1 - fk) * at(r, k) + fk * at(r, k + 1)) +
+      fr * ((1 - fk) * at(r + 1, k) + fk * at(r + 1, k + 1))
+    );
+  });
+}
+
+/** Move, turn and scale an image about its middle; then add noise. */
 export function distort(image, width, height, { right, down, turn, scale, noise }) {
   let result = image;
   if (right || down || turn || scale !== 1) {
     const angle = (turn * Math.PI) / 180;
     const [cos, sin] = [Math.cos(angle) / scale, Math.sin(angle) / scale];
-    const [middleX, middleY] = [(width - 1) / 2, (height - 1) / 2];
-    const at = (row, column) =>
-      row >= 0 && row < height && column >= 0 && column < width ? image[row * width + column] : 0;
-    result = image.map((_, i) => {
-      const x = (i % width) - middleX - right;
-      const y = Math.floor(i / width) - middleY - down;
-      const column = cos * x + sin * y + middleX;
-      const row = cos * y - sin * x + middleY;
-      const [c, r] = [Math.floor(column), Math.floor(row)];
-      const [fc, fr] = [column - c, row - r];
-      return (
-        (1 - fr) * ((1 - fc) * at(r, c) + fc * at(r, c + 1)) +
-        fr * ((1 - fc) * at(r + 1, c) + fc * at(r + 1, c + 1))
-      );
-    });
+    result = affine(image, width, height, [cos, -sin, sin, cos, down, right]);
   }
   if (!noise) return result;
   const random = generator(7);

@@ -15,6 +15,27 @@ export function tip(element, text) {
   return element;
 }
 
+export const ARROWS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+/** Make the items of a container a single stop of the Tab key; arrow keys move between them. */
+export function oneStop(container) {
+  const all = () => [...container.querySelectorAll("button, [tabindex]")];
+  const items = all();
+  const chosen = (item) => item.matches("[aria-pressed=true], [aria-checked=true], .chosen");
+  const stop = items.find((item) => item === document.activeElement) ?? items.find(chosen);
+  for (const item of items) item.tabIndex = item === (stop ?? items[0]) ? 0 : -1;
+  container.onkeydown ??= (event) => {
+    const now = all();
+    const at = now.indexOf(event.target);
+    const step = ARROWS[event.key];
+    if (at < 0 || !step || event.defaultPrevented) return;
+    event.preventDefault();
+    const next = now[(at + step + now.length) % now.length];
+    for (const item of now) item.tabIndex = item === next ? 0 : -1;
+    next.focus();
+  };
+}
+
 /** Fill an element with bars, one a class: from 0 to 1, or from -1 to 1 with colours of the sign. */
 export function showBars(
   element,

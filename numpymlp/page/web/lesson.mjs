@@ -1,7 +1,7 @@
 // From a state to all numbers of the page: the image, one pass forward and backward, and what each
 // hidden unit contributes. No drawing here, so that Node can run it too.
 
-import { SIDE, distort, prepare, shrink } from "./digit.mjs";
+import { SIDE, affine, distort, prepare, shrink } from "./digit.mjs";
 import {
   Network,
   argmax,
@@ -21,6 +21,7 @@ export class Lesson {
     this.inputs = samples.inputs;
     [this.height, this.width] = shape ?? grid(this.inputs);
     this.labels = samples.labels;
+    this.copies = payload.copies;
     const pixels = bytesOf(samples.pixels);
     const [low, high] = samples.range;
     this.samples = this.labels.map((_, n) =>
@@ -87,6 +88,17 @@ export class Lesson {
     };
   }
 
+  /**
+   * The mean probabilities over an image and small distortions of it: `numpymlp predict` gives the
+   * same. A network that is sure of an image but not of its copies is not sure.
+   */
+  meanProbabilities(seen, off) {
+    const units = switchedOff(off, this.hidden);
+    const images = [seen, ...this.copies.map((map) => affine(seen, this.width, this.height, map))];
+    const all = images.map((image) => softmax(this.network.forward(image, units)));
+    return Array.from(all[0], (_, k) => all.reduce((sum, p) => sum + p[k], 0) / all.length);
+  }
+
   /** How many of the test images on the page the network reads right with its present weights. */
   right(off) {
     const units = switchedOff(off, this.hidden);
@@ -118,6 +130,7 @@ export function filtersOf(network) {
     const { y } = network.layers[last];
     return Array.from({ length: filters }, (_, f) => ({
       name: `filter ${f}, layer ${position}`,
+      layer: position,
       // The channels of a filter lie side by side.
       filter: {
         height: size,

@@ -2,13 +2,14 @@
 // stands in a function of its own; the numbers come from lesson.mjs.
 
 import { brief, largest, onThemeChange, paint, percent, shown } from "./colours.mjs";
-import { describe, make, picture, showBars, showTips, tip } from "./elements.mjs";
+import { ARROWS, describe, make, oneStop, picture, showBars, showTips, tip } from "./elements.mjs";
 import { Field, inkOf } from "./drawing.mjs";
 import { filtersOf, grid, Lesson } from "./lesson.mjs";
 import { BLANK, START, fromHash, toHash } from "./state.mjs";
 
 const MOST_TILES = 24;
 const STEPS = 200; // the most steps that one page takes
+const WEAK = 0.7; // an answer with less, on average over distorted copies, is called weak
 const SLIDERS = {
   right: ["Right", -8, 8, 0.5, "pixels"],
   down: ["Down", -8, 8, 0.5, "pixels"],
@@ -77,6 +78,7 @@ function showForward() {
   byId("answer").textContent = blank
     ? `${state.strokes.length ? "Too little ink" : "Nothing is drawn"}. The answer to a blank image:`
     : `It reads ${classes[answer]}, with ${percent(probabilities[answer])}.${label}`;
+  byId("doubt").textContent = "";
   showBars(byId("bars"), classes, probabilities, {
     chosen: answer,
     text: percent,
@@ -92,13 +94,30 @@ function showForward() {
   }
 }
 
+/** Say whether the answer holds for slightly distorted copies of the image too. */
+function showDoubt() {
+  if (!lesson.copies || largest(pass.seen) === 0) return;
+  const mean = lesson.meanProbabilities(pass.seen, state.off);
+  const best = mean.reduce((most, p, k) => (p > mean[most] ? k : most), 0);
+  byId("doubt").textContent =
+    mean[best] < WEAK
+      ? `A weak answer: averaged over slightly distorted copies of the image, as numpymlp predict ` +
+        `does, it is ${classes[best]} with only ${percent(mean[best])}.`
+      : "";
+}
+
 function showFilters() {
   const filters = filtersOf(lesson.network);
   byId("convolutions").hidden = filters.length === 0;
+  // A row of tiles for each layer: the filters of one layer have the same size.
+  const layers = [...new Set(filters.map(({ layer }) => layer))];
+  const tile = ({ name, filter, map }) =>
+    make("div", {}, picture("", filter, `${name}: W`), picture(name, map, `${name}: y`));
   byId("filters").replaceChildren(
-    ...filters.map(({ name, filter, map }) =>
-      make("div", {}, picture("", filter, `${name}: W`), picture(name, map, `${name}: y`)),
-    ),
+    ...layers.map((wanted) => {
+      const tiles = filters.filter(({ layer }) => layer === wanted).map(tile);
+      return make("div", { className: "tiles" }, ...tiles);
+    }),
   );
 }
 
@@ -162,6 +181,7 @@ function showUnit(unit) {
     chosen: pass.answer,
     formula: (k, vote) => `this unit adds ${shown(vote)} to the logit of ${classes[k]}`,
   });
+  oneStop(votes);
   byId("unit").replaceChildren(
     make("h3", { textContent: `Unit ${unit} of hidden layer ${state.layer + 1}` }),
     make(
@@ -203,6 +223,10 @@ function showBackward() {
       ? `Loss: -log p = ${shown(last)}`
       : `Loss after ${losses.length - 1} step${losses.length === 2 ? "" : "s"}: ` +
         `${shown(last)}, before ${shown(first)}`;
+  const right = pass.answer === truth;
+  byId("now").textContent =
+    `It reads ${classes[pass.answer]}, which is ${right ? "right" : "wrong"}. ` +
+    (right ? "More steps make it surer." : "Take steps until it is right.");
   showLosses(losses);
   byId("rate").value = state.rate;
   byId("ratevalue").textContent = shown(10 ** state.rate);
@@ -305,11 +329,15 @@ function show() {
   showFilters();
   showUnits();
   showBackward();
+  for (const id of ["strip", "layers", "tiles", "truths", "bars", "upstream"]) oneStop(byId(id));
   saveHash();
   // The past of the training run is far down the page: it may follow when the pen rests.
   clearTimeout(later);
   later = setTimeout(() => {
+    showDoubt();
+    pass = lesson.pass(state, lastInk); // the caches are of this image again
     showTraining();
+    oneStop(byId("times"));
     pass = lesson.pass(state, lastInk);
   }, 120);
 }
@@ -369,7 +397,7 @@ function build() {
     byId("truths").append(button);
   });
   byId("truths").addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const step = ARROWS[event.key];
     if (!step) return;
     event.preventDefault();
     const next = (pass.truth + step + classes.length) % classes.length;
