@@ -117,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 for success; 1 if training diverged; 2 for a wrong option or file, and for errors of the
         system, such as a full disk; 128 plus the number of a signal: 130 for Ctrl-C, 143 for
         SIGTERM, 141 if the reader of the output closed the pipe. `check` and `benchmark` raise
-        ``SystemExit(1)`` if the results they compare differ.
+        ``SystemExit(1)`` if the results they compare differ, `predict` if a picture got no answer.
     """
     _open_streams()
     parser = build_parser()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, data_of
+from numpymlp.commands.options import add_data, data_of, run_or_latest
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
-    from numpymlp.experiments.folders import latest_run
     from numpymlp.experiments.reports import evaluate_run
 
-    report, folder = evaluate_run(options.run or latest_run(), data_of(options), options.output)
+    report, folder = evaluate_run(run_or_latest(options.run), data_of(options), options.output)
     print(report)
     print(f"report.txt, confusion.csv and the figures are in {folder}")

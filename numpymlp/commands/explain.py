@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from numpymlp.commands.options import add_data, add_settings, data_of, option, whole
+from numpymlp.commands.options import (
+    add_data,
+    add_settings,
+    data_of,
+    option,
+    run_or_latest,
+    whole,
+)
 from numpymlp.experiments.pencil import LOSSES, pencil_network, written_out
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.sizes import MOST_NUMBERS
@@ -81,15 +88,18 @@ def _of_run(options: argparse.Namespace) -> tuple[str, Trace, Any, tuple[int, in
     from numpymlp.experiments.folders import (
         CONFIG,
         find_model,
-        latest_run,
         read_config,
         test_image,
     )
 
     given = vars(options)
     if surplus := sorted({*PENCIL, *STEP} & given.keys()):
-        raise InputError(f"{option(surplus[0])}: expected no RUN, which has its own network")
-    run = given.get("run") or latest_run()
+        run = "RUN" if "run" in given else "--image"
+        raise InputError(
+            f"{option(surplus[0])}: expected no {run}, which takes the network of a run: leave one "
+            f"of them out"
+        )
+    run = run_or_latest(given.get("run"))
     model, folder = find_model(run), data_of(options)
     network, loss = load_with_loss(run)
     if network.head.name != "softmax" or network.shapes[-1] == (1,):

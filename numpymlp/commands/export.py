@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from numpymlp.commands.options import run_or_latest
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -19,9 +21,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the file and print what is in it."""
     from numpymlp.experiments.begun import load_run
-    from numpymlp.experiments.folders import latest_run
     from numpymlp.storage.onnx import INPUT, OUTPUTS, export_onnx
 
-    network = load_run(options.run or latest_run())
+    network = load_run(run_or_latest(options.run))
     export_onnx(network, options.output)
     print(f"{options.output}: input {INPUT}, output {OUTPUTS[network.head.name]}, float32")

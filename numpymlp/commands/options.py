@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.storage.files import shown
+from numpymlp.training.habits import MEANT
 from numpymlp.validation import InputError
 
 SEED = 2**128 - 1  # the most that NumPy's generators take in
@@ -38,8 +39,9 @@ class Parser(argparse.ArgumentParser):
     def refuse_unknown(self, words: Sequence[str]) -> NoReturn:
         """Exit with an error for words of the command line that are no options of this command."""
         known = [name for action in self._actions for name in action.option_strings]
-        first = next((word for word in words if word.startswith("-")), "")
-        hint = did_you_mean(first.split("=")[0], known)
+        first = next((word for word in words if word.startswith("-")), "").split("=")[0]
+        meant = [option(name) for name in MEANT.get(first.lstrip("-").replace("-", "_"), ())]
+        hint = did_you_mean(next((name for name in meant if name in known), first), known)
         self.error(f"unrecognized arguments: {' '.join(words)}{hint}")
 
     def options(self) -> dict[str, str]:
@@ -116,7 +118,7 @@ def add_settings(parser: argparse.ArgumentParser, defaults: Mapping[str, Any]) -
             how = {name: field.metadata[name] for name in ("metavar", "choices")}
             how["type"] = TYPES[str(field.type).removesuffix(" | None")]
         if defaults[field.name] is not None:
-            text = f"{text} (default: {_shown(defaults[field.name])})"
+            text = f"{text.partition(' (default')[0]} (default: {_shown(defaults[field.name])})"
         groups[title].add_argument(option(field.name), default=argparse.SUPPRESS, help=text, **how)
 
 
@@ -176,6 +178,17 @@ def data_of(options: argparse.Namespace) -> str | None:
     if folder is None:
         raise InputError(f"--variant {variant}: expected --data too, the folder of the data sets")
     return os.path.join(folder, variant)
+
+
+def run_or_latest(run: str | None) -> str:
+    """Return the run that is named; if none is, the latest in ``runs/``, and say which it is."""
+    from numpymlp.experiments.folders import latest_run
+
+    if run is not None:
+        return run
+    latest = str(latest_run())
+    print(f"the network of {shown(latest)}")
+    return latest
 
 
 def reporting(quiet: bool) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, data_of
+from numpymlp.commands.options import add_data, data_of, run_or_latest
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -30,11 +30,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the page and print where it is."""
-    from numpymlp.experiments.folders import latest_run
     from numpymlp.experiments.pages import write_page
 
     path = write_page(
-        options.run or latest_run(),
+        run_or_latest(options.run),
         options.output,
         data=data_of(options),
         class_names=options.class_names,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from numpymlp.commands.options import run_or_latest
 from numpymlp.storage.files import atomic_write, shown
 from numpymlp.validation import InputError
 
@@ -28,7 +30,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="[RUN] IMAGE",
         nargs="+",
         help="folder of a run, or its model.npz (default: the latest run in runs/), then image "
-        "files of one digit each",
+        "files of one digit each; the exit status is 1 if one of them gets no answer",
     )
     parser.add_argument(
         "--output", metavar="FILE", help="draw what was seen, on one sheet: PNG, SVG or PDF"
@@ -37,10 +39,13 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the three most probable digits of each image; name those that cannot be read last."""
+    """Print the three most probable digits of each image; name those that cannot be read last.
+
+    The exit status is 1 if a picture got no answer: it is blank, no digit, or several shapes.
+    """
     from numpymlp.data.images import read_picture
     from numpymlp.experiments.begun import load_run
-    from numpymlp.experiments.folders import find_model, latest_run
+    from numpymlp.experiments.folders import find_model
     from numpymlp.experiments.reading import answers_of
 
     if options.output is not None and not options.output.lower().endswith(FORMATS):
@@ -48,10 +53,8 @@ def run(options: argparse.Namespace) -> None:
             f"--output: expected a name that ends with .png, .svg or .pdf, got {options.output}"
         )
     given, images = _run_and_images(options.paths)
-    run = given or latest_run()
+    run = run_or_latest(given)
     network = load_run(run)
-    if given is None:
-        print(f"the network of {shown(run)}")
     pictures: list[tuple[str, Picture]] = []
     faults = []
     for path in images:
@@ -70,12 +73,14 @@ def run(options: argparse.Namespace) -> None:
     for path, picture in pictures:
         answer = None if picture.digit is None else next(answers)
         read.append((path, picture, answer))
-        print(f"{shown(path)}: {_text(answer, note_on(picture, answer))}")
+        print(f"{shown(path)}: {_text(picture, answer)}")
     if read and (options.output is not None or options.show):
         _draw(read, options)
     if faults:
         more = f" (and {len(faults) - 1} more that cannot be read)" if len(faults) > 1 else ""
         raise InputError(f"{faults[0]}{more}")
+    if not all(has_answer(picture, answer) for _, picture, answer in read):
+        sys.exit(1)
 
 
 def _run_and_images(paths: Sequence[str]) -> tuple[str | None, Sequence[str]]:
@@ -110,8 +115,14 @@ def note_on(picture: Picture, answer: Answer | None) -> str:
     return "weak answer" if answer.weak else ""
 
 
-def _text(answer: Answer | None, note: str) -> str:
-    if answer is None or answer.unlike or "separate" in note:
+def has_answer(picture: Picture, answer: Answer | None) -> bool:
+    """Return whether a picture is read: it is one shape, and like some training digit."""
+    return answer is not None and not answer.unlike and picture.parts <= 1
+
+
+def _text(picture: Picture, answer: Answer | None) -> str:
+    note = note_on(picture, answer)
+    if answer is None or not has_answer(picture, answer):
         return note
     p = [_uncertain(value) for value in answer.probabilities]
     ranked = np.argsort(p)[::-1][:3]

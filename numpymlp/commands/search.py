@@ -39,15 +39,15 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Search, save the table and the figure, and print the command that trains the best."""
-    from numpymlp.experiments.folders import called_as, fresh_folder, quoted, training_data
-    from numpymlp.storage.files import RunLock
+    from numpymlp.experiments.folders import called_as, fresh_folder, training_data
+    from numpymlp.storage.files import RunLock, pip_install, quoted
 
     try:
         from numpymlp.experiments.search import as_options, search, write_search
     except ModuleNotFoundError as error:
         raise InputError(
-            f"search expected scikit-learn, which is not installed ({error}): in the clone, "
-            f"pip install -e '.[sklearn]'"
+            f"search expected scikit-learn, which is not installed ({error}): "
+            f"{pip_install('scikit-learn')}"
         ) from error
     recipe = find(options.recipe)
     place = data_of(options)

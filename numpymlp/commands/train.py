@@ -93,8 +93,9 @@ def run(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from numpymlp.experiments import runs
-    from numpymlp.experiments.folders import called_as, fresh_folder, quoted
+    from numpymlp.experiments.folders import called_as, fresh_folder
     from numpymlp.experiments.parallel_runs import check_workers
+    from numpymlp.storage.files import quoted
 
     given = {name: value for name, value in vars(options).items() if name != "function"}
     show = {"figures": given.pop("figures", True), **reporting(given.pop("quiet", False))}

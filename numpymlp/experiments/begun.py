@@ -32,6 +32,7 @@ from numpymlp.experiments.recipes import Recipe
 from numpymlp.losses import Loss
 from numpymlp.metrics.checks import check_label_range
 from numpymlp.network import Network
+from numpymlp.schedules import Constant
 from numpymlp.storage.files import counted
 from numpymlp.storage.models import load, load_loss
 from numpymlp.training.checkpoint import Checkpoint
@@ -118,6 +119,21 @@ def restore(
             f"{planned}, this one with epoch {recipe.epochs}"
         )
     return Begun(recipe, trainer, split, loaded, workers, begun, lengthened_from)
+
+
+def lengthened(begun: Begun, more: int) -> str:
+    """Return a line that says at which learning rate a lengthened run goes on."""
+    trainer, step = begun.trainer, begun.trainer.state.step
+    schedule = trainer.schedule or Constant()
+    total = step + more * -(-len(begun.split[0].rows) // trainer.batch_size)
+    before, after = (
+        trainer.first_rate * schedule(*place) for place in ((max(step - 1, 0), step), (step, total))
+    )
+    return (
+        f"lengthened from {begun.lengthened_from} to {counted(begun.recipe.epochs, 'epoch')}: the "
+        f"{begun.recipe.schedule} schedule now spans all of them, so the learning rate goes on at "
+        f"{after:.2g}, after {before:.2g} at the last step"
+    )
 
 
 def check_files(run: Path) -> None:

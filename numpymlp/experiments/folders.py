@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import shutil
-import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
@@ -22,19 +20,37 @@ import numpy as np
 
 from numpymlp.data.mnist import MNIST, image_shape, load_pixels, load_test, variants
 from numpymlp.storage.archive import open_archive
-from numpymlp.storage.files import shown
-from numpymlp.storage.reading import Field, check_fields, number, or_none, read_json, text, whole
+from numpymlp.storage.files import is_link, quoted, remove_leftovers, shown
+from numpymlp.storage.reading import (
+    Field,
+    check_fields,
+    number,
+    or_none,
+    or_off,
+    read_json,
+    text,
+    whole,
+)
 from numpymlp.validation import InputError
 
 MODEL, HISTORY, METRICS, CONFIG = "model.npz", "history.csv", "metrics.json", "config.json"
 CHECKPOINT = "checkpoint.npz"
+# What `evaluate` and `page` write into the folder of a run.
+REPORT, CONFUSION, CURVES, PAGE = "report.txt", "confusion.csv", "learning-curves.png", "page.html"
+OF_SCORES = ("confusion.png", "scores.png", "reliability.png")
+OF_IMAGES = (
+    "predictions.png", "mistakes.png", "confused-pairs.png", "first-layer-weights.png",
+    "activations.png",
+)  # fmt: skip
+FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)
+OWN_DATA = "MNIST"  # in place of a folder: the data inside the package
 MOST_CLASSES = 4096  # a confusion matrix of so many takes 128 MiB
 # What is used of the JSON files of a run, apart from the recipe, which checks itself.
 CONFIG_FIELDS = {
     "seed": whole(0, 2**128 - 1),
-    "data": or_none(text("a folder")),
+    "data": or_none(text("a folder")),  # or OWN_DATA; older files have null for it
     "data_fingerprint": whole(0, 2**32 - 1),
-    "checkpoint_minutes": or_none(number(0)),
+    "checkpoint_minutes": or_off(number(0)),
 }
 MOST_WORKERS = 64  # so that no run folder starts more processes
 # Fields that runs of earlier versions lack; they are read as None.
@@ -160,12 +176,19 @@ def training_data(folder: str | None) -> RunData:
     return data
 
 
+def as_stored(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration without None: false for what is off, and the name of the own data."""
+    named = {**config, "data": config["data"] or OWN_DATA}
+    return {name: False if value is None else value for name, value in named.items()}
+
+
 def read_config(run: Path) -> dict[str, Any]:
-    """Read the configuration of a run and check all of it but the recipe."""
+    """Read the configuration of a run and check all of it but the recipe; None is off, or MNIST."""
     found = read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
     config = {**dict.fromkeys(LATER_FIELDS), **found}
     check_fields(f"{shown(run / CONFIG)} is altered", config, LATER_FIELDS)
-    return config
+    config["data"] = None if config["data"] == OWN_DATA else config["data"]
+    return {n: None if v is False and n != "batch_norm" else v for n, v in config.items()}
 
 
 def check_room(run: Path, weights: int) -> None:
@@ -244,6 +267,25 @@ def remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+def remove_reports(run: Path) -> list[str]:
+    """Delete the evaluations of a run, also those on other data, and its page.
+
+    They were made from an earlier network. Returns the names of the deleted files.
+    """
+    removed = []
+    # Reports on other data lie in folders of their own: see `report_folder`.
+    others = [path.parent for path in run.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}")]
+    for place in (run, *(other for other in others if not is_link(other))):
+        for path in (place / name for name in (*FILES, PAGE)):
+            remove_leftovers(path)
+            if path.is_file() or path.is_symlink():
+                path.unlink()
+                removed.append(path.relative_to(run).as_posix())
+        if place != run:
+            remove_if_empty(place)
+    return removed
+
+
 def check_free(folder: Path, overwrite: bool) -> None:
     """Raise InputError if a folder holds files, unless they may be overwritten."""
     # Hidden files do not count: the lock, and temporary files of killed writers.
@@ -303,11 +345,6 @@ def called_as() -> str:
         return quoted(os.path.relpath(program))
     except ValueError:  # on another drive of Windows
         return quoted(os.path.abspath(program))
-
-
-def quoted(text: str | Path) -> str:
-    """Return a path as one word of a command, for the shell of this system."""
-    return subprocess.list2cmdline([str(text)]) if os.name == "nt" else shlex.quote(str(text))
 
 
 def resume_command(folder: Path) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from numpymlp.experiments import folders
 from numpymlp.experiments.begun import load_run
-from numpymlp.experiments.folders import CONFIG, find_model, read_config
+from numpymlp.experiments.folders import CONFIG, PAGE, find_model, read_config
 from numpymlp.experiments.snapshots import SNAPSHOTS, read_snapshots
 from numpymlp.metrics.checks import check_names
 from numpymlp.page.contents import page_contents
@@ -75,7 +75,7 @@ def write_page(
         f"{len(x_test):,} test images of {shown(Path(loaded.name).name, 60)} right."
     )
     name = shown(folder.resolve().name if config else model.stem, 60)
-    path = folder / "page.html" if output is None else Path(output)
+    path = folder / PAGE if output is None else Path(output)
     write_bytes(path, page_html(f"A network to look into: {name}", summary, contents).encode())
     return path
 

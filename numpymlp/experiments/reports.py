@@ -20,6 +20,12 @@ from numpymlp import metrics, plots
 from numpymlp.experiments.begun import load_run
 from numpymlp.experiments.folders import (
     CONFIG,
+    CONFUSION,
+    CURVES,
+    FILES,
+    OF_IMAGES,
+    OF_SCORES,
+    REPORT,
     find_model,
     read_config,
     read_data,
@@ -40,15 +46,7 @@ from numpymlp.storage.files import (
 )
 from numpymlp.validation import InputError, check_positive_integer
 
-REPORT, CONFUSION = "report.txt", "confusion.csv"
-OF_SCORES = ("confusion.png", "scores.png", "reliability.png")
-OF_IMAGES = (
-    "predictions.png", "mistakes.png", "confused-pairs.png", "first-layer-weights.png",
-    "activations.png",
-)  # fmt: skip
-CURVES = "learning-curves.png"
 MISTAKES = 8  # of the 32 images of predictions.png, at least so many are mistakes
-FILES = (REPORT, CONFUSION, CURVES, *OF_SCORES, *OF_IMAGES)  # every file that this module writes
 
 
 def evaluate_run(

@@ -210,19 +210,19 @@ def _command(named: NamedRecipe) -> str:
 
 def listing(rows: Sequence[Row], label: str = "MNIST") -> str:
     """Return the description of every recipe for the terminal, with its result."""
-    blocks = []
+    blocks, width = [], max(map(len, RECIPES)) + 2
     for named in RECIPES.values():
         here = result_of(named, rows, label)
-        reached = "not measured yet"
+        reached = f"not measured yet; do it with: numpymlp ladder --only {named.name}"
         if here is not None:
             count = "1 run" if here.seeds == 1 else f"{here.seeds} seeds"
             reached = (
                 f"{here} on the test images of {label} ({count}, {duration(here.seconds)} each)"
             )
         blocks.append(
-            f"{named.name:<10} {shape(named)}: {named.adds}\n"
-            f"{'':<11}accuracy: {reached}\n"
-            f"{'':<11}published error on MNIST: {named.published}, {named.source}\n"
-            f"{'':<11}{_command(named)}"
+            f"{named.name:<{width}}{shape(named)}: {named.adds}\n"
+            f"{'':<{width}}accuracy: {reached}\n"
+            f"{'':<{width}}published error on MNIST: {named.published}, {named.source}\n"
+            f"{'':<{width}}{_command(named)}"
         )
     return "\n".join(blocks)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from numpymlp.experiments.begun import Begun, Say, check_files, load_data, restore
+from numpymlp.experiments.begun import Begun, Say, check_files, lengthened, load_data, restore
 from numpymlp.experiments.environment import cores, environment
 from numpymlp.experiments.folders import (
     CHECKPOINT,
@@ -28,9 +28,12 @@ from numpymlp.experiments.folders import (
     METRICS,
     METRICS_FIELDS,
     MODEL,
+    PAGE,
     RunData,
+    as_stored,
+    called_as,
     check_free,
-    remove_if_empty,
+    remove_reports,
     resume_command,
 )
 from numpymlp.experiments.parallel_runs import (
@@ -43,7 +46,7 @@ from numpymlp.experiments.parallel_runs import (
 )
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.snapshots import SNAPSHOTS
-from numpymlp.experiments.threads import blas_limited_to, choose_threads
+from numpymlp.experiments.threads import Threads, blas_limited_to, choose_threads
 from numpymlp.gradient_check import check_gradients
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.schedules import Constant
@@ -51,8 +54,8 @@ from numpymlp.storage.files import (
     RunLock,
     atomic_write,
     counted,
-    is_link,
     json_bytes,
+    quoted,
     remove_leftovers,
     write_json,
 )
@@ -145,10 +148,10 @@ def train(
             f"training: {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}, "
             f"{trainer.loss}, {trainer.optimizer}, {recipe.schedule} schedule, seed {seed}"
         )
-        say(check_parts(trainer.network, number))
+        parts = check_parts(trainer.network, number)
         given = threads if number == 1 else 1
         chosen = recipe.choose_threads(loaded.x.shape[1], loaded.classes, given)
-        say(str(chosen))
+        _say_processors(say, parts, number, chosen, threads)
         with blas_limited_to(chosen.number):
             if check:
                 say(_check(trainer, loaded, seed))
@@ -158,15 +161,15 @@ def train(
                 "learning_rate": float(trainer.first_rate),
                 "weight_decay": getattr(trainer.optimizer, "weight_decay", None),
                 "seed": seed,
-                "data": None if data is None else str(Path(data).resolve()),
+                "data": data and str(Path(data).resolve()),
                 "data_fingerprint": loaded.fingerprint,
                 "checkpoint_minutes": minutes,
                 "threads": chosen.number,
                 "workers": number,
             }
-            _begin(folder, config, overwrite)
+            _begin(folder, as_stored(config), overwrite)
             begun = Begun(recipe, trainer, split, loaded, number, chosen.number, None)
-            return _finish(begun, folder, started, recipe.epochs, figures)
+            return _finish(begun, folder, started, recipe.epochs, figures, say)
 
 
 def resume(
@@ -218,13 +221,14 @@ def resume(
             begun = _lengthen(run, begun, epochs)
         if state.last_epoch != begun.recipe.epochs:
             more = begun.recipe.epochs - state.epoch
-            say(_lengthened(begun, more))
+            say(lengthened(begun, more))
         complete = more is None and (run / METRICS).is_file() and (run / MODEL).is_file()
         if state.stopped not in ("", "interrupted") and complete:
             with contextlib.suppress(InputError):  # damaged metrics are written again
                 metrics = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
-                say(f"{run} is finished: {counted(state.epoch, 'epoch')}")
-                return metrics
+                if metrics["epochs"] == state.epoch:  # not those of the run before it was longer
+                    say(f"{run} is finished: {counted(state.epoch, 'epoch')}")
+                    return metrics
         say(
             f"resuming {run}: {state.epoch} of {counted(begun.recipe.epochs, 'epoch')} are done"
             + (f", and {counted(state.batch, 'batch')}" if state.batch else "")
@@ -232,12 +236,24 @@ def resume(
         former = begun.threads
         kept = former if threads is None and former is not None and former <= cores() else threads
         chosen = begun.recipe.choose_threads(begun.data.x.shape[1], begun.data.classes, kept)
-        say(check_parts(begun.trainer.network, begun.workers))
-        say(str(chosen))
+        if threads is None and kept is not None:
+            chosen = chosen._replace(reason="as the run was begun")
+        parts = check_parts(begun.trainer.network, begun.workers)
+        _say_processors(say, parts, begun.workers, chosen, threads)
         if former not in (None, chosen.number):
             say(f"the run was begun with {former}: the last digits of its result may differ")
         with blas_limited_to(chosen.number):
-            return _finish(begun, run, started, more, figures)
+            return _finish(begun, run, started, more, figures, say)
+
+
+def _say_processors(
+    say: Say, parts: str, workers: Workers, chosen: Threads, given: int | None
+) -> None:
+    """Say what is not as usual: several workers, several threads, or a number that was given."""
+    if workers != 1:
+        say(parts)
+    if chosen.number > 1 or given is not None:
+        say(str(chosen))
 
 
 def _lengthen(run: Path, begun: Begun, epochs: int) -> Begun:
@@ -256,21 +272,6 @@ def _lengthen(run: Path, begun: Begun, epochs: int) -> Begun:
     config = read_json(run / CONFIG, "the configuration of a run", CONFIG_FIELDS)
     write_json(run / CONFIG, {**config, "epochs": epochs, "lengthened_from": before})
     return begun._replace(recipe=recipe, lengthened_from=before)
-
-
-def _lengthened(begun: Begun, more: int) -> str:
-    """Return a line that says at which learning rate a lengthened run goes on."""
-    trainer, step = begun.trainer, begun.trainer.state.step
-    schedule = trainer.schedule or Constant()
-    total = step + more * -(-len(begun.split[0].rows) // trainer.batch_size)
-    before, after = (
-        trainer.first_rate * schedule(*place) for place in ((max(step - 1, 0), step), (step, total))
-    )
-    return (
-        f"lengthened from {begun.lengthened_from} to {counted(begun.recipe.epochs, 'epoch')}: the "
-        f"{begun.recipe.schedule} schedule now spans all of them, so the learning rate goes on at "
-        f"{after:.2g}, after {before:.2g} at the last step"
-    )
 
 
 def _check(trainer: Trainer, data: RunData, seed: int) -> str:
@@ -292,30 +293,21 @@ def _check(trainer: Trainer, data: RunData, seed: int) -> str:
 
 def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
     """Write the configuration; delete the files of an old run just before it takes its name."""
-    old = [folder / name for name in _WRITTEN]
-    others: list[Path] = []
-    if overwrite:
-        from numpymlp.experiments.reports import FILES, REPORT  # imports matplotlib
-
-        # Reports on other data lie in folders of their own: see `evaluate_run`.
-        reports = (path.parent for path in folder.glob(f"*-{'[0-9a-f]' * 8}/{REPORT}"))
-        others = [place for place in reports if not is_link(place)]
-        old += [place / name for place in (folder, *others) for name in FILES]
     text = json_bytes(config)
     remove_leftovers(folder / CONFIG)
     with atomic_write(folder / CONFIG) as file:
         file.write(text)
         file.flush()
         # The checkpoint is deleted first: without it, the other files do not look like a run.
-        for path in old:
-            remove_leftovers(path)
-            path.unlink(missing_ok=True)
-        for place in others:
-            remove_if_empty(place)
+        for name in _WRITTEN:
+            remove_leftovers(folder / name)
+            (folder / name).unlink(missing_ok=True)
+        if overwrite:
+            remove_reports(folder)
 
 
 def _finish(
-    begun: Begun, folder: Path, started: float, epochs: int | None, figures: bool
+    begun: Begun, folder: Path, started: float, epochs: int | None, figures: bool, say: Say
 ) -> dict[str, Any]:
     """Train to the end, evaluate, and write the results."""
     trainer, data, workers = begun.trainer, begun.data, begun.workers
@@ -336,7 +328,7 @@ def _finish(
             f"saved, resume with: {resume_command(folder)}",
             trainer.stop_signal or signal.SIGINT,
         )
-    _save(trainer, folder)
+    removed = _save(trainer, folder)
     loss = SoftmaxCrossEntropy()  # losses are reported without label smoothing
     on_train = evaluate(network, loss, data.x, data.y)
     on_test = evaluate(network, loss, data.x_test, data.y_test)
@@ -379,6 +371,11 @@ def _finish(
             image_shape=data.image_shape,
         )
     write_json(folder / METRICS, metrics)  # last: this file says that the run is finished
+    if gone := [name for name in removed if not (folder / name).exists()]:
+        say(
+            f"deleted, since they were of the network before: {', '.join(gone)}; write them again "
+            f"with: {called_as()} {'page' if gone == [PAGE] else 'evaluate'} {quoted(folder)}"
+        )
     if trainer.stop_signal is not None:  # it arrived with the last step; callers stop here too
         raise TrainingInterrupted(
             f"interrupted; the run in {folder} was at its end and is complete", trainer.stop_signal
@@ -386,6 +383,11 @@ def _finish(
     return metrics
 
 
-def _save(trainer: Trainer, folder: Path) -> None:
+def _save(trainer: Trainer, folder: Path) -> list[str]:
+    """Write model and history; first delete, and return, what was made from an earlier model."""
+    # Without metrics the run is not finished: if it is killed here, it can be resumed.
+    (folder / METRICS).unlink(missing_ok=True)
+    removed = remove_reports(folder)
     save(trainer.network, folder / MODEL, trainer.loss)
     trainer.history.save_csv(folder / HISTORY)
+    return removed

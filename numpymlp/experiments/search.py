@@ -2,24 +2,30 @@
 
 Random settings are trained for a few epochs; the better third is trained again for three times as
 long, and so on. They are compared on the last sixth of the training images, never on the test
-images. This module needs scikit-learn (`pip install -e '.[sklearn]'` in the clone): the search is
-its `HalvingRandomSearchCV`, applied to `numpymlp.sklearn`.
+images. This module needs scikit-learn: the search is its `HalvingRandomSearchCV`, applied to
+`numpymlp.sklearn`.
 """
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn.base
 from scipy.stats import loguniform, uniform
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
 from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, PredefinedSplit
 
 from numpymlp.data import five_sixths
+from numpymlp.experiments.environment import cores
 from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.sklearn import MLPClassifier
@@ -46,13 +52,10 @@ UNSUPPORTED = (
     "shift", "rotation", "scaling", "shear", "elastic",
 )  # fmt: skip
 MOST_CANDIDATES = 100_000
+INTERVAL = 5.0  # seconds between two lines of a round
 FACTOR = 3  # one in three settings is trained again, for three times as long
 
 Row = dict[str, Any]
-
-
-def _nothing(epochs: int) -> None:
-    pass
 
 
 class Candidate(MLPClassifier):
@@ -61,15 +64,24 @@ class Candidate(MLPClassifier):
     So one setting that diverges gets a low score and does not end the search.
     """
 
-    trained: Callable[[int], None] = staticmethod(_nothing)  # called with its epochs
-
     def _train(self, *arguments: Any) -> None:
         try:
             super()._train(*arguments)
         except ValueError as error:
             if not isinstance(error.__cause__, TrainingDiverged):
                 raise
-        self.trained(self.max_iter)
+
+
+class Count:
+    """A callback that appends a byte to a file after each epoch, from whatever process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, trainer: Any) -> None:
+        # After Ctrl-C, other processes may still train when the folder is gone.
+        with contextlib.suppress(OSError), self.path.open("ab") as file:
+            file.write(b".")
 
 
 class Report:
@@ -81,27 +93,54 @@ class Report:
         Called with each line.
     rounds : list of (int, int)
         The settings of each round, and the epochs that each is trained for.
+    guess : float
+        Seconds for all of it.
+    counted_in : Path
+        The file of `Count`.
     """
 
-    def __init__(self, say: Callable[[str], None], rounds: list[tuple[int, int]]) -> None:
-        self.say, self.rounds, self.round = say, rounds, 0
-        self.left = Remaining(sum(settings * epochs for settings, epochs in rounds))
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        rounds: list[tuple[int, int]],
+        guess: float,
+        counted_in: Path,
+    ) -> None:
+        self.say, self.rounds, self.round, self.file = say, rounds, 0, counted_in
+        self.left = Remaining(sum(settings * epochs for settings, epochs in rounds), guess)
 
     def begin_round(self) -> None:
-        """Say that the next round begins, if there is one."""
-        self.left.done = float(sum(n * epochs for n, epochs in self.rounds[: self.round]))
-        if self.round < len(self.rounds):
-            settings, epochs = self.rounds[self.round]
-            self.round += 1
-            self.say(
-                f"round {self.round} of {len(self.rounds)}: {counted(settings, 'setting')} for "
-                f"{counted(epochs, 'epoch')} ({self.left})"
-            )
+        """Say that the next round begins, or that all are done."""
+        before = sum(n * epochs for n, epochs in self.rounds[: self.round])
+        self.left.done = float(before)
+        self.file.write_bytes(b"." * before)  # also those of a run that ended early
+        if self.round == len(self.rounds):
+            return self.say(f"  {self.left}")
+        settings, epochs = self.rounds[self.round]
+        self.round += 1
+        return self.say(
+            f"round {self.round} of {len(self.rounds)}: {counted(settings, 'setting')} for "
+            f"{counted(epochs, 'epoch')} ({self.left})"
+        )
 
-    def trained(self, epochs: int) -> None:
-        """Say that a training run is done."""
-        self.left.add(epochs)
-        self.say(f"  {self.left}")
+    @contextlib.contextmanager
+    def every(self, seconds: float) -> Iterator[None]:
+        """Say in a ``with`` block, every so many seconds, what is done."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(seconds):
+                if (done := self.file.stat().st_size) > self.left.done:
+                    self.left.done = float(done)
+                    self.say(f"  {self.left}")
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
 
 class Search(HalvingRandomSearchCV):  # type: ignore[misc]
@@ -149,6 +188,14 @@ def estimator(recipe: Recipe, seed: int = 0) -> Candidate:
     )
 
 
+def _seconds_an_epoch(model: Candidate, x: np.ndarray, y: np.ndarray) -> float:
+    """Train for one epoch on a few rows; return how long an epoch on all would take."""
+    few = np.random.default_rng(0).permutation(len(x))[:2000]
+    began = time.perf_counter()
+    sklearn.base.clone(model).set_params(max_iter=1, callbacks=None).fit(x[few], y[few])
+    return (time.perf_counter() - began) * len(x) / len(few)
+
+
 def search(
     recipe: Recipe,
     x: np.ndarray,
@@ -179,8 +226,8 @@ def search(
     settings : dict, default SETTINGS
         Parameters of `numpymlp.sklearn.MLPClassifier`, each with a list or a distribution.
     say : callable, optional
-        Called with a line before each round, and after each training run if `jobs` is 1: what is
-        done, and the time left.
+        Called with a line before each round, and every five seconds: what is done, and the time
+        left. The first is a guess, from an epoch on a few rows.
 
     Returns
     -------
@@ -203,37 +250,41 @@ def search(
         rounds += 1
     first = max(1, recipe.epochs // FACTOR ** (rounds - 1))
     plan = [(-(-candidates // FACTOR**n), first * FACTOR**n) for n in range(rounds)]
-    found = Search(
-        estimator(recipe, seed),
-        settings,
-        n_candidates=candidates,
-        factor=FACTOR,
-        resource="max_iter",
-        min_resources=first,
-        max_resources=recipe.epochs,
-        cv=PredefinedSplit(fold),
-        refit=False,
-        n_jobs=jobs,
-        random_state=seed,
-        error_score="raise",
-        return_train_score=False,
-    )
-    found.report = Report(say, plan)
-    Candidate.trained = staticmethod(found.report.trained if jobs == 1 else _nothing)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # Successive halving ends most training runs before they converge.
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", message="Got `batch_size`")  # of a few rows
         # Ctrl-C ends an estimator's fit with a warning; here it must end the search.
         warnings.filterwarnings("error", message="Training interrupted")
+        model, count = estimator(recipe, seed), Count(Path(folder) / "epochs")
+        seconds = sum(settings * epochs for settings, epochs in plan) * _seconds_an_epoch(
+            model, x[fold < 0], y[fold < 0]
+        )
+        found = Search(
+            model.set_params(callbacks=[count]),
+            settings,
+            n_candidates=candidates,
+            factor=FACTOR,
+            resource="max_iter",
+            min_resources=first,
+            max_resources=recipe.epochs,
+            cv=PredefinedSplit(fold),
+            refit=False,
+            n_jobs=jobs,
+            random_state=seed,
+            error_score="raise",
+            return_train_score=False,
+        )
+        workers = min(jobs if jobs > 0 else cores(), cores(), candidates)
+        found.report = Report(say, plan, seconds / workers, count.path)
         found.report.begin_round()
         try:
-            found.fit(x, y)
+            with found.report.every(INTERVAL):
+                found.fit(x, y)
         except UserWarning as warning:
             if "Training interrupted" not in str(warning):
                 raise
             raise KeyboardInterrupt from warning
-        finally:
-            Candidate.trained = staticmethod(_nothing)
     results = found.cv_results_
     rows = [
         {

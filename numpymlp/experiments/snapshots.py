@@ -69,8 +69,10 @@ class Snapshots(Callback):
         self.kept = []
         state, network = trainer.state, trainer.network
         if state.epoch or state.batch:
+            wanted = epochs_to_keep(state.last_epoch)  # fewer early ones, if the run is longer now
             with contextlib.suppress(InputError):  # if damaged, only later epochs are kept
-                self.kept = [s for s in read_snapshots(self.path, network) if s.epoch < state.epoch]
+                found = read_snapshots(self.path, network)
+                self.kept = [s for s in found if s.epoch < state.epoch and s.epoch in wanted]
         else:
             self._keep(trainer)
 

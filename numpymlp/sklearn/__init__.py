@@ -75,21 +75,23 @@ Sparse rows are made dense batch by batch: with very many columns this takes mor
 than scikit-learn's sparse products.
 """
 
+from numpymlp.storage.files import pip_install as _pip_install
+
 try:
     import sklearn as _sklearn  # names the missing extra before other imports fail
 except ModuleNotFoundError as error:
     if error.name != "sklearn":
         raise
     raise ModuleNotFoundError(
-        "numpymlp.sklearn needs scikit-learn, which is not installed: in the clone of "
-        "numpymlp, run pip install -e '.[sklearn]'",
+        f"numpymlp.sklearn expected scikit-learn, which is not installed: "
+        f"{_pip_install('scikit-learn')}",
         name="sklearn",
     ) from error
 
 if tuple(map(int, _sklearn.__version__.split(".")[:2])) < (1, 7):
     raise ImportError(
-        f"numpymlp.sklearn expected scikit-learn 1.7 or later, got {_sklearn.__version__}: run "
-        f"pip install --upgrade scikit-learn",
+        f"numpymlp.sklearn expected scikit-learn 1.7 or later, got {_sklearn.__version__}: "
+        f"{_pip_install('--upgrade scikit-learn')}",
         name="sklearn",
     )
 

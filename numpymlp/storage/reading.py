@@ -61,6 +61,11 @@ def or_none(field: Field) -> Field:
     return Field(f"{field.expected}, or null", lambda v: v is None or field.accepts(v))
 
 
+def or_off(field: Field) -> Field:
+    """Expect what `field` does, or false for an option that is off; older files have null there."""
+    return Field(f"{field.expected}, or false", lambda v: v in (None, False) or field.accepts(v))
+
+
 def written(field: Field) -> Field:
     """Expect a number that is written as text, in a cell of a table."""
 

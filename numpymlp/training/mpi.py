@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from numpymlp.parallel import Communicator
+from numpymlp.storage.files import pip_install
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.workers import IGNORED, one_thread
 from numpymlp.validation import InputError
@@ -128,6 +129,6 @@ def _world() -> Any:
     except (ImportError, RuntimeError) as error:  # RuntimeError: no MPI library
         raise InputError(
             f"workers: expected mpi4py and an MPI library for ranks of MPI, got none ({error}): "
-            f"pip install mpi4py mpich"
+            f"{pip_install('mpi4py mpich')}"
         ) from error
     return MPI.COMM_WORLD

@@ -78,7 +78,8 @@ def test_markdown_and_a_picture_can_be_asked_for(model, capsys, tmp_path):
     [
         (["MODEL", "--image", "10000"], "--image: expected 0 to 9,999, got 10,000"),
         (["MODEL", "--image", "-1"], "--image: expected 0 to 9,999, got -1"),
-        (["MODEL", "--hidden", "3"], "--hidden: expected no RUN, which has its own network"),
+        (["MODEL", "--hidden", "3"], "--hidden: expected no RUN, which takes the network of a run"),
+        (["--image", "7", "--hidden", "3"], "--hidden: expected no --image, which takes"),
         (["--image", "3"], "there is no finished one in runs/"),
         (["--inputs", "0"], "--inputs"),
         (["--hidden", "100000,100000"], "--hidden: expected at most"),

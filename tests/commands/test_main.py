@@ -82,7 +82,7 @@ def test_train_prints_data_network_check_progress_accuracy_and_folder(small, tmp
         r"Dense\(784 -> 192\) +\(N, 192\) +150,720",
         r"total +152,650",
         r"gradients checked: relative error \de-\d\d",
-        r"epoch 1/2 .*train \(running mean\): loss",
+        r"epoch 1/2  train loss \d\.\d{4} acc 0\.\d{4}  \d",
         r"epoch 2/2 ",
         r"test accuracy \d\d\.\d\d%",
         rf"saved to {folder}",
@@ -131,7 +131,7 @@ def test_the_options_reach_the_network_and_the_configuration(small, tmp_path, ca
     assert main([*arguments, *options.split()]) == 0
     out = capsys.readouterr().out
     assert "Dropout(0.1)" in out
-    assert "validation: loss" in out
+    assert "  val loss " in out
     network = load_run(folder)
     assert [repr(layer) for layer in network.layers] == [
         "Dropout(0.1)",
@@ -304,6 +304,13 @@ def test_predict_tells_what_is_no_single_digit_and_draws_all_but_bad_files(run, 
     assert sheet.read_bytes().startswith(b"\x89PNG")
     assert main(["predict", str(run), blank, "--output", "sheet.txt"]) == 2
     assert "--output: expected a name that ends with .png" in capsys.readouterr().err
+    # If every file could be read, but one has no answer, the status is 1.
+    one = picture_of([(20, 80, 40, 50)], tmp_path / "one.png")
+    assert main(["predict", str(run), one]) == 0
+    for images in ([one, blank], [two]):
+        with pytest.raises(SystemExit) as stop:
+            main(["predict", str(run), *images])
+        assert stop.value.code == 1
 
 
 # ---- errors ----
@@ -675,6 +682,8 @@ def test_without_a_command_the_help_is_printed(capsys):
         ),
         (["check", "--activaton=tanh"], "did you mean --activation? (see numpymlp check --help)"),
         (["train", "--optimizer", "addam"], "got 'addam': did you mean adam?"),
+        (["train", "--lr", "1"], "unrecognized arguments: --lr 1: did you mean --learning-rate?"),
+        (["train", "--max_iter=9"], "did you mean --epochs?"),
         (["train", "surplus"], "unrecognized arguments: surplus (see numpymlp train --help)"),
     ],
 )
@@ -700,4 +709,6 @@ def test_evaluate_and_page_take_the_latest_run(tmp_path, monkeypatch, capsys):
     assert main(["page"]) == 0
     assert (tmp_path / "runs" / "a" / "page.html").is_file()
     assert main(["evaluate"]) == 0
-    assert "are in runs/a" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "the network of runs/a\n" in output
+    assert "are in runs/a" in output

@@ -11,9 +11,21 @@ from small_mnist import small_mnist
 from numpymlp.__main__ import main
 from numpymlp.experiments import runs
 from numpymlp.experiments.begun import load_run, restore
-from numpymlp.experiments.folders import CHECKPOINT, CONFIG, METRICS, MODEL
+from numpymlp.experiments.folders import (
+    CHECKPOINT,
+    CONFIG,
+    CONFUSION,
+    FILES,
+    METRICS,
+    MODEL,
+    PAGE,
+    REPORT,
+    as_stored,
+    read_config,
+)
 from numpymlp.experiments.parallel_runs import build
 from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.snapshots import SNAPSHOTS, epochs_to_keep, read_snapshots
 from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.trainer import Trainer
@@ -126,6 +138,36 @@ def test_a_run_can_be_lengthened_again_and_its_curves_and_page_are_made(run, cap
     assert "is finished: 9 epochs" in capsys.readouterr().out
 
 
+def test_a_longer_run_keeps_no_report_picture_or_page_of_the_shorter_one(run, capsys):
+    other = run / "other-0123abcd"  # a report on other data
+    other.mkdir()
+    old = [*(run / name for name in (*FILES, PAGE)), other / REPORT, other / CONFUSION]
+    for path in (*old, run / "notes.txt"):
+        path.write_text("of the shorter run")
+    lengthened(run, epochs=20)
+    output = capsys.readouterr().out
+    assert "deleted, since they were of the network before: report.txt, confusion.csv" in output
+    assert "page.html, other-0123abcd/report.txt, other-0123abcd/confusion.csv; write" in output
+    assert not any(path.exists() for path in (*old, other))
+    assert (run / "notes.txt").read_text() == "of the shorter run"
+    # Of the snapshots, those stay that a run of 20 epochs keeps too.
+    kept = read_snapshots(run / SNAPSHOTS, load(run / MODEL))
+    assert {each.epoch for each in kept} == epochs_to_keep(20)
+
+
+def test_a_lengthened_run_that_is_killed_before_its_results_are_written_writes_them_again(
+    run, tmp_path
+):
+    old = {name: (run / name).read_bytes() for name in (METRICS, MODEL)}
+    lengthened(run)
+    new = load(run / MODEL).parameters
+    for name, content in old.items():  # as if killed behind the last checkpoint
+        (run / name).write_bytes(content)
+    assert main(["train", "--resume", str(run), "--quiet", "--no-figures"]) == 0
+    assert json.loads((run / METRICS).read_text())["epochs"] == 5
+    np.testing.assert_array_equal(load(run / MODEL).parameters, new)
+
+
 def test_only_a_finished_run_is_lengthened_and_only_to_more_epochs(run, interrupted, capsys):
     for folder, epochs, words in (
         (run, "1", "--epochs: expected more than the 2 epochs of the run, got 1"),
@@ -144,6 +186,21 @@ def test_a_run_records_the_numbers_that_its_optimizer_chose(finished, data, tmp_
     runs.train(recipe, folder=tmp_path, data=data, **PLAIN)
     config = json.loads((tmp_path / CONFIG).read_text())
     assert (config["learning_rate"], config["weight_decay"]) == (0.01, 0.01)
+
+
+def test_a_configuration_says_what_is_off_and_names_its_data(finished, data, run):
+    config = json.loads((finished / CONFIG).read_text())
+    assert None not in config.values()
+    off = ("weight_decay", "validation", "early_stopping", "max_norm", "checkpoint_minutes")
+    assert [config[name] for name in off] == [False] * 5
+    assert config["data"] == data
+    assert as_stored({"data": None, "l2": 0.0}) == {"data": "MNIST", "l2": 0.0}
+    # A run of an earlier version, which wrote null, is resumed too.
+    (run / METRICS).unlink()
+    (run / CONFIG).write_text(json.dumps({**config, **dict.fromkeys(off)}))
+    assert main(["train", "--resume", str(run), "--quiet", "--no-figures"]) == 0
+    (run / CONFIG).write_text(json.dumps({**config, "data": "MNIST"}))
+    assert read_config(run)["data"] is None
 
 
 def test_a_run_that_learned_nothing_says_so_and_what_to_try(data, tmp_path, capsys):

@@ -401,6 +401,7 @@ def finished(small, tmp_path_factory):
         (lambda run: edit_config(run, surprise=1), "unknown settings"),
         (lambda run: edit_config(run, data=None), "was trained on other data than MNIST"),
         (lambda run: edit_config(run, data=5), "data: expected a folder, or null, got 5"),
+        (lambda run: edit_config(run, checkpoint_minutes=True), "expected a number in [0, "),
         (lambda run: edit_config(run, threads=0), "threads: expected a whole number from 1"),
         (lambda run: (run / CHECKPOINT).write_bytes(b"PK\3\4"), "is truncated"),
         (lambda run: os.replace(run / MODEL, run / CHECKPOINT), "is not a numpymlp checkpoint"),
@@ -437,12 +438,12 @@ def test_a_resumed_run_keeps_its_number_of_threads_and_says_if_another_is_given(
     edit_config(folder, threads=2)
     resume = ["train", "--resume", str(folder), "--no-figures"]
     assert main(resume) == 0
-    assert "BLAS threads: 2 of" in capsys.readouterr().out
+    assert "BLAS threads: 2 of 2 cores, as the run was begun" in capsys.readouterr().out
     assert json.loads((folder / METRICS).read_text())["threads"] == 2
     (folder / METRICS).unlink()
     assert main([*resume, "--threads", "1"]) == 0
     output = capsys.readouterr().out
-    assert "BLAS threads: 1 of" in output
+    assert "BLAS threads: 1 of 2 cores, as given" in output
     assert "the run was begun with 2: the last digits of its result may differ" in output
 
 

@@ -52,16 +52,23 @@ def test_the_best_third_is_trained_again_for_three_times_as_long(rows):
     assert rows[0]["round"] == 3
 
 
-def test_a_search_says_from_the_start_what_is_done_and_what_is_left():
+def shares(lines):
+    """Return the percents that are done, as the lines of a search say."""
+    return [int(re.search(r"(\d+) %", line)[1]) for line in lines]
+
+
+def test_a_search_says_from_the_start_what_is_done_and_what_is_left(monkeypatch):
+    monkeypatch.setattr("numpymlp.experiments.search.INTERVAL", 0.001)
     lines = []
     recipe = Recipe(epochs=9, batch_size=20)
     search(recipe, *blobs(), candidates=9, settings=SETTINGS, say=lines.append)
-    assert lines[0] == "round 1 of 3: 9 settings for 1 epoch (0 %, time left not known yet)"
+    assert re.fullmatch(r"round 1 of 3: 9 settings for 1 epoch \(0 %, \d+:\d\d left\)", lines[0])
     assert [line.split(" (")[0] for line in lines if "round" in line][1:] == [
         "round 2 of 3: 3 settings for 3 epochs", "round 3 of 3: 1 setting for 9 epochs",
     ]  # fmt: skip
-    assert len(lines) == 3 + 9 + 3 + 1
     assert lines[-1] == "  100 %, 0:00 left"
+    assert shares(lines) == sorted(shares(lines))
+    assert len(set(shares(lines))) > 4  # also within a round
 
 
 def test_the_last_sixth_evaluates_and_the_rest_trains(rows):
@@ -98,9 +105,12 @@ def test_a_few_settings_are_drawn_once_each_and_the_best_gets_all_epochs():
 
 
 @pytest.mark.slow  # each process imports scikit-learn anew
-def test_processes_change_nothing(rows):
-    recipe = Recipe(epochs=9, batch_size=20, learning_rate=1e-2)
-    assert search(recipe, *blobs(), candidates=9, settings=SETTINGS, jobs=2) == rows
+def test_processes_change_nothing_and_count_what_they_have_done(rows, monkeypatch):
+    monkeypatch.setattr("numpymlp.experiments.search.INTERVAL", 0.001)
+    recipe, lines = Recipe(epochs=9, batch_size=20, learning_rate=1e-2), []
+    options = {"candidates": 9, "settings": SETTINGS, "jobs": 2, "say": lines.append}
+    assert search(recipe, *blobs(), **options) == rows
+    assert len(set(shares(lines))) > 4
 
 
 @pytest.mark.parametrize("name", ["softmax", "classic", "default"])

@@ -130,5 +130,5 @@ def test_without_mpi4py_the_message_says_what_to_install(monkeypatch, capsys):
     assert main(["train", "--workers", "mpi"]) == 2
     errors = capsys.readouterr().err
     assert "expected mpi4py and an MPI library" in errors
-    assert errors.endswith(": pip install mpi4py mpich\n")
+    assert errors.endswith(" -m pip install mpi4py mpich\n")
     assert errors.count("\n") == 1
