@@ -13,8 +13,8 @@ ROUNDING times its value here or at logits of 0, whichever is larger, because lo
 absolutely; and how far slope and gradient move if steps are shorter (SHARES) and every number
 moves by about its rounding (NEAR). The slope of least doubt decides, of those that shorter steps
 do not contradict. It says WRONG if backprop differs by more than the limit and DOUBTS times the
-doubt, unless the gradient bends within the step (BEND), or a longer step agrees (LONG_STEPS).
-Otherwise the slope is not measurable here.
+doubt, unless the gradient bends within the step (BEND). Otherwise LONG_STEPS are taken, which suit
+linear functions; where none agrees, the slope is not measurable here.
 
 The figures beside the constants are those of ``python tutorials/results/gradient_check.py``, of
 100 correct networks. `gradient_check.py` makes these reports; go on with `optimizers.py`.
@@ -29,17 +29,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6  # the first step errs by up to 1e-8, along all by 1e-8
+ENTRY_LIMIT, DIRECTION_LIMIT = 1e-7, 1e-6  # the best step errs by up to 3e-9, along all by 1e-9
 FLOOR = 1e-3  # an entry counts as at least this share of the largest gradient
 DRAWS = 20  # at most so many directions, or points beside a kink; XOR needs one point
-ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of a difference of losses; 99 % are within 2 eps
-DOUBTS = 10  # the error of a slope is up to 0.7 of its doubt
-STEPS = 1e-3, 1e-4, 1e-5, 1e-6  # in the median they err by 3e-13, 3e-12, 3e-11, 3e-10
-SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # for near kinks and sharp bends
-LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16, 1e20  # for linear functions of huge values
-NEAR = 1e-12  # relative to a number; it moves the gradient by up to 1e-11
-SHARES = 0.5, 0.43, 0.36, 0.29  # of the step; at tiny inputs, errors are up to 0.6, else 50 doubts
-BEND = 0.02  # relative to the slope: without a kink up to 1e-3, with one at least 0.1
+ROUNDING = 4 * float(np.finfo(np.float64).eps)  # of the loss; a difference errs by up to 3 eps
+DOUBTS = 10  # the error of a slope is up to 0.7 of its doubt, 3 at tiny inputs
+STEPS = 1e-3, 1e-4, 1e-5, 1e-6  # in the median they err by 4e-12, 4e-11, 4e-10, 4e-9
+SHORT_STEPS = 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-14, 1e-16  # 0.3 % of 1e-3 cross a kink
+LONG_STEPS = 1e-1, 1e1, 1e3, 1e5, 1e8, 1e12, 1e16, 1e20  # beside a bias of 1e8, 1e5 errs by 3e-14
+NEAR = 1e-12  # relative to a number; it moves the gradient by up to 4e-11
+SHARES = 0.5, 0.43, 0.36, 0.29  # of the step; without them errors at tiny inputs are 400 doubts
+BEND = 0.02  # relative to the slope: without a kink up to 1e-3, with one at least 0.04
 IN_PLACE = "with a random upstream gradient in place of the loss, at ordinary sizes"
 
 

@@ -630,8 +630,9 @@ def test_a_direction_has_length_1_and_is_measured_against_a_typical_slope(
     compared: list[dict],
 ) -> None:
     network = mlp([5, 4, 3], activation="tanh", rng=random())
-    check_gradients(network, LOSS, *batch(), mode="direction")
+    (row,) = check_gradients(network, LOSS, *batch(), mode="direction").rows
     (call,) = compared
+    assert (row.shape, row.compared, row.beside) == (call["f"].point.shape, 1, 0)
     assert np.linalg.norm(call["direction"]) == pytest.approx(1, rel=1e-12)
     gradient = call["f"].gradient
     assert call["floor"] == pytest.approx(np.linalg.norm(gradient) / np.sqrt(gradient.size))

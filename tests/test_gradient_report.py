@@ -129,14 +129,15 @@ def test_steps_that_cross_a_kink_are_left_out() -> None:
     assert Known(1.0, 1.0, kink=0.0).judged() is None
 
 
-@pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_long_steps_measure_linear_functions_of_huge_values(scale: float, unit: float) -> None:
+@pytest.mark.parametrize(("scale", "step"), [(1.0, 1e3), (50.0, 500.0)])
+def test_long_steps_measure_linear_functions_of_huge_values(
+    scale: float, step: float, unit: float
+) -> None:
     f = Known(lambda step: 1 + 1e-7 / step, 1.0, size=1e10, unit=unit)
     found = f.judged(scale=scale)
     assert found.measurable
     assert found.error <= 1e-8
-    assert f.steps[-2:] == pytest.approx([1e3, 1e3 / 2])
-    assert 0.1 * scale in f.steps
+    assert f.steps[-2:] == pytest.approx([step, step / 2])
 
 
 def test_a_long_step_within_the_limit_is_enough() -> None:

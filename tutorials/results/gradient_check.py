@@ -3,7 +3,7 @@
     python tutorials/results/gradient_check.py
 
 prints the figures that `gradient_report.py` names beside its constants. All of them come from
-correct networks, so an error is one of the check. It takes about a minute.
+correct networks, so an error is one of the check. It takes about two minutes.
 """
 
 from collections.abc import Iterator
