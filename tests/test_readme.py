@@ -12,8 +12,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from small_mnist import small_mnist
 
-from numpymlp.__main__ import build_parser
+from numpymlp.__main__ import build_parser, main
 from numpymlp.benchmark import report
 from numpymlp.experiments import results
 from numpymlp.experiments.recipes import RECIPES
@@ -115,6 +116,19 @@ def test_the_marked_line_is_where_the_checks_on_a_bare_machine_look_for_it(name,
 def test_contributing_sets_up_with_the_line_of_the_readme():
     (line,) = re.findall("<!-- tests -->\n```sh\n(.*)\n```\n", README)
     assert f"```sh\n{line}\n```" in PAGES[".github/CONTRIBUTING.md"]
+
+
+def test_the_output_of_train_has_the_lines_that_train_prints_today(tmp_path, capsys):
+    data = small_mnist(tmp_path, 600, 100)
+    assert main(["train", "--data", str(data), "--output", str(tmp_path / "run")]) == 0
+    printed = capsys.readouterr().out.replace(str(data), "MNIST")
+    (written,) = re.findall("<!-- train output -->\n```text\n(.*?)```\n", README, re.DOTALL)
+
+    def lines(text):
+        numbers = NUMBER.sub("#", text.split("saved to ")[0].replace(",", ""))
+        return [line.split() for line in numbers.splitlines()]
+
+    assert lines(printed) == lines(written)
 
 
 # ---- tables and numbers ----
