@@ -39,17 +39,12 @@ from numpymlp.layers import GELU, BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Si
 from numpymlp.network import Network
 from numpymlp.validation import InputError
 
+BLOCK = 1 << 17  # entries that are gathered at a time
 UNITWISE = (ReLU, LeakyReLU, GELU, Sigmoid, Tanh)
 
 
 class Communicator:
-    """The workers that share a network; this base class has one worker alone.
-
-    Parameters
-    ----------
-    rank, size : int
-        The number of this worker, from 0, and how many there are.
-    """
+    """The workers that share a network: ``rank``, from 0, is one of ``size``; by default alone."""
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
@@ -179,22 +174,27 @@ class Share:
     """
 
     def __init__(self, network: Network, comm: Communicator, kind: str = "parameters") -> None:
-        self.comm, self.size = comm, getattr(network, kind).size
+        self.comm, size = comm, getattr(network, kind).size
         numbers = network.copy(np.float64)
-        setattr(numbers, kind, np.arange(self.size))
-        self.mine, first = (
-            getattr(split(numbers, Communicator(rank, comm.size)), kind).astype(int)
-            for rank in (comm.rank, 0)
-        )
-        # Worker 0 sends the entries that all workers have.
-        self.sent = ~np.isin(self.mine, first) | (comm.rank == 0)
+        setattr(numbers, kind, np.arange(size))
+        self.mine, first = np.zeros(size, bool), np.zeros(size, bool)
+        for mask, rank in ((self.mine, comm.rank), (first, 0)):
+            mask[getattr(split(numbers, Communicator(rank, comm.size)), kind).astype(int)] = True
+        self.sent = ~first[self.mine] | (comm.rank == 0)  # worker 0 sends what all have
 
     def scatter(self, whole: np.ndarray) -> np.ndarray:
         """Return this worker's entries (p,) of a whole vector (P,)."""
         return whole[self.mine]
 
     def gather(self, part: np.ndarray) -> np.ndarray:
-        """Return the whole vector (P,) from every worker's entries (p,); all must call it."""
-        whole = np.zeros(self.size, part.dtype)
-        whole[self.mine[self.sent]] = part[self.sent]
-        return self.comm.sum(whole)
+        """Return the whole vector (P,) on worker 0, else an empty one; all must call it."""
+        whole = np.empty(self.mine.size if self.comm.rank == 0 else 0, part.dtype)
+        left = np.where(self.sent, part, 0)
+        for start in range(0, self.mine.size, BLOCK):
+            mine = self.mine[start : start + BLOCK]
+            now, left = np.split(left, [np.count_nonzero(mine)])
+            block = np.zeros(mine.size, part.dtype)
+            block[mine] = now
+            block, goal = self.comm.sum(block), whole[start : start + BLOCK]
+            goal[:] = block[: goal.size]
+        return whole

@@ -78,3 +78,11 @@ def files_of_shared_memory(comm):
 def total(comm, shared):
     """Return the sum of a shared array that each worker reads for itself."""
     return comm.sum(shared.view().sum(axis=0))
+
+
+def shared_mebibytes(comm, sent):
+    """Return how much shared memory all workers have mapped, in MiB."""
+    del sent
+    with open("/proc/self/maps") as file:
+        ranges = [line.split()[0].split("-") for line in file if "pym-" in line]
+    return comm.sum(np.array([sum(int(b, 16) - int(a, 16) for a, b in ranges) >> 20]))[0]

@@ -27,7 +27,7 @@ from numpymlp.training.ring import Ring
 from numpymlp.training.samples import Batch, Samples
 from numpymlp.training.state import Snapshot, TrainingState
 from numpymlp.training.trainer import Trainer
-from numpymlp.training.workers import Shared, keep_memory, run
+from numpymlp.training.workers import Shared, keep_memory, run, trim_memory
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -81,10 +81,10 @@ class SplitTrainer(Trainer):
         whole, network = self.whole, self.network
         parameters = self.parameters.gather(network.parameters)
         buffers = self.buffers.gather(network.buffers)
-        optimizer = {
-            name: self.parameters.gather(value) if isinstance(value, np.ndarray) else value
-            for name, value in self.optimizer.state().items()
-        }
+        optimizer = {name: getattr(self.optimizer, name) for name in self.optimizer.state_names}
+        for name, value in optimizer.items():
+            if isinstance(value, np.ndarray):
+                optimizer[name] = self.parameters.gather(value)
         state = self._state(self.state, self.parameters.gather, self.buffers.gather)
         if self.comm.rank == 0:
             whole.network.parameters, whole.network.buffers = parameters, buffers
@@ -93,6 +93,12 @@ class SplitTrainer(Trainer):
             vars(whole.state).update(vars(state))
             whole.total_steps, whole.steps_per_epoch = self.total_steps, self.steps_per_epoch
         return whole
+
+    def release(self) -> None:
+        """Free what only callbacks need, until the next `gather`: the moments of all weights."""
+        if self.comm.rank == 0:
+            self.whole.optimizer.reset()
+        trim_memory()
 
     def gather_broken(self) -> Trainer:
         """Gather a network with infinite or NaN numbers, and its gradients; end workers above 0."""
@@ -190,6 +196,7 @@ class Relay(Callback):
             reason = self._agree(trainer, self.whole.state.stopped)
             self._ends = ends.pop_all()
         trainer.state.stopped = trainer.state.stopped or reason
+        trainer.release()
 
     def step(self, trainer: Any) -> None:
         if trainer.wanted:
@@ -200,6 +207,8 @@ class Relay(Callback):
         for callback in self.whole._hooks:
             if trainer.wanted or isinstance(callback, Progress):
                 callback.step(self.whole)
+        if trainer.wanted:
+            trainer.release()
 
     def epoch_end(self, trainer: Any) -> bool:
         trainer.gather()
@@ -208,6 +217,7 @@ class Relay(Callback):
             if wants_to_stop(callback.epoch_end(self.whole)):
                 self.whole.state.stopped = reason = callback.reason
         self.reason = self._agree(trainer, reason)
+        trainer.release()
         return bool(self.reason)
 
     def _agree(self, trainer: Any, reason: str) -> str:

@@ -16,6 +16,7 @@ import multiprocessing.connection
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -85,7 +86,17 @@ class SharedMemory(Communicator):
         return total
 
     def _add_up(self, part: np.ndarray, total: np.ndarray) -> None:
-        slots = self.halves[self.turn % 2, :, : part.nbytes].view(part.dtype)  # (size, n)
+        slots = self.meet(part)
+        np.add(slots[0], slots[1], out=total)
+        for other in slots[2:]:
+            total += other
+
+    def meet(self, part: np.ndarray) -> np.ndarray:
+        """Return the arrays (n,) of all workers, (size, n), once all are there.
+
+        They may be read until the next meeting. An array has at most `CAPACITY` bytes.
+        """
+        slots = self.halves[self.turn % 2, :, : part.nbytes].view(part.dtype)
         slots[self.rank] = part
         self.turn += 1
         fence()
@@ -98,9 +109,7 @@ class SharedMemory(Communicator):
         for rank in self.pipes:
             self._wait(rank)
         fence()
-        np.add(slots[0], slots[1], out=total)
-        for other in slots[2:]:
-            total += other
+        return slots
 
     def _wait(self, rank: int) -> None:
         """Wait until another worker has arrived at this turn."""
@@ -213,14 +222,16 @@ def run(workers: int, program: Callable[..., Any], *args: Any) -> Any:
     comm = SharedMemory(0, workers, memory, pipes[0])
     try:
         with one_thread():
-            parcel = Parcel.of((program, args))
+            parcels = [Parcel.of((program, args))]
             for rank in range(1, workers):
-                start = (rank, workers, memory, pipes[rank], parcel)
+                start = (rank, workers, memory, pipes[rank], parcels)
                 process = context.Process(target=_work, args=start, daemon=True)
-                process.start()
+                with main_hidden(unless=parcels[0].needs_main):
+                    process.start()
                 comm.processes.append(process)
                 for pipe in pipes[rank].values():
                     pipe.close()  # so that the death of the worker is the end of the pipe
+            parcels.clear()  # free its memory
             result = program(comm, *args)
         for process in comm.processes:
             process.join(5)
@@ -245,6 +256,12 @@ def keep_memory() -> None:
     np.empty(30 << 20, np.uint8)
 
 
+def trim_memory() -> None:
+    """Return the memory of freed arrays to the system, where the C library is glibc."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Parcel(NamedTuple):
     """A program and its arguments, pickled into shared memory.
 
@@ -254,6 +271,7 @@ class Parcel(NamedTuple):
 
     pickled: Any
     arrays: list[Any]  # can be sent only to a process that is being started
+    needs_main: bool  # whether something in it is defined in the script of this process
 
     @classmethod
     def of(cls, content: Any) -> Parcel:
@@ -266,9 +284,10 @@ class Parcel(NamedTuple):
                 f"workers: expected parts that can be sent to another process, got one that cannot "
                 f"be pickled: {error}: define functions and classes at the top of a module"
             ) from error
-        memory = RawArray("b", len(file.getvalue()))
-        memoryview(memory).cast("B")[:] = file.getvalue()
-        return cls(memory, pickler.arrays)
+        pickled = file.getbuffer()
+        memory = RawArray("b", len(pickled))
+        memoryview(memory).cast("B")[:] = pickled
+        return cls(memory, pickler.arrays, b"__main__" in file.getvalue())
 
     def open(self) -> Any:
         """Return the content."""
@@ -296,13 +315,27 @@ class _Unpickler(pickle.Unpickler):
         return self.arrays[pid]
 
 
-def _work(rank: int, size: int, memory: Any, pipes: dict[int, Any], parcel: Parcel) -> None:
+@contextlib.contextmanager
+def main_hidden(unless: bool) -> Iterator[None]:
+    """Let a process that is started in this block not import the script of this one.
+
+    It would import all commands of `numpymlp`, of which it needs none.
+    """
+    main = sys.modules["__main__"]
+    hidden = {} if unless else {"__file__": vars(main).pop("__file__", None)}
+    try:
+        yield
+    finally:
+        vars(main).update({name: value for name, value in hidden.items() if value is not None})
+
+
+def _work(rank: int, size: int, memory: Any, pipes: dict[int, Any], parcels: list[Parcel]) -> None:
     """Run the program on another worker than the first."""
     for name in IGNORED:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     try:
-        program, args = parcel.open()
+        program, args = parcels.pop().open()
         program(SharedMemory(rank, size, memory, pipes), *args)
     except WorkerLost:  # the first worker reports it
         os._exit(1)

@@ -116,6 +116,25 @@ def test_callbacks_see_the_whole_network(blobs):
     np.testing.assert_allclose(looks[0].seen, looks[1].seen, rtol=0, atol=1e-9)
 
 
+class Moments(Callback):
+    """Keep the sizes of Adam's vectors, as the callback sees them."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def look(self, trainer):
+        self.sizes.append((np.size(trainer.optimizer.m), np.size(trainer.optimizer.v)))
+
+    step = epoch_end = end = look
+
+
+def test_callbacks_see_the_moments_of_all_weights(blobs):
+    moments = Moments()
+    trainer = train(build(callbacks=[moments]), blobs, epochs=2, workers=2)
+    size = trainer.network.parameters.size
+    assert set(moments.sizes) == {(size, size)}
+
+
 def test_a_callback_stops_all_workers_after_an_epoch(blobs):
     trainer = train(build(callbacks=[lambda t: t.state.epoch == 2]), blobs, workers=3)
     assert (trainer.state.epoch, trainer.state.stopped) == (2, "callback")

@@ -115,6 +115,32 @@ def test_shared_memory_has_no_name_that_could_be_left_behind():
     assert not {name for name in inside - names if name.startswith(("pym", "psm"))}
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="reads /proc")
+def test_what_is_sent_to_a_worker_is_freed_there_and_here():
+    before = programs.shared_mebibytes(Communicator(), None)
+    inside = run(2, programs.shared_mebibytes, np.zeros(50 << 20, np.uint8))
+    assert inside - 2 * before < 25
+
+
+@pytest.mark.parametrize(("program", "times"), [("programs.late", 1), ("mine", 2)])
+def test_a_worker_imports_the_script_only_if_its_program_is_defined_there(program, times, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import programs; from numpymlp.training.workers import run; print('imported')\n"
+        f"def mine(comm): pass\n"
+        f"if __name__ == '__main__': run(2, {program})"
+    )
+    paths = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
+    output = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    ).stdout
+    assert output.count("imported") == times
+
+
 def test_a_program_that_cannot_be_sent_is_refused():
     with pytest.raises(InputError, match="cannot be pickled"):
         run(2, lambda comm: None)
