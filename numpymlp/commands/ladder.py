@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, check_results, data_of, reporting, whole
+from numpymlp.commands.options import (
+    add_data,
+    add_jobs,
+    check_results,
+    data_of,
+    jobs_of,
+    reporting,
+    whole,
+)
 from numpymlp.experiments.recipes import RECIPES
 from numpymlp.validation import check_positive_integer
 
@@ -22,6 +30,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seeds", type=whole(1000), help="runs of each recipe (default: the recipe's number)"
     )
+    add_jobs(parser)
     add_data(parser)
     parser.add_argument(
         "--folder",
@@ -46,26 +55,29 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train the missing runs, and print the table."""
+    from numpymlp.experiments.jobs import on_dask
     from numpymlp.experiments.ladder import label_of, run_ladder
     from numpymlp.experiments.results import TEST, VALIDATION, read_results, results_file, table
 
     if options.seeds is not None:
         check_positive_integer(options.seeds, "--seeds")
-    data = data_of(options)
+    data, jobs = data_of(options), jobs_of(options)
     name = VALIDATION if options.validate else TEST
     results = options.results or results_file(name, write=not options.table)
     if options.table:
         check_results(options.results)
     else:
-        run_ladder(
-            options.only,
-            folder=options.folder,
-            results=results,
-            data=data,
-            seeds=options.seeds,
-            validation=options.validate,
-            **reporting(options.quiet),
-        )
+        with on_dask(options.dask):
+            run_ladder(
+                options.only,
+                folder=options.folder,
+                results=results,
+                data=data,
+                seeds=options.seeds,
+                validation=options.validate,
+                jobs=jobs,
+                **reporting(options.quiet),
+            )
     label = label_of(data, options.validate)
     names = [n for n in options.only if not (options.validate and RECIPES[n].committee)]
     print(table(read_results(results), label, names, options.seeds))

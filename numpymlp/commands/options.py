@@ -167,6 +167,29 @@ def add_data(
     )
 
 
+def add_jobs(parser: argparse._ActionsContainer) -> None:
+    """Add the options ``--jobs`` and ``--dask``."""
+    parser.add_argument(
+        "--jobs",
+        type=whole(1024),
+        help="training runs at a time, -1 for one on each core (default: 1)",
+    )
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="scheduler of a Dask cluster whose workers train, such as tcp://127.0.0.1:8786",
+    )
+
+
+def jobs_of(options: argparse.Namespace) -> int:
+    """Return how many training runs there are at a time, -1 for as many as there is room for."""
+    if options.dask is not None and options.jobs is not None:
+        raise InputError("--jobs: expected none with --dask, whose workers decide: leave it out")
+    if options.dask is not None:
+        return -1
+    return 1 if options.jobs is None else int(options.jobs)
+
+
 def data_of(options: argparse.Namespace) -> str | None:
     """Return what ``--data`` and ``--variant`` name, as `experiments.folders.read_data` takes it.
 

@@ -6,7 +6,7 @@ import argparse
 
 import numpy as np
 
-from numpymlp.commands.options import add_data, data_of, whole
+from numpymlp.commands.options import add_data, add_jobs, data_of, jobs_of, whole
 from numpymlp.experiments.recipes import RECIPES, find
 from numpymlp.validation import InputError
 
@@ -23,12 +23,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     for name, default, most, text in (
         ("candidates", 27, 10_000, "number of settings drawn"),
-        ("jobs", 1, 1024, "number of processes, -1 for one on each core"),
         ("seed", 0, 2**32 - 1, "seed of all random numbers"),
     ):
         parser.add_argument(
             f"--{name}", type=whole(most), default=default, help=f"{text} (default: %(default)s)"
         )
+    add_jobs(parser)
     add_data(parser)
     parser.add_argument(
         "--output",
@@ -40,6 +40,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Search, save the table and the figure, and print the command that trains the best."""
     from numpymlp.experiments.folders import called_as, fresh_folder, training_data
+    from numpymlp.experiments.jobs import on_dask
     from numpymlp.storage.files import RunLock, pip_install, quoted
 
     try:
@@ -52,9 +53,11 @@ def run(options: argparse.Namespace) -> None:
     recipe = find(options.recipe)
     place = data_of(options)
     data = training_data(place)
-    settings = {name: getattr(options, name) for name in ("candidates", "jobs", "seed")}
+    x, y, jobs = np.asarray(data.x), data.y, jobs_of(options)
+    settings = {"candidates": options.candidates, "seed": options.seed, "jobs": jobs}
     with fresh_folder(options.output) as folder, RunLock(folder):
-        rows = search(recipe, np.asarray(data.x), data.y, **settings, say=print)
+        with on_dask(options.dask, x, y):
+            rows = search(recipe, x, y, **settings, say=print)
         write_search(folder, rows)
     best = rows[0]
     print(f"best of {options.candidates}: {best['validation_accuracy']:.2%} on held-out images")

@@ -13,7 +13,7 @@ import functools
 import os
 import signal
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from numpymlp.data import five_sixths
 from numpymlp.experiments import folders, runs
 from numpymlp.experiments.begun import Say, load_run
 from numpymlp.experiments.environment import environment
+from numpymlp.experiments.jobs import check_jobs, side_by_side
 from numpymlp.experiments.parallel_runs import STOP_SIGNALS
 from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe
 from numpymlp.experiments.remaining import Remaining
@@ -43,7 +44,7 @@ from numpymlp.experiments.results import (
 from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.losses import SoftmaxCrossEntropy
 from numpymlp.network import Network
-from numpymlp.storage.files import RunLock, cell, remove_link
+from numpymlp.storage.files import RunLock, cell, counted, remove_link
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.scoring import evaluate
 from numpymlp.validation import InputError, check_choice, check_positive_integer
@@ -60,6 +61,7 @@ def run_ladder(
     data: str | None = None,
     seeds: int | None = None,
     validation: bool = False,
+    jobs: int = 1,
     verbose: int = 1,
     say: Say = print,
 ) -> list[Row]:
@@ -79,6 +81,9 @@ def run_ladder(
         Runs of each recipe; None takes the number that the recipe names.
     validation : bool, default False
         Evaluate with `validate` instead of on the test images; no run folders, no committees.
+    jobs : int, default 1
+        Training runs at a time; -1: as many as joblib's active backend has (`jobs.py`). More than
+        one show no progress and check no gradients.
     verbose, say
         As for `runs.train`.
 
@@ -96,6 +101,7 @@ def run_ladder(
         check_choice(name, "recipe", tuple(RECIPES))
     if seeds is not None:
         check_positive_integer(seeds, "seeds")
+    check_jobs(jobs)
     chosen = [RECIPES[name] for name in names if not (validation and RECIPES[name].committee)]
     if not chosen:
         raise InputError(
@@ -111,29 +117,51 @@ def run_ladder(
             raise InputError(
                 f"{place}: expected a folder for the runs: {error.strerror}"
             ) from error
+    missing = _missing(chosen, seeds, label, read_results(results))
     expected = {named.name: _expected_seconds(named) for named in chosen}
-    left = _remaining(chosen, seeds, label, read_results(results), expected)
+    left = _remaining([expected[named.name] for named, _ in missing])
+
+    def finished(named: NamedRecipe, seed: int, metrics: dict[str, Any]) -> None:
+        row = _row(named, seed, label, metrics, seeds)
+        append_result(results, row)
+        left.add(expected[named.name] or UNKNOWN)
+        say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
+
     train = functools.partial(_train, place=place, label=label, data=data, verbose=verbose, say=say)
     with contextlib.nullcontext() if validation else RunLock(place):
-        for named in chosen:
-            for seed in range(1 if named.committee else seeds or named.seeds):
-                wanted = named.name, settings_of(named, seeds), label, str(seed)
-                if wanted in map(key, read_results(results)):
-                    continue
-                say(f"\n== {named.name}, seed {seed} ({left}): {describe(named.recipe)}")
-                if validation:
-                    metrics = validate(named.recipe, seed, data=data, verbose=verbose)
-                elif named.committee:
-                    metrics = _committee(
-                        train, named.recipe, seeds or members_of(named).seeds, data
-                    )
-                else:
-                    metrics, _ = train(named.recipe, seed)
-                row = _row(named, seed, label, metrics, seeds)
-                append_result(results, row)
-                left.add(expected[named.name] or UNKNOWN)
-                say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
+        calls = [call for call in missing if jobs != 1 and not call[0].committee]
+        if calls:
+            say(f"\n{counted(len(calls), 'run')} side by side ({left})")
+            where = None if data is None else str(Path(data).resolve())
+            job = functools.partial(
+                _job, place=place.resolve(), label=label, data=where, validation=validation
+            )
+            for result in side_by_side(job, calls, jobs):
+                finished(*result)
+        for named, seed in missing:
+            if (named, seed) not in _missing([named], seeds, label, read_results(results)):
+                continue
+            say(f"\n== {named.name}, seed {seed} ({left}): {describe(named.recipe)}")
+            if validation:
+                metrics = validate(named.recipe, seed, data=data, verbose=verbose)
+            elif named.committee:
+                metrics = _committee(train, named.recipe, seeds or members_of(named).seeds, data)
+            else:
+                metrics, _ = train(named.recipe, seed)
+            finished(named, seed, metrics)
     return read_results(results)
+
+
+def _job(
+    named: NamedRecipe, seed: int, place: Path, label: str, data: str | None, validation: bool
+) -> tuple[NamedRecipe, int, dict[str, Any]]:
+    """Train one of several runs at a time, maybe in another process; return it with its metrics."""
+    if validation:
+        return named, seed, validate(named.recipe, seed, data=data)
+    # The gradient check watches the global random state, which Dask's own threads change.
+    quiet: dict[str, Any] = {"verbose": 0, "say": lambda line: None, "check": False}
+    metrics, _ = _train(named.recipe, seed, place, label, data, **quiet)
+    return named, seed, metrics
 
 
 def _expected_seconds(named: NamedRecipe) -> float | None:
@@ -144,23 +172,23 @@ def _expected_seconds(named: NamedRecipe) -> float | None:
     return None if here is None else here.seconds
 
 
-def _remaining(
-    chosen: Sequence[NamedRecipe],
-    seeds: int | None,
-    label: str,
-    rows: Sequence[Row],
-    expected: Mapping[str, float | None],
-) -> Remaining:
+def _remaining(times: Sequence[float | None]) -> Remaining:
     """Return the time that the missing runs take, at first as long as on the other machine."""
+    total = sum(seconds or UNKNOWN for seconds in times)
+    return Remaining(max(total, 1.0), guess=None if None in times else total)
+
+
+def _missing(
+    chosen: Sequence[NamedRecipe], seeds: int | None, label: str, rows: Sequence[Row]
+) -> list[tuple[NamedRecipe, int]]:
+    """Return the recipes and seeds that the results lack."""
     done = set(map(key, rows))
-    missing = [
-        expected[named.name]
+    return [
+        (named, seed)
         for named in chosen
         for seed in range(1 if named.committee else seeds or named.seeds)
         if (named.name, settings_of(named, seeds), label, str(seed)) not in done
     ]
-    total = sum(seconds or UNKNOWN for seconds in missing)
-    return Remaining(max(total, 1.0), guess=None if None in missing else total)
 
 
 def label_of(data: str | None, validation: bool = False) -> str:
@@ -175,7 +203,14 @@ def label_of(data: str | None, validation: bool = False) -> str:
 
 
 def _train(
-    recipe: Recipe, seed: int, place: Path, label: str, data: str | None, verbose: int, say: Say
+    recipe: Recipe,
+    seed: int,
+    place: Path,
+    label: str,
+    data: str | None,
+    verbose: int,
+    say: Say,
+    check: bool = True,
 ) -> tuple[dict[str, Any], Path]:
     """Train a run, or resume it if its folder has a checkpoint; return metrics and folder."""
     remove_link(folder := run_folder(place, recipe, seed, label))
@@ -185,6 +220,7 @@ def _train(
             return runs.resume(folder, **options), folder
         folder.mkdir(exist_ok=True)
         options |= {"seed": seed, "data": data, "overwrite": True, "minutes": CHECKPOINT_MINUTES}
+        options |= {"check": check}
         return runs.train(recipe, folder=folder, **options), folder
     except TrainingInterrupted as error:
         raise TrainingInterrupted(

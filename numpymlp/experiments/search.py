@@ -22,10 +22,11 @@ import sklearn.base
 from scipy.stats import loguniform, uniform
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - it enables by its import
-from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid, PredefinedSplit
+from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid
 
 from numpymlp.data import five_sixths
 from numpymlp.experiments.environment import cores
+from numpymlp.experiments.jobs import check_jobs
 from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.sklearn import MLPClassifier
@@ -220,7 +221,7 @@ def search(
     candidates : int, default 27
         How many different settings are drawn; at most as many as there are.
     jobs : int, default 1
-        Processes. With more than one, set ``OPENBLAS_NUM_THREADS=1``.
+        Training runs at a time; -1: as many as joblib's active backend has (`jobs.py`).
     seed : int, default 0
         Seed of the drawn settings and of every training run.
     settings : dict, default SETTINGS
@@ -240,9 +241,8 @@ def search(
             f"candidates: expected at most {MOST_CANDIDATES:,}, got {candidates}: each is trained"
         )
     check_seed(seed)
-    if jobs == 0 or not isinstance(jobs, int):
-        raise InputError(f"jobs: expected a number of processes, or -1 for all cores, got {jobs}")
-    fold = np.where(np.arange(len(x)) < five_sixths(y), -1, 0)
+    check_jobs(jobs)
+    last = five_sixths(y)
     if all(isinstance(values, list) for values in settings.values()):
         candidates = min(candidates, len(ParameterGrid(settings)))
     rounds = 1
@@ -258,7 +258,7 @@ def search(
         warnings.filterwarnings("error", message="Training interrupted")
         model, count = estimator(recipe, seed), Count(Path(folder) / "epochs")
         seconds = sum(settings * epochs for settings, epochs in plan) * _seconds_an_epoch(
-            model, x[fold < 0], y[fold < 0]
+            model, x[:last], y[:last]
         )
         found = Search(
             model.set_params(callbacks=[count]),
@@ -268,7 +268,8 @@ def search(
             resource="max_iter",
             min_resources=first,
             max_resources=recipe.epochs,
-            cv=PredefinedSplit(fold),
+            # Lists: of an array, joblib gives one worker of a Dask cluster the only copy.
+            cv=[(list(range(last)), list(range(last, len(x))))],
             refit=False,
             n_jobs=jobs,
             random_state=seed,

@@ -9,6 +9,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from small_mnist import small_mnist, write_idx
@@ -16,6 +17,7 @@ from small_mnist import small_mnist, write_idx
 from numpymlp import load_folder, plots
 from numpymlp.__main__ import build_parser, main
 from numpymlp.data import Distortion
+from numpymlp.experiments.environment import cores
 from numpymlp.experiments.folders import RunData
 from numpymlp.experiments.ladder import (
     committee_accuracy,
@@ -30,6 +32,7 @@ from numpymlp.experiments.results import (
     append_result,
     describe,
     duration,
+    key,
     listing,
     read_results,
     result_of,
@@ -126,6 +129,21 @@ def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, d
     assert committee_accuracy(members, x, y) == accuracy
     assert committee_accuracy(members[:1], x, y) == (members[0].predict(x) == y).mean()
     assert row["settings"] == f"members=3 {describe(SMALL)}"
+
+
+@pytest.mark.skipif(cores() < 2, reason="two jobs need two cores")
+@pytest.mark.parametrize("validation", [False, True])
+def test_runs_side_by_side_have_the_results_of_one_after_the_other(validation, ladder, tmp_path):
+    one_by_one = ladder(validation=validation, folder=tmp_path / "others")
+    (tmp_path / "ladder.csv").unlink()
+    with joblib.parallel_config("threading"):
+        rows = ladder(validation=validation, jobs=2)
+
+    def results(rows):
+        return sorted((*key(row), row["test_accuracy"], row["train_accuracy"]) for row in rows)
+
+    assert results(rows) == results(one_by_one)
+    assert len(rows) == (5 if validation else 6)
 
 
 def test_a_run_that_the_file_has_is_not_repeated(ladder, monkeypatch):
