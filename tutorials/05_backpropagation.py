@@ -34,7 +34,7 @@
 # %%
 import matplotlib.pyplot as plt
 import numpy as np
-from drawing import you_are_here
+from drawing import FIRST, SECOND, you_are_here
 
 from numpymlp import load_mnist
 from numpymlp.plots.style import TRAIN, WRONG
@@ -426,6 +426,7 @@ for epoch in range(3):
 # ## Checks
 
 # %%
+assert all(map(np.array_equal, (W1, b1, W2, b2), FIRST + SECOND))  # the numbers of the drawing
 assert np.allclose(dhidden, [[1.7616, -0.4404, 2.6424]], atol=1e-4)
 assert len(errors) == 12
 assert max(errors.values()) < 1e-7

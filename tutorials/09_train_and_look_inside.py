@@ -371,9 +371,9 @@ print(loaded)
 # Three commands, in a terminal at the root of the repository:
 #
 # ```sh
-# .venv/bin/numpymlp train                  # train a network, and keep it in the folder runs
-# .venv/bin/numpymlp predict my-digit.jpg   # read your photo, and show what the network got
-# .venv/bin/numpymlp page                   # an HTML file: draw with the mouse, look inside
+# .venv/bin/numpymlp train                         # train a network; it is kept in runs
+# .venv/bin/numpymlp predict --show my-digit.jpg   # read your photo, show what was seen
+# .venv/bin/numpymlp page                          # an HTML file: draw, and look inside
 # ```
 #
 # Write the ten digits on paper, photograph them one by one, and let `predict` read them. Or draw
@@ -421,8 +421,8 @@ plt.show()
 #
 # </details>
 #
-# `predict` prepares every picture in the third way, and shows you the result. How much does the
-# place alone matter? Move all test digits to the right:
+# `predict` prepares every picture in the third way. How much does the place alone matter? Move all
+# test digits to the right:
 
 # %%
 for pixels in (0, 1, 2, 3, 4, 5):

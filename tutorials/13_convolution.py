@@ -236,7 +236,7 @@ print("rows", windows_as_rows(x, 3).shape, "  y", y.shape)
 # rows.
 
 
-# %%
+# %% tags=["hide-input"]
 def numeric_gradient(f, array, h=1e-5):
     """Return the central difference of f() for every number of an array that f uses."""
     gradient = np.zeros_like(array)
@@ -251,6 +251,7 @@ def numeric_gradient(f, array, h=1e-5):
     return gradient
 
 
+# %%
 errors = {}
 
 
