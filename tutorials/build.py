@@ -45,7 +45,7 @@ MAIN = "main"
 # Tags as Jupyter Book knows them, and the metadata by which JupyterLab does the same.
 HIDDEN = {"hide-input": "source_hidden", "hide-output": "outputs_hidden"}
 PACKAGE = FOLDER.parent / "numpymlp"
-UNDOCUMENTED = {"__main__", "benchmark", "commands"}  # parts that the reference leaves out
+UNDOCUMENTED = {"__main__", "benchmark", "commands", "experiments", "page"}  # not in the reference
 
 
 def scripts(folder: Path, numbers: list[str] | None = None) -> list[Path]:
