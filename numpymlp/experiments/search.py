@@ -74,7 +74,10 @@ class Candidate(MLPClassifier):
 
 
 class Count:
-    """A callback that appends a byte to a file after each epoch, from whatever process."""
+    """A callback that appends a byte to a file after each epoch, from any process on this machine.
+
+    On another machine, as of a Dask cluster, the folder is missing and nothing is counted.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
