@@ -122,8 +122,9 @@ TRIALS = [
         (LENET, {}),
         (LENET, {"epochs": 8, "dropout": 0.3, "learning_rate": 4e-3}),
         (LENET, {"filters": (16, 32), "dropout": 0.4, "learning_rate": 4e-3}),
-        (DISTORTED, {}),
-        (DISTORTED, {"dropout": 0.4}),
+        (LENET, {"epochs": 8, "filters": (16, 32), "dropout": 0.4, "learning_rate": 4e-3}),
+        (DISTORTED, {"epochs": 20}),
+        (DISTORTED, {"epochs": 20, "dropout": 0.0}),
     )
 ]
 
