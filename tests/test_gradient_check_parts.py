@@ -74,7 +74,7 @@ def test_before_each_gradient_comes_a_pass_with_other_rows_and_weights(
     assert (mode, asked) == (training, input_gradient)
     shrunk = [W / network.layers[0].W, *([rows[::-1] / x] if input_gradient else [])]
     for factors in shrunk:
-        assert 0.5 <= factors.min() < factors.max() <= 1
+        assert 0.5 <= factors.min() < factors.max() - 0.1 <= 0.9
     assert input_gradient or (rows == x[::-1]).all()
     # Another upstream gradient too, so that one kept from here shows.
     LOSS.forward(rows @ W, y, options["sample_weight"])

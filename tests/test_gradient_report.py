@@ -219,6 +219,12 @@ def test_slopes_of_shorter_steps_contradict_those_of_longer_ones(unit: float) ->
     assert f.steps[-1] == pytest.approx(SHARES[-1] * 1e-5)
 
 
+def test_a_shorter_step_can_agree_where_longer_ones_see_a_bend(unit: float) -> None:
+    f = Known(lambda step: 1.0 if step < 2e-6 else 1.1, 1.0, unit=unit)
+    assert f.judged() == Comparison("W[0]", unit, unit, 0.0, True)
+    assert min(f.steps) == STEPS[-1] / 2
+
+
 def test_steps_that_do_not_change_the_loss_confirm_nothing(unit: float) -> None:
     found = Known(lambda step: 1.0 if step > 1e-9 else 0.0, 0.0, unit=unit).judged()
     assert is_wrong(found)
@@ -305,6 +311,13 @@ def test_a_row_of_nothing_measurable_is_neither_passed_nor_wrong() -> None:
     assert lines[2].startswith("2 not measurable here: ")
     assert lines[3] == "next: check another point, such as x of standard normal numbers"
     assert len(lines) == 5
+
+
+def test_some_slopes_of_a_row_may_be_not_measurable() -> None:
+    found = [Comparison("b[0]", 1.0, 1.0, 0.0), Comparison("b[1]", 0.0, 0.0, math.nan, False)]
+    row = Row.of("b", (2,), found, 1e-3, 1e-7)
+    assert (row.compared, row.unmeasured, row.error, row.passed) == (1, 1, 0.0, True)
+    assert row.verdict() == "ok, 1 not measurable here"
 
 
 def test_a_failed_part_is_shown_in_full_below_the_table() -> None:
