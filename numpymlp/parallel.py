@@ -39,7 +39,7 @@ from numpymlp.layers import GELU, BatchNorm, Dense, Dropout, LeakyReLU, ReLU, Si
 from numpymlp.network import Network
 from numpymlp.validation import InputError
 
-BLOCK = 1 << 17  # entries that are gathered at a time
+BLOCK = 1 << 15  # entries that are gathered at a time
 UNITWISE = (ReLU, LeakyReLU, GELU, Sigmoid, Tanh)
 
 

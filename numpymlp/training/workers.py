@@ -30,7 +30,7 @@ from numpymlp.parallel import Communicator
 from numpymlp.training.interrupts import WorkerLost
 from numpymlp.validation import InputError, check_positive_integer
 
-CAPACITY = 1 << 20  # bytes of an array that are added up at a time
+CAPACITY = 1 << 18  # bytes of an array that are added up at a time
 LINE = 8  # numbers of 8 bytes in a line of the processor's cache: each worker writes its own
 # A worker that waits longer than this sleeps; a step of a small network takes less.
 SPIN = 2e-3

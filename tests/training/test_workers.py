@@ -126,8 +126,8 @@ def test_what_is_sent_to_a_worker_is_freed_there_and_here():
 def test_a_worker_imports_the_script_only_if_its_program_is_defined_there(program, times, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        f"import programs; from numpymlp.training.workers import run; print('imported')\n"
-        f"def mine(comm): pass\n"
+        "import programs; from numpymlp.training.workers import run; print('imported')\n"
+        "def mine(comm): programs.late(comm)\n"
         f"if __name__ == '__main__': run(2, {program})"
     )
     paths = os.pathsep.join([str(TESTS), *filter(None, sys.path)])
