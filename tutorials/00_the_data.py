@@ -126,10 +126,10 @@ you_are_here("the data", 0)
 # %% [markdown]
 # This drawing returns on every page, with the part in colour that the page is about. Read it from
 # left to right: two inputs, three neurons, two classes, and the loss, one number that says how
-# wrong the answer was. Each line is a weight. Blue numbers are values; orange ones say how fast the
-# loss changes with the number above them. After page 05 you can compute all of them. This page is
-# about the left edge: what a network gets. (A cell that ends in a figure shows it in a notebook. In
-# a script, write `.savefig("drawing.png")` behind it.)
+# wrong the answer was. Each line with numbers on it is a weight. Blue numbers are values; orange
+# ones say how fast the loss changes with the number above them. After page 05 you can compute all
+# of them. This page is about the left edge: what a network gets. (A cell that ends in a figure
+# shows it in a notebook. In a script, write `.savefig("drawing.png")` behind it.)
 #
 # ## Rows of numbers
 #

@@ -20,7 +20,7 @@
 # | $W_1, b_1$ | `W1`, `b1` | `(in, H)`, `(H,)` | first layer: $H$ hidden neurons |
 # | $z_1 = x W_1 + b_1$ | `z1` | `(N, H)` | its output |
 # | $u$ | `hidden` | `(N, H)` | $z_1$ after the activation function: input of the second layer |
-# | $W_2, b_2$ | `W2`, `b2` | `(H, K)`, `(K,)` | second layer |
+# | $W_2, b_2$ | `W2`, `b2` | `(H, K)`, `(K,)` | second layer: $K$ outputs |
 # | $z = u W_2 + b_2$ | `z` | `(N, K)` | its output |
 #
 # A *hidden* neuron is one whose output only the network itself sees.
@@ -104,9 +104,9 @@ for point, u, output in zip(corners, hidden, z[:, 0], strict=True):
 # Compute the row of (1, 1) by hand: both inputs are 1, so the first hidden neuron gives 2, and the
 # second $2 - 1 = 1$. The output is $2 - 2 \cdot 1 - \frac{1}{2} = -\frac{1}{2}$: class 0.
 #
-# The first hidden neuron counts the ones. The second is on only where both inputs are 1, and the
-# output then takes it away twice. "This counts only if that is missing": exactly what page 03 could
-# not say. The picture shows how:
+# The first hidden neuron counts the ones. The second is *on* (its output is more than 0) only where
+# both inputs are 1, and the output neuron then subtracts it twice. "This counts only if that is
+# missing": exactly what page 03 could not say. The picture shows how:
 
 
 # %% tags=["hide-input"]
@@ -138,11 +138,11 @@ draw_points(second, hidden, (-0.5, 2.5), (-1, 2))
 plt.show()
 
 # %% [markdown]
-# Left the plane of the inputs. A ReLU neuron folds it along a line: on one side it is 0, on the
-# other it grows. The border between the classes, the *decision boundary*, can turn only at a fold;
-# here it is two parallel lines, one on each side of the second fold. Right the plane of the hidden
-# outputs. The first layer has moved the points: (0, 1) and (1, 0) now lie on each other, and *one*
-# straight line separates the classes.
+# On the left is the plane of the inputs. A ReLU neuron folds it along a line: on one side the
+# neuron's output is 0, on the other it grows. The border between the classes, the *decision
+# boundary*, can turn only at a fold; here it is two parallel lines, one on each side of the second
+# fold. On the right is the plane of the hidden outputs. The first layer has moved the points:
+# (0, 1) and (1, 0) now lie on top of each other, and *one* straight line separates the classes.
 #
 # This is what a hidden layer buys: **new coordinates, in which a straight line is enough**.
 #
@@ -158,8 +158,9 @@ draw([(W1, b1), (W2, b2)], corners[3:], [[0.0]], "XOR by hand, the sample (1, 1)
 
 # %% [markdown]
 # Look at the blue numbers for now: the values, from the inputs on the left to the output. Each edge
-# carries a weight, each node adds what arrives, and its bias. (The last box is the probability of
-# class 1, the sigmoid of $z$.) The orange numbers are gradients: page 05 computes them, one by one.
+# between two layers carries a weight; each node adds what arrives, and its bias. (The last two
+# boxes are the probability of class 1, which is the sigmoid of $z$, and the loss.) The orange
+# numbers are gradients: page 05 computes them, one by one.
 #
 # ## Why something bent?
 #
@@ -263,10 +264,10 @@ figure
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# One hidden neuron draws a straight line, as a network without a hidden layer does. The border
-# bends where it crosses a fold, and every further neuron gives one more fold. Above each picture
-# stands how many of the 200 points are wrong. (Colour shows the more probable class, a black line
-# the border, a cross a wrong answer.)
+# Three can be enough. One hidden neuron draws a straight line, as a network without a hidden layer
+# does. Every further neuron gives one more fold. The border bends where it crosses a fold; a border
+# that crosses none stays straight. Above each picture stands how many of the 200 points are wrong.
+# (Colour shows the more probable class, a black line the border, a cross a wrong answer.)
 #
 # </details>
 #

@@ -379,9 +379,9 @@ print(loaded)
 # Write the ten digits on paper, photograph them one by one, and let `predict` read them. Or draw
 # them on the page. Some will be misread. Why, if 98 % of the test digits are read correctly?
 #
-# The network knows digits only as MNIST has them: bright ink on 0, the longer side 20 pixels, the
-# centre of mass in the middle. A photo is different. Here is one, made by a program: a 3 in dark
-# ink, in the corner of a grey sheet.
+# The network knows digits only as MNIST has them: bright ink on a background of 0, the longer side
+# 20 pixels, the centre of mass in the middle. A photo is different. Here is one, made by a program:
+# a 3 in dark ink, in the corner of a grey sheet.
 
 # %%
 drawing = """
@@ -399,7 +399,8 @@ ways = {
 }
 
 # %% [markdown]
-# **Predict, then run.** Which of the three pictures does the network read as a 3?
+# **Predict, then run.** Which of the three pictures does the network read as a 3? (The figure draws
+# 0 white and 1 black, so the grey sheet looks dark and its dark ink light.)
 
 # %% tags=["hide-output"]
 figure, panels = plt.subplots(1, 3, figsize=(8, 2.9), layout="constrained")
@@ -437,7 +438,7 @@ for pixels in (0, 1, 2, 3, 4, 5):
 #
 # - *A thin pen.* Scaled to 20 pixels, a thin line is pale. Draw thicker.
 # - *A 7 with a bar, a 1 with a long upstroke.* MNIST was written in the USA, and few of its digits
-#   look like this. Train on digits of your own as well.
+#   look like these. Train on digits of your own as well.
 # - *A digit that leans or is turned.* Weights belong to pixels. Distorted training digits help
 #   (page 10).
 # - *A letter, a face.* Ten probabilities that sum to 1 cannot say "none of these". `predict`

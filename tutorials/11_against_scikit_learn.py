@@ -463,7 +463,7 @@ print(f"sum + b2: {logits[0]}, the whole network: {whole[0]}")
 # %% [markdown]
 # Check a line on paper: worker 1 has the units 2 and 3, with $z_1 = (-0.5, 1)$, so `hidden` is
 # (0, 1), and its share is the last row of $W_2$. A logit is a sum over all hidden units,
-# $z = \sum_i u_i W_{2,i} + b_2$, and a sum may be computed in parts.
+# $z = \sum_i u_i W_{2,i} + b_2$ with $u$ for `hidden`, and a sum may be computed in parts.
 #
 # **Predict, then run.** And backward? Each worker knows `dlogits` now. What does it need from the
 # other to compute the gradients of its own weights?
@@ -538,8 +538,9 @@ print(f"largest difference of the outputs after 50 steps: {thread_gap:.0e}")
 
 # %% [markdown]
 # (Threads show that the numbers agree. For speed, `.venv/bin/numpymlp train --workers 2` starts
-# processes, which do not share Python's lock. [parallel.md](results/parallel.md) has the times
-# measured: the wider the network, the more it gains; a narrow one with small batches loses.)
+# processes, which do not share Python's lock. [parallel.md](results/parallel.md) has the measured
+# times: wide networks gain, a narrow one with small batches loses. Both workers hold $b_2$, so
+# their parts have ten parameters more than the whole network.)
 #
 # ## 5. What each library offers
 #

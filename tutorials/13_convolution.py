@@ -29,8 +29,8 @@
 # | $\partial L/\partial W$, ... | `dW`, `db`, `dx` | as `W`, `b`, `x` | the gradients |
 #
 # A *channel* is one number for each pixel. MNIST has one channel, the ink, so $C = 1$. A colour
-# picture has three. In `(N, H, W, C)`, $W$ stands for the width of the image; everywhere else it is
-# the weights.
+# picture has three. In `(N, H, W, C)` and in $w = W - k + 1$, $W$ stands for the width of the
+# image; everywhere else it is the weights.
 
 # %%
 import math
@@ -56,7 +56,7 @@ you_are_here("the first layer, which gets an image", 0, 1)
 # ## What a dense layer cannot know
 #
 # A dense layer gets 784 pixels as 784 numbers in a row. Draw one random order of the 784 places,
-# and shuffle the pixels of all images in this same order. Nobody can read these pictures:
+# and shuffle the pixels of all images in this same order. Nobody can read the lower row:
 
 # %%
 rng = np.random.default_rng(0)
@@ -138,7 +138,7 @@ print(window.round(2))
 print("sum of the nine products:", (window * edge).sum().round(2))
 
 # %% [markdown]
-# That is one output. Two loops slide the window over all places. Of 28 rows, only 26 windows of
+# That is one output. Two loops slide the window over all places. In 28 rows, only 26 windows of
 # height 3 fit: $28 - 3 + 1 = 26$.
 
 # %%
@@ -397,7 +397,7 @@ network_accuracy = accuracy(network, x_test)
 print(f"test accuracy {network_accuracy:.2%}, after {seconds:.0f} s of processor time")
 
 # %% [markdown]
-# About one digit in a hundred is left. The dense network at the top of this page has more
+# About one digit in a hundred is misread. The dense network at the top of this page has more
 # parameters, 25,450. And on page 09, a dense network with five times as many parameters as this one
 # stays near 98 %.
 #
@@ -423,7 +423,7 @@ for name, order in (("pictures", np.arange(784)), ("shuffled", shuffle)):
 # </details>
 #
 # In a shuffled picture, a window holds pixels from anywhere, and no pattern in it means anything.
-# What you know about the data, neighbours belong together, is built into the layer. If it is true,
+# What you know about the data (neighbours belong together) is built into the layer. If it is true,
 # the network learns more from fewer images. If it is false, it harms. A dense layer has no such
 # opinion.
 #
@@ -446,10 +446,10 @@ for number in range(8):
 plt.show()
 
 # %% [markdown]
-# Red weights count ink for the filter, blue weights count it against. Some filters are red on one
-# side and blue on the other, as the one made by hand: they react to the edge of a stroke in one
-# direction. Nobody told the network to look for edges. Others have no simple reading, and a network
-# with another seed learns other filters.
+# Ink under a red weight raises the filter's output, ink under a blue weight lowers it. Some filters
+# are red on one side and blue on the other, like the one made by hand: they react to the edge of a
+# stroke in one direction. Nobody told the network to look for edges. Others have no simple reading,
+# and a network with another seed learns other filters.
 #
 # ## What it costs
 #
