@@ -1,8 +1,12 @@
 """Shared by all tests: Hypothesis profiles, one BLAS thread, no window of matplotlib."""
 
 import os
+import signal
 
 os.environ["MPLBACKEND"] = "Agg"
+# Started in the background, Python ignores Ctrl-C, and its children too: tests of it need it back.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests run in several processes at once: one BLAS thread each, or they would fight for the cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 

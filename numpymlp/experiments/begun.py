@@ -126,9 +126,7 @@ def lengthened(begun: Begun, more: int) -> str:
     trainer, step = begun.trainer, begun.trainer.state.step
     schedule = trainer.schedule or Constant()
     total = step + more * -(-len(begun.split[0].rows) // trainer.batch_size)
-    before, after = (
-        trainer.first_rate * schedule(*place) for place in ((max(step - 1, 0), step), (step, total))
-    )
+    before, after = trainer.history["learning_rate"][-1], trainer.first_rate * schedule(step, total)
     return (
         f"lengthened from {begun.lengthened_from} to {counted(begun.recipe.epochs, 'epoch')}: the "
         f"{begun.recipe.schedule} schedule now spans all of them, so the learning rate goes on at "

@@ -7,13 +7,19 @@ job trains with one process.
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from numpymlp.experiments.environment import cores
-from numpymlp.storage.files import pip_install
-from numpymlp.training.interrupts import WorkerLost
+from numpymlp.experiments.parallel_runs import STOP_SIGNALS
+from numpymlp.storage.files import pip_install, shown
+from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
 from numpymlp.validation import InputError
 
 PATIENCE = 5.0  # seconds in which a scheduler of Dask must answer
@@ -36,14 +42,51 @@ def side_by_side(function: Callable[..., Any], calls: Iterable[Any], jobs: int) 
     ------
     InputError
         If joblib is not installed.
+    WorkerLost, TrainingInterrupted
+        As in `ended_together`.
     """
     with missing("jobs", "joblib"):
         import joblib
     backend = joblib.parallel.get_active_backend()[0]
     as_ready = "generator_unordered" if backend.supports_return_generator else "list"
-    yield from joblib.Parallel(jobs, return_as=as_ready)(
-        joblib.delayed(function)(*call) for call in calls
-    )
+    with ended_together("; the same command continues"):
+        yield from joblib.Parallel(jobs, return_as=as_ready)(
+            joblib.delayed(function)(*call) for call in calls
+        )
+
+
+@contextmanager
+def ended_together(then: str = "") -> Iterator[None]:
+    """Let no job of a ``with`` block outlive it: SIGTERM ends all of them, as Ctrl-C does.
+
+    Parameters
+    ----------
+    then : str, default ""
+        What the messages say after "interrupted" and the like.
+
+    Raises
+    ------
+    WorkerLost
+        If the process of a job was killed.
+    TrainingInterrupted
+        After a signal that ends programs.
+    """
+
+    def stop(number: int, frame: Any) -> None:
+        raise TrainingInterrupted(f"interrupted{then}", number)
+
+    former = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in STOP_SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                former[number] = signal.signal(number, stop)
+    try:
+        yield
+    except BrokenExecutor as error:
+        raise WorkerLost(f"jobs: a process was killed, perhaps for want of memory{then}") from error
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -63,7 +106,8 @@ def on_dask(address: str | None, *arrays: Any) -> Iterator[None]:
     Raises
     ------
     InputError
-        If Dask is not installed, or nothing answers at the address.
+        If Dask is not installed, nothing answers at the address, or a worker has several threads,
+        which would share one number of BLAS threads.
     WorkerLost
         If one job was running on several workers while they were lost.
     """
@@ -74,14 +118,24 @@ def on_dask(address: str | None, *arrays: Any) -> Iterator[None]:
         import joblib
         from distributed import Client, KilledWorker
     try:
+        place = urlsplit(address)
+        if not place.hostname or not place.port:
+            raise ValueError("no host and port")
+        # A Client that nobody answers would leave a thread behind.
+        socket.create_connection((place.hostname, place.port), PATIENCE).close()
         client = Client(address, timeout=PATIENCE)
-    except (OSError, ValueError) as error:  # ValueError: no address
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"dask: expected the address of a scheduler that answers, got {address} ({error}): "
-            f"start one with: dask scheduler"
+            f"dask: expected the address of a scheduler that answers, got {shown(address, 80)} "
+            f"({shown(error, 80)}): start one with: dask scheduler"
         ) from error
     try:
         with client, copies_kept(client), joblib.parallel_config("dask", scatter=list(arrays)):
+            if any(threads > 1 for threads in client.nthreads().values()):
+                raise InputError(
+                    f"dask: expected workers of one thread each, got more: start them with: dask "
+                    f"worker {address} --nthreads 1"
+                )
             yield
     except KilledWorker as error:
         raise WorkerLost(f"dask: {error}") from error

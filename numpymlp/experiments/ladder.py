@@ -119,7 +119,7 @@ def run_ladder(
             ) from error
     missing = _missing(chosen, seeds, label, read_results(results))
     expected = {named.name: _expected_seconds(named) for named in chosen}
-    left = _remaining([expected[named.name] for named, _ in missing])
+    left = _remaining([expected[named.name] for named, _ in missing], max(jobs, 1))
 
     def finished(named: NamedRecipe, seed: int, metrics: dict[str, Any]) -> None:
         row = _row(named, seed, label, metrics, seeds)
@@ -156,10 +156,11 @@ def _job(
     named: NamedRecipe, seed: int, place: Path, label: str, data: str | None, validation: bool
 ) -> tuple[NamedRecipe, int, dict[str, Any]]:
     """Train one of several runs at a time, maybe in another process; return it with its metrics."""
+    # One BLAS thread, whatever joblib sets: the bits do not depend on the number of jobs.
     if validation:
-        return named, seed, validate(named.recipe, seed, data=data)
+        return named, seed, validate(named.recipe, seed, data=data, threads=1)
     # The gradient check watches the global random state, which Dask's own threads change.
-    quiet: dict[str, Any] = {"verbose": 0, "say": lambda line: None, "check": False}
+    quiet: dict[str, Any] = {"verbose": 0, "say": lambda line: None, "check": False, "threads": 1}
     metrics, _ = _train(named.recipe, seed, place, label, data, **quiet)
     return named, seed, metrics
 
@@ -172,10 +173,10 @@ def _expected_seconds(named: NamedRecipe) -> float | None:
     return None if here is None else here.seconds
 
 
-def _remaining(times: Sequence[float | None]) -> Remaining:
+def _remaining(times: Sequence[float | None], jobs: int) -> Remaining:
     """Return the time that the missing runs take, at first as long as on the other machine."""
     total = sum(seconds or UNKNOWN for seconds in times)
-    return Remaining(max(total, 1.0), guess=None if None in times else total)
+    return Remaining(max(total, 1.0), guess=None if None in times else total / jobs)
 
 
 def _missing(
@@ -211,6 +212,7 @@ def _train(
     verbose: int,
     say: Say,
     check: bool = True,
+    threads: int | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Train a run, or resume it if its folder has a checkpoint; return metrics and folder."""
     remove_link(folder := run_folder(place, recipe, seed, label))
@@ -220,7 +222,7 @@ def _train(
             return runs.resume(folder, **options), folder
         folder.mkdir(exist_ok=True)
         options |= {"seed": seed, "data": data, "overwrite": True, "minutes": CHECKPOINT_MINUTES}
-        options |= {"check": check}
+        options |= {"check": check, "threads": threads}
         return runs.train(recipe, folder=folder, **options), folder
     except TrainingInterrupted as error:
         raise TrainingInterrupted(
@@ -276,7 +278,12 @@ def _row(
 
 
 def validate(
-    recipe: Recipe, seed: int = 0, *, data: str | None = None, verbose: int = 0
+    recipe: Recipe,
+    seed: int = 0,
+    *,
+    data: str | None = None,
+    verbose: int = 0,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Train on the first five sixths of the training images, evaluate on the last sixth.
 
@@ -294,7 +301,7 @@ def validate(
     trainer = recipe.build_trainer(
         network, seed, loaded.image_shape, verbose=verbose, stop_signals=STOP_SIGNALS
     )
-    with blas_limited_to(recipe.choose_threads(x.shape[1], loaded.classes).number):
+    with blas_limited_to(recipe.choose_threads(x.shape[1], loaded.classes, threads).number):
         validation = x[first:], y[first:]
         history = trainer.fit(x[:first], y[:first], recipe.epochs, validation=validation)
         if trainer.state.stopped == "interrupted":

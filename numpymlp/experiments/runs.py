@@ -293,7 +293,7 @@ def _check(trainer: Trainer, data: RunData, seed: int) -> str:
 
 def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
     """Write the configuration; delete the files of an old run just before it takes its name."""
-    text = json_bytes(config)
+    text, was_run = json_bytes(config), any((folder / n).is_file() for n in (CONFIG, MODEL))
     remove_leftovers(folder / CONFIG)
     with atomic_write(folder / CONFIG) as file:
         file.write(text)
@@ -302,7 +302,7 @@ def _begin(folder: Path, config: dict[str, Any], overwrite: bool) -> None:
         for name in _WRITTEN:
             remove_leftovers(folder / name)
             (folder / name).unlink(missing_ok=True)
-        if overwrite:
+        if overwrite and was_run:
             remove_reports(folder)
 
 
@@ -312,6 +312,7 @@ def _finish(
     """Train to the end, evaluate, and write the results."""
     trainer, data, workers = begun.trainer, begun.data, begun.workers
     network = trainer.network
+    resumed = (folder / CHECKPOINT).is_file()  # so there may be reports on an earlier network
     try:
         train_on(workers, trainer, begun.split, epochs)
     except WorkerLost as error:
@@ -319,7 +320,7 @@ def _finish(
     except TrainingDiverged as error:
         if trainer.state.epoch == 0:
             raise
-        _save(trainer, folder)
+        _save(trainer, folder, resumed)
         raise TrainingDiverged(f"{error} They are in {folder / MODEL}.") from error
     state = trainer.state
     if state.stopped == "interrupted":
@@ -328,7 +329,7 @@ def _finish(
             f"saved, resume with: {resume_command(folder)}",
             trainer.stop_signal or signal.SIGINT,
         )
-    removed = _save(trainer, folder)
+    removed = _save(trainer, folder, resumed)
     loss = SoftmaxCrossEntropy()  # losses are reported without label smoothing
     on_train = evaluate(network, loss, data.x, data.y)
     on_test = evaluate(network, loss, data.x_test, data.y_test)
@@ -383,11 +384,11 @@ def _finish(
     return metrics
 
 
-def _save(trainer: Trainer, folder: Path) -> list[str]:
-    """Write model and history; first delete, and return, what was made from an earlier model."""
+def _save(trainer: Trainer, folder: Path, resumed: bool) -> list[str]:
+    """Write model and history; delete, and return, what was made from an earlier model."""
     # Without metrics the run is not finished: if it is killed here, it can be resumed.
     (folder / METRICS).unlink(missing_ok=True)
-    removed = remove_reports(folder)
     save(trainer.network, folder / MODEL, trainer.loss)
+    removed = remove_reports(folder) if resumed else []
     trainer.history.save_csv(folder / HISTORY)
     return removed

@@ -9,6 +9,7 @@ images. This module needs scikit-learn: the search is its `HalvingRandomSearchCV
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 import threading
 import time
@@ -26,7 +27,7 @@ from sklearn.model_selection import HalvingRandomSearchCV, ParameterGrid
 
 from numpymlp.data import five_sixths
 from numpymlp.experiments.environment import cores
-from numpymlp.experiments.jobs import check_jobs
+from numpymlp.experiments.jobs import check_jobs, ended_together
 from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.sklearn import MLPClassifier
@@ -133,10 +134,11 @@ class Report:
         ended = threading.Event()
 
         def watch() -> None:
-            while not ended.wait(seconds):
-                if (done := self.file.stat().st_size) > self.left.done:
-                    self.left.done = float(done)
-                    self.say(f"  {self.left}")
+            with contextlib.suppress(OSError):  # nobody reads: the main thread will meet it too
+                while not ended.wait(seconds):
+                    if (done := self.file.stat().st_size) > self.left.done:
+                        self.left.done = float(done)
+                        self.say(f"  {self.left}")
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -248,9 +250,8 @@ def search(
     last = five_sixths(y)
     if all(isinstance(values, list) for values in settings.values()):
         candidates = min(candidates, len(ParameterGrid(settings)))
-    rounds = 1
-    while FACTOR**rounds <= min(candidates, recipe.epochs):
-        rounds += 1
+    # As scikit-learn computes it, rounding included.
+    rounds = 1 + math.floor(math.log(min(candidates, recipe.epochs), FACTOR))
     first = max(1, recipe.epochs // FACTOR ** (rounds - 1))
     plan = [(-(-candidates // FACTOR**n), first * FACTOR**n) for n in range(rounds)]
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
@@ -283,7 +284,7 @@ def search(
         found.report = Report(say, plan, seconds / workers, count.path)
         found.report.begin_round()
         try:
-            with found.report.every(INTERVAL):
+            with ended_together(), found.report.every(INTERVAL):
                 found.fit(x, y)
         except UserWarning as warning:
             if "Training interrupted" not in str(warning):

@@ -22,6 +22,9 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(message)
         self.number = number
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that a job can send it to the process it is of
+        return type(self), (str(self), self.number)
+
 
 class WorkerLost(RuntimeError):
     """A process that shares the network was killed or failed."""

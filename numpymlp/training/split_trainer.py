@@ -96,7 +96,7 @@ class SplitTrainer(Trainer):
 
     def release(self) -> None:
         """Free what only callbacks need, until the next `gather`: the moments of all weights."""
-        if self.comm.rank == 0:
+        if self.comm.rank == 0 and hasattr(self.whole.optimizer, "reset"):
             self.whole.optimizer.reset()
         trim_memory()
 

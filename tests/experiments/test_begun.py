@@ -26,6 +26,7 @@ from numpymlp.experiments.folders import (
 from numpymlp.experiments.parallel_runs import build
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.snapshots import SNAPSHOTS, epochs_to_keep, read_snapshots
+from numpymlp.storage.files import StorageError
 from numpymlp.storage.models import load
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.trainer import Trainer
@@ -111,10 +112,40 @@ def test_a_lengthened_run_has_the_bits_of_a_second_fit(run, capsys):
     output = capsys.readouterr().out
     assert "lengthened from 2 to 5 epochs: the one-cycle schedule now spans all of them" in output
     rate = trainer.first_rate * trainer.schedule(20, 50)
-    assert f"goes on at {rate:.2g}, after" in output
+    before = begun.trainer.history["learning_rate"][-1]
+    assert f"goes on at {rate:.2g}, after {before:.2g} at the last step" in output
     assert json.loads((run / METRICS).read_text())["epochs"] == 5
     config = json.loads((run / CONFIG).read_text())
     assert (config["epochs"], config["lengthened_from"]) == (5, 2)
+
+
+def test_a_run_that_ended_early_says_the_rate_that_it_had_when_it_is_lengthened(data, tmp_path):
+    recipe = Recipe(hidden=(4,), epochs=40, validation=0.2, early_stopping=1, learning_rate=0.05)
+    runs.train(recipe, folder=tmp_path, data=data, **PLAIN)
+    begun, said = restore(tmp_path), []
+    assert begun.trainer.state.epoch < 40
+    runs.resume(tmp_path, epochs=41, figures=False, verbose=0, say=said.append)
+    rate = begun.trainer.history["learning_rate"][-1]
+    (line,) = (line for line in said if line.startswith("lengthened"))
+    assert line.endswith(f"after {rate:.2g} at the last step")
+
+
+def test_a_model_that_cannot_be_written_costs_no_report(run, monkeypatch, capsys):
+    (run / REPORT).write_text("of the shorter run")
+
+    def refuse(*arguments):
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("numpymlp.experiments.runs.save", refuse)
+    assert main(["train", "--resume", str(run), "--epochs", "3", "--no-figures"]) == 2
+    assert (run / REPORT).read_text() == "of the shorter run"
+
+
+def test_overwriting_a_folder_that_holds_no_run_deletes_no_files_of_others(data, tmp_path, capsys):
+    (tmp_path / PAGE).write_text("mine")
+    command = ["train", "--data", data, "--hidden", "4", "--epochs", "1", "--no-figures"]
+    assert main([*command, "--output", str(tmp_path), "--overwrite"]) == 0
+    assert (tmp_path / PAGE).read_text() == "mine"
 
 
 def test_a_run_that_was_killed_while_it_was_lengthened_ends_with_the_same_bits(run, tmp_path):

@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -19,6 +21,7 @@ from numpymlp.experiments.jobs import check_jobs, on_dask, side_by_side
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.results import read_results
 from numpymlp.experiments.search import search
+from numpymlp.training.interrupts import WorkerLost
 from numpymlp.validation import InputError
 
 needs_dask = pytest.mark.skipif(
@@ -43,6 +46,55 @@ def test_the_active_backend_of_joblib_runs_the_jobs():
     with joblib.parallel_config("threading"):
         found = sorted(side_by_side(where, [(n,) for n in range(5)], 2))
     assert found == [(n, False) for n in range(5)]
+
+
+@needs_two_cores
+def test_a_killed_job_ends_in_one_error():
+    with pytest.raises(WorkerLost, match=r"^jobs: a process was killed, .*; the same command"):
+        list(side_by_side(os._exit, [(9,), (9,)], 2))
+
+
+JOBS_THAT_SLEEP = """
+import os, pathlib, sys, time
+from numpymlp.experiments.jobs import side_by_side
+
+def note_and_sleep(number, folder):
+    (pathlib.Path(folder) / str(os.getpid())).touch()
+    time.sleep(60)
+
+list(side_by_side(note_and_sleep, [(0, sys.argv[1]), (1, sys.argv[1])], 2))
+"""
+
+
+@needs_two_cores
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_sigterm_ends_the_jobs_too(tmp_path):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", JOBS_THAT_SLEEP, str(tmp_path)], stderr=subprocess.PIPE, text=True
+    )
+    jobs = until(lambda: len(os.listdir(tmp_path)) == 2 and list(map(int, os.listdir(tmp_path))))
+    parent.terminate()
+    assert "interrupted; the same command continues" in parent.communicate(timeout=30)[1]
+    assert until(lambda: not any(map(runs, jobs)))
+
+
+def until(condition):
+    """Wait for a condition, and return what it gives."""
+    end = time.monotonic() + 30
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
+
+
+def runs(pid):
+    """Return whether a process runs: not ended, and no zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 @pytest.mark.parametrize("package", ["distributed", "joblib"])

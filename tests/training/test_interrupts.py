@@ -1,6 +1,7 @@
 """Signals: the first is a request, the second does what it did before."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from trainers import bits, make
 
 from numpymlp import Callback, Checkpoint
-from numpymlp.training.interrupts import StopBetweenSteps
+from numpymlp.training.interrupts import StopBetweenSteps, TrainingInterrupted
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends signals with os.kill")
 
@@ -257,3 +258,8 @@ def test_an_interrupted_step_is_whole(handled, blobs):
 
 def stop_at(trainer, step):
     trainer.stop_requested = trainer.state.step >= step
+
+
+def test_an_interruption_can_be_sent_to_another_process():
+    error = pickle.loads(pickle.dumps(TrainingInterrupted("interrupted", 15)))
+    assert (str(error), error.number) == ("interrupted", 15)

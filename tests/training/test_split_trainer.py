@@ -16,11 +16,29 @@ from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.split_trainer import Job, train_part, train_split
 from numpymlp.validation import InputError
 
+
+class Plain:
+    """An optimizer with what the Trainer asks for, and nothing more."""
+
+    learning_rate, state_names, t = 0.05, ("t",), 0
+
+    def step(self, parameters, gradients, factor=1.0):
+        parameters -= self.learning_rate * factor * gradients
+        self.t += 1
+
+    def state(self):
+        return {"t": self.t}
+
+    def restore(self, state):
+        self.t = state["t"]
+
+
 # Float64, so that all differences are rounding: a split sum has another order.
 OPTIONS = {
     "plain": {},
     "validation": {"validation": 0.2},
     "sgd": {"optimizer": lambda network: SGD(0.1, 0.9)},
+    "an optimizer of one's own": {"optimizer": lambda network: Plain()},
     "decay": {"optimizer": lambda network: AdamW(0.02, 0.1, network.decay_mask)},
     "max-norm": {"constraint": MaxNorm(0.7)},
     "penalty": {"penalty": L2Penalty(0.01)},
