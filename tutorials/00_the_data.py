@@ -4,9 +4,10 @@
 # ## What you will build
 #
 # First you watch a network read digits, and change a digit under its eyes. Then you see what it was
-# trained on: 70,000 small images of handwritten digits, each with its label, the data of this whole
-# course. You build two readers that do not learn, and see how far they get. At the end you open the
-# files themselves and write a reader for their bytes, in ten lines.
+# trained on: 70,000 small images of handwritten digits, each with its label. This data set is
+# called MNIST, and the whole course uses it. You build two classifiers that do not learn, and see
+# how far they get (a *classifier* gives each image a label). At the end you open the files
+# themselves and write a reader for their bytes, in ten lines.
 #
 # ## What you need
 #
@@ -127,9 +128,11 @@ you_are_here("the data", 0)
 # This drawing returns on every page, with the part in colour that the page is about. Read it from
 # left to right: two inputs, three neurons, two classes, and the loss, one number that says how
 # wrong the answer was. Each line with numbers on it is a weight. Blue numbers are values; orange
-# ones say how fast the loss changes with the number above them. After page 05 you can compute all
-# of them. This page is about the left edge: what a network gets. (A cell that ends in a figure
-# shows it in a notebook. In a script, write `.savefig("drawing.png")` behind it.)
+# ones say how fast the loss changes with the number above them. A dashed line is a negative weight.
+# After page 05 you can compute all numbers, and you know the names above the columns. (*Dense* is
+# the usual name of a layer of neurons.) This page is about the left edge: what a network gets. (A
+# notebook shows the figure that a cell ends in. In a script, save it: write
+# `.savefig("drawing.png")` after the closing bracket of the call.)
 #
 # ## Rows of numbers
 #
@@ -143,12 +146,13 @@ print("y", y.shape, y.dtype, "the first ten:", y[:10])
 
 # %% [markdown]
 # An image is 28 pixels high and 28 pixels wide. In `x` it is a plain row of
-# $28 \times 28 = 784$ numbers, one row of pixels after the other. The networks of this course do
-# not know that pixels have neighbours. Every page holds data in this form, so the first rule to
-# remember is: **rows are samples**. `x[i]` is sample `i`, `y[i]` is its label, and `x[:, 400]` is
-# pixel 400 of all samples.
+# $28 \times 28 = 784$ numbers, one row of pixels after the other. The networks up to page 12 do not
+# know that pixels have neighbours; page 13 builds a layer that does. Until then, every page holds
+# data in this form, so the first rule to remember is: **rows are samples**. `x[i]` is sample `i`,
+# `y[i]` is its label, and `x[:, 400]` is pixel 400 of all samples.
 #
-# Here is the upper part of image 0, as numbers. A 0.0 is background, 1.0 is full ink.
+# Here is the upper part of image 0, as numbers. A dot is background, exactly 0; 1.0 is full ink. (A
+# 0.0 is a trace of ink, less than 0.05.)
 
 # %%
 for row in x[0].reshape(28, 28)[4:13, 6:26]:
@@ -213,11 +217,12 @@ average_accuracy = (distances.argmin(axis=1) == y_test).mean()
 print(f"test accuracy of the nearest average: {average_accuracy:.2%}")
 
 # %% [markdown]
-# The second reader averages nothing. It compares the test image with *all* 60,000 training images
-# and takes the label of the most similar one, its *nearest neighbour*. That is slow, so we try
-# every tenth test image only. (The squared distance of two rows $a$ and $b$ is
-# $a \cdot a - 2\,a \cdot b + b \cdot b$. The last term is the same for all training images, so it
-# does not change which is nearest. `@` computes all $a \cdot b$ at once; page 02 explains it.)
+# The second classifier averages nothing. It compares the test image with *all* 60,000 training
+# images and takes the label of the most similar one, its *nearest neighbour*. That is slow, so we
+# try every tenth test image only. (The squared distance of a training image $a$ and a test image
+# $b$ is $a \cdot a - 2\,a \cdot b + b \cdot b$, where $a \cdot b$ is the sum of the products of
+# their pixels. The last term is the same for all training images, so it does not change which is
+# nearest. `@` computes all $a \cdot b$ at once; page 02 explains it.)
 #
 # **Predict, then run.** Will the nearest neighbour do better than the averages? Better than the
 # network?
@@ -245,9 +250,10 @@ print(f"network            {network_accuracy:.1%} of 10,000")
 #
 # So the averages are too easy a rival for a network: a program that learns nothing, and compares
 # single pixels, reads almost 97 % of the digits. What does learning buy, then? The network keeps
-# 101,770 numbers and multiplies about as many for an answer; for the nearest neighbour it is 47
-# million. And the network has room to improve: on page 10, a wider one that was trained on
-# distorted digits misreads 80 of the 10,000 test images, where the nearest neighbour misreads 309.
+# 101,770 numbers and needs about as many multiplications for an answer; the nearest neighbour keeps
+# 47 million numbers, and needs as many multiplications. And the network has room to improve: on
+# page 10, a wider one that was trained on distorted digits misreads 80 of the 10,000 test images,
+# where the nearest neighbour misreads 309.
 #
 # ## From bytes to numbers
 #

@@ -157,9 +157,10 @@ print(f"difference from the numeric slopes: {abs(dw - numeric_dw):.1e}, {abs(db 
 # finite difference tells whether you made a mistake.** Every derivative in this course and in the
 # package has passed this comparison.
 #
-# All these numbers in one drawing of the neuron. In each box, the blue number is the value, and the
-# orange number below it the slope of the loss along this value. On the line is the weight `w` with
-# `dw`, and under the box the bias `b` with `db`.
+# This drawing of the neuron shows all these numbers. In each box, the blue number is the value. The
+# orange number below it is the slope of the loss along this value. On the line is the weight `w`
+# with `dw`. Under the box of the neuron is the bias `b` with `db`. ("Dense(1→1)" means: a layer
+# with one input and one output.)
 
 # %% tags=["hide-input"]
 draw([([[w]], [b])], [[x]], [[y]], "The neuron, with its slopes")

@@ -142,8 +142,8 @@ plt.show()
 # over its samples.
 #
 # The name of this loss is *cross-entropy*. In information theory, the cross-entropy of two
-# distributions $y$ and $p$ is $-\sum_k y_k \ln p_k$. Here $y_k$ is 1 for the correct class and 0
-# for all others, so only $-\ln p_c$ remains.
+# distributions $y$ and $p$ (two lists of probabilities) is $-\sum_k y_k \ln p_k$. Here $y_k$ is 1
+# for the correct class and 0 for all others, so only $-\ln p_c$ remains.
 #
 # ## The second failure: the logarithm of 0
 #
@@ -266,7 +266,8 @@ print(f"error {gradient_error:.1e};  sum of each row {np.abs(dlogits.sum(axis=1)
 
 # %% [markdown]
 # Each row of the gradient sums to 0 (up to rounding), because the probabilities and the one-hot
-# target both sum to 1. A step that raises one logit lowers the others by the same amount.
+# target both sum to 1. A step against this gradient raises the correct logit, and lowers the
+# others by the same amount in total.
 #
 # ## Train on MNIST
 #

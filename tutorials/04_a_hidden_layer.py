@@ -148,7 +148,7 @@ plt.show()
 #
 # ## The network, drawn
 #
-# The same network as nodes and edges, with the numbers of the sample (1, 1).
+# The same network as boxes and lines, with the numbers of the sample (1, 1).
 # ([drawing.py](drawing.py) draws it: `numpymlp.explain.trace` runs a sample forward and back and
 # records every number, and `plots.pass_through` makes the picture.)
 
@@ -157,10 +157,10 @@ loss = numpymlp.SigmoidCrossEntropy()
 draw([(W1, b1), (W2, b2)], corners[3:], [[0.0]], "XOR by hand, the sample (1, 1)", loss, "sigmoid")
 
 # %% [markdown]
-# Look at the blue numbers for now: the values, from the inputs on the left to the output. Each edge
-# between two layers carries a weight; each node adds what arrives, and its bias. (The last two
-# boxes are the probability of class 1, which is the sigmoid of $z$, and the loss.) The orange
-# numbers are gradients: page 05 computes them, one by one.
+# Look at the blue numbers for now: the values, from the inputs on the left to the output. Each line
+# with numbers on it is a weight. Each box under "Dense" adds what arrives, and its bias. (The last
+# two boxes are the probability of class 1, which is the *sigmoid* of $z$, $1 / (1 + e^{-z})$, and
+# the loss.) The orange numbers are gradients: page 05 computes them, one by one.
 #
 # ## Why something bent?
 #
@@ -217,7 +217,7 @@ for depth in (1, 5, 10):
 
 # %% [markdown]
 # The price: a neuron that is off has the slope 0, and if it is off for every sample, it no longer
-# learns. Page 10 shows both failures.
+# learns. Page 10 shows both failures: gradients that vanish, and neurons that stay off.
 #
 # ## Two moons: how many bends?
 #

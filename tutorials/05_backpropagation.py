@@ -187,8 +187,8 @@ compare("db2", db2, lambda: loss_of_hidden(hidden), b2)
 # This step is new, and it gives backpropagation its name. There is no direct formula for the loss
 # in terms of $u$, the hidden output. But we know how the loss depends on the logits, and how the
 # logits depend on $u$. Take one number, $u_i$. If it grows by a little, *every* logit $j$ changes,
-# by $W_{2,ij}$ times as much. Each logit changes the loss, with the slope `dlogits[j]`. The effects
-# add up:
+# by $W_{2,ij}$ times as much. Each logit changes the loss, with the slope
+# $\partial L / \partial z_j$, which is number $j$ in the row `dlogits`. The effects add up:
 #
 # $$\frac{\partial L}{\partial u_i} = \sum_j \frac{\partial L}{\partial z_j}\, W_{2,ij}$$
 #
@@ -219,7 +219,8 @@ compare("dz1", dz1_wrong, lambda: loss_of_z1(z1), z1)
 # %% [markdown]
 # Wrong, and the finite difference shows it at once. The third neuron has $z_1 = -1$. If it grows a
 # little, to -0.999, ReLU still gives 0, and the loss does not change. So its gradient is 0,
-# whatever `dhidden` is. The gradient passes only where `z1` is positive:
+# whatever `dhidden` is. (The drawing calls this a closed gate: the box of this ReLU is dashed.) The
+# gradient passes only where `z1` is positive:
 #
 # $$\frac{\partial L}{\partial z_1} = \frac{\partial L}{\partial u} \cdot [\,z_1 > 0\,]$$
 #
@@ -367,7 +368,8 @@ for name, gradient in zip(names, gradients, strict=True):
 # <details><summary><b>Answer</b></summary>
 #
 # Only the last bias would ever learn. `hidden` is 0, so `dW2` is 0. `W2` is 0, so no gradient
-# reaches the first layer.
+# reaches the first layer. (The single layer of page 03 could start at 0: its input is the image,
+# which is not 0, so its `dW` is not 0 either.)
 #
 # </details>
 #

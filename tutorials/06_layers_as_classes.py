@@ -440,7 +440,7 @@ print(f"largest difference of the gradients {package_error:.0e}")
 # ## Four lines that learn
 #
 # Now training has its final form: forward, loss, backward, step. It looks the same on all pages
-# that follow. First a task that you can see, the two moons of page 04. We train a single layer and
+# that follow. First a task that you can see: two moons, as on page 04. We train a single layer and
 # a network with two hidden layers, and look at their answers in the whole plane.
 
 # %%
@@ -537,7 +537,7 @@ print("all checks passed")
 # ## Read next
 #
 # - In the package: [layers.py](../numpymlp/layers.py) from its top to `ReLU`, then
-#   [network.py](../numpymlp/network.py). The cache of that `ReLU` is `y` instead of `x`: one is
-#   positive where the other is.
+#   [network.py](../numpymlp/network.py). The `ReLU` of the package keeps `y` in its cache instead
+#   of `x`: `y` is positive exactly where `x` is.
 # - In the course: [07 Gradient checking](07_gradient_checking.ipynb), where the comparison with
 #   finite differences becomes a tool.

@@ -16,7 +16,8 @@ def recentre(image):
 
     A program that has learned from MNIST fails on digits that stand elsewhere. The centre of mass
     is the mean row and the mean column, each weighted by the pixels; the middle of (28, 28) is
-    13.5 and 13.5. Move by whole pixels, rounded with `round`, using `np.roll` with axis 0 and 1.
+    13.5 and 13.5. Round the distance from the centre of mass to the middle to whole pixels, with
+    `round`, and move the digit by it, with `np.roll` along axis 0 and 1.
 
     Parameters: image (H, W), pixels of at least 0, not all 0, with enough blank paper around.
     Returns: a new image of the same shape.
@@ -58,7 +59,7 @@ def scrambled():
     the same random order: `x[:, order]` with `order = np.random.default_rng(0).permutation(784)`.
     How many now? Predict it before you run it.
 
-    Returns: the two numbers.
+    Returns: the two numbers of correct images, first without and then with the random order.
     """
     raise NotImplementedError("scrambled")
 

@@ -45,8 +45,9 @@ def largest_learning_rate():
     """Find the largest learning rate, to three decimals, that does not leave the valley.
 
     The loss is L(w) = 4.5 w^2 with the derivative 9 w, and w starts at 1. Take 200 steps, with
-    `descend` or a loop of your own, and look at |w| for many learning rates. Which is the largest
-    multiple of 0.001 with which |w| ends below 1? Then say why, with the derivative's factor 9.
+    `descend` or in a loop that you write, and look at |w| for many learning rates. Which is the
+    largest multiple of 0.001 with which |w| ends below 1? Then say why, with the derivative's
+    factor 9.
 
     Returns: the learning rate.
     """

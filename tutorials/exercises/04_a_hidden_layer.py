@@ -72,8 +72,9 @@ def parity_by_hand():
     """Choose the weights of a network for three inputs: is the number of ones odd?
 
     Each input is 0 or 1. Take three hidden neurons with ReLU. Continue the idea of the page: the
-    first neuron counts the ones, and the others take away what is too much. The output must be 1
-    for an odd number of ones and 0 for an even number.
+    first neuron counts the ones, and each of the others corrects the output from some number of
+    ones on. The output itself, and not only its sign, must be right: 1 for an odd number of ones
+    and 0 for an even number.
 
     Returns: the dict {"W1": (3, 3), "b1": (3,), "W2": (3, 1), "b2": (1,)}, nested lists.
     """

@@ -66,10 +66,11 @@ def second_layer_at_zero():
 
     Take the network x -> x @ W1 + b1 -> ReLU -> hidden @ W2 + b2 with a random W1 and with W2 = 0,
     b1 = b2 = 0, and some random dy that is not 0. Which of dW1, db1, dW2, db2 are 0 in every entry?
-    And which after one step of gradient descent? Predict first: is such a network lost, as one
-    whose weights are all 0?
+    And which after one step of gradient descent, with the same dy? Predict first: can such a
+    network learn, or is it as useless as one whose weights are all 0?
 
-    Returns: two sets of names, such as {"db1", "dW2"}; an empty set is set().
+    Returns: two sets of names, at the start and after one step, such as {"db1", "dW2"}; an empty
+    set is set().
     """
     raise NotImplementedError("second_layer_at_zero")
 

@@ -61,9 +61,10 @@ def one_object_twice():
     """Find out what goes wrong if one ReLU object stands at two places of a network.
 
     Chain layers of `numpymlp` by hand: Dense(3, 4), relu, Dense(4, 4), relu (the same object) and
-    Dense(4, 2); Dense needs `rng=np.random.default_rng(0)`. Run all forward, then all backward. Is
-    dW of the three Dense layers right? Compare with finite differences, or with a chain that has
-    two ReLU objects. Which are wrong, and why exactly these?
+    Dense(4, 2); Dense needs `rng=np.random.default_rng(0)`. Run a random x forward through all
+    five, then a random dy of shape (N, 2) backward. Is dW of the three Dense layers right? Compare
+    with finite differences, or with a chain that has two ReLU objects. Which are wrong, and why
+    exactly these?
 
     Returns: a set of numbers from 1 to 3, the Dense layers whose dW is wrong.
     """
