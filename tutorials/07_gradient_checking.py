@@ -4,10 +4,10 @@
 # ## What you will build
 #
 # A gradient checker in a dozen lines: a test for every `backward` that you will ever write. Then
-# you use it to find faults. This page shows seven, each from code that was published and widely
-# read. Networks were trained with this code, and they learned. Your checker finds five of the
-# faults. For the last two you will see why it cannot find them, and which test can. A
-# [gallery](wrong_gradients.md) names the sources and has more cases to find.
+# you look for seven faults, each from published code that is widely read. Networks that were
+# trained with this code did learn. Your checker finds five of the faults. For the other two you
+# will see which test finds them. A [gallery](wrong_gradients.md) names the sources and has more
+# cases to find.
 #
 # ## What you need
 #
@@ -98,8 +98,8 @@ assert error(3 * p**2, numeric) < 1e-9
 # **Predict, then run.** A derivative is a limit for $h \to 0$. Which step gives the smallest error:
 # 1e-2, 1e-5 or 1e-10? And does it matter whether the numbers are float64 or float32?
 #
-# We take a network with tanh instead of ReLU: a smooth curve from -1 to 1, without a kink. We
-# compare its backpropagation with differences for many steps.
+# We take a network with tanh instead of ReLU: a smooth curve from -1 to 1, without the kink of ReLU
+# at 0. We compare its backpropagation with differences for many steps.
 
 
 # %%
@@ -132,15 +132,13 @@ plt.show()
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# Read the blue curve (float64) from the right. The difference is the slope of a straight line
-# through two points of a curve. Its error shrinks with $h^2$: a step ten times as small makes the
-# error a hundred times as small. But below 1e-5 the error rises again. The two losses then agree
-# in almost all their digits. What is left after the subtraction is mostly rounding error, and it is
-# divided by a tiny $h$. The best step lies between, near 1e-5.
+# Read the blue curve (float64) from the right. The error shrinks with $h^2$: a step ten times as
+# small makes the error a hundred times as small. But below 1e-5 the error rises again. The two
+# losses then agree in almost all their digits. What is left after the subtraction is mostly
+# rounding error, and it is divided by a tiny $h$.
 #
-# The orange curve (float32) stays far above the limit at every step, and at 1e-5 its errors are of
-# the order of a percent. float32 has seven digits, and a difference of two close numbers keeps few
-# of them.
+# The orange curve (float32) stays far above the limit at every step, and at 1e-5 its error is 2 %.
+# float32 has only seven digits.
 #
 # </details>
 #
@@ -151,8 +149,8 @@ plt.show()
 #
 # A layer has no loss. Give it one: choose fixed random numbers `dy`, and let $L = \sum dy \cdot y$.
 # Then $\partial L / \partial y$ is exactly `dy`, the upstream gradient of a real network, and
-# `backward(dy)` must return $\partial L / \partial x$. `training=True` tells a layer that the
-# network is being trained; most layers do the same in training and evaluation.
+# `backward(dy)` must return $\partial L / \partial x$. `training=True` says that the network is
+# being trained; it matters for few layers (section 5).
 
 
 # %%
@@ -176,8 +174,8 @@ for layer in (numpymlp.ReLU(), numpymlp.Tanh(), numpymlp.Sigmoid()):
     assert layer_error(layer, x) < 1e-7
 
 # %% [markdown]
-# These three are right. (Sigmoid is also a smooth curve, from 0 to 1.) But this test compares `dx`
-# alone. A layer with parameters needs the same for each of them: `numeric_gradient(loss, layer.W)`
+# These three are right. (Sigmoid is also a smooth curve, from 0 to 1.) But the test compares only
+# `dx`. A layer with parameters needs the same for each of them: `numeric_gradient(loss, layer.W)`
 # against `layer.dW`. Case 5 and section 12 do it. (`seed` is for layers that draw random numbers;
 # section 5 uses it.)
 #
@@ -210,13 +208,12 @@ print(f"error {layer_error(CaseOne(), x):.2f}")
 #
 # An error of 1 means that some gradient is entirely wrong. The derivative of ReLU is 1 where its
 # *input* is positive and 0 elsewhere. But `y` is the value *after* ReLU, which is never negative:
-# `y >= 0` is always true, and the layer passes every gradient on, as if it were no ReLU at all. The
-# repair is one character: `y > 0`.
+# `y >= 0` is always true, and the layer passes on every gradient unchanged. The repair: `y > 0`.
 #
 # </details>
 #
 # Does a network with this fault still learn? Find out. (`minibatches` shuffles the samples and cuts
-# them into batches, as you did on page 06; `evaluate` returns loss and accuracy.)
+# them into batches; `evaluate` returns loss and accuracy.)
 
 
 # %%
@@ -237,9 +234,8 @@ for activation in (CaseOne, numpymlp.ReLU):
     print(f"{activation.__name__:8s} test accuracy {100 * train(activation):.1f} %")
 
 # %% [markdown]
-# It learns, a point or two worse than it should, and nobody knows in advance how good it should be.
-# Accuracy does not reveal wrong gradients: a direction that is roughly right is enough to learn.
-# So the fault stays, and costs a little in every experiment.
+# It learns, a point or two worse than it should. But nobody knows in advance how good it should be,
+# so the accuracy does not reveal the fault. A direction that is roughly right is enough to learn.
 #
 # ## 5. Case 2: dropout
 #
@@ -264,9 +260,9 @@ class CaseTwo(numpymlp.Layer):
 print(f"error {layer_error(CaseTwo(), x):.1e}")
 
 # %% [markdown]
-# An error of about 1. But this number says nothing yet. Each forward pass drops other units, so the
-# two losses of one difference belong to two different functions. The package's `Dropout`, which is
-# right, would fail as badly. **Restart the random numbers before each pass**; then every pass drops
+# An error of about 1. But this number says nothing yet. Each forward pass drops different units, so
+# the two losses of one difference belong to two different functions. The package's `Dropout`, which
+# is right, would fail too. **Restart the random numbers before each pass**; then every pass drops
 # the same units.
 
 # %%
@@ -279,16 +275,16 @@ assert right < 1e-7
 # <details><summary><b>Answer</b></summary>
 #
 # Now 0.50 means something: every gradient is half of what it should be. `forward` multiplies by
-# `alive / (1 - rate)`, so `backward` must multiply by the same. With this fault, the layers below a
-# dropout layer learn with half the learning rate of those above.
+# `alive / (1 - rate)`, so `backward` must multiply by the same. With this fault, the layers before
+# a dropout layer learn with half the learning rate of those after it.
 #
 # </details>
 #
 # ## 6. Case 3: softmax as a layer
 #
-# Two well-known teaching libraries test softmax in a way that this wrong layer passes. Take one row
-# of the input and its probabilities $y$, the output of the layer. If $x_j$ grows, $y_j$ grows and
-# all other probabilities shrink:
+# The layer below is wrong, but it passes the tests that two well-known teaching libraries have for
+# softmax. Take one row of the input and its probabilities $y$, the output of the layer. If $x_j$
+# grows, $y_j$ grows and all other probabilities shrink:
 #
 # $$\frac{\partial y_k}{\partial x_j} = y_k\,([k = j] - y_j), \qquad
 # \frac{\partial L}{\partial x_j} = \sum_k dy_k\, \frac{\partial y_k}{\partial x_j}
@@ -344,9 +340,8 @@ print("with random numbers, error:              ", f"{layer_error(CaseThree(), x
 #
 # ## 7. Case 4: a cross-entropy
 #
-# This loss comes from a popular collection of algorithms written from scratch. Its classifiers
-# minimise it, after a softmax. The targets `y` are one-hot: 1 for the right class, 0 for the
-# others.
+# This loss, for the output of a softmax, comes from a popular collection of algorithms. The targets
+# `y` are one-hot: 1 for the right class, 0 for the others.
 
 
 # %%
@@ -378,19 +373,18 @@ print(f"error {error(loss.backward(), numeric):.2f}")
 #
 # Both checks fail. The formula in `forward` is the *binary* cross-entropy, made for independent
 # yes-or-no questions. Summed over softmax outputs, it counts the wrong classes too. `backward`
-# returns `probabilities - y`, the gradient of the right loss. So this network learns as it should,
-# but every loss that it prints, and every curve drawn from it, belongs to another function.
+# returns `probabilities - y`, the gradient of the right loss. So a network learns as it should, but
+# every loss that is printed, and every curve drawn from it, belongs to another function.
 #
 # </details>
 #
-# A gradient check compares `forward` with `backward`. It says that they disagree; it does not say
-# which of the two is wrong.
+# A gradient check says that `forward` and `backward` disagree, not which of the two is wrong.
 #
 # ## 8. Case 5: an L1 penalty
 #
-# This one comes from a popular extensions library. An *L1 penalty*, `strength` $\cdot \sum |W|$, is
-# added to the loss. It grows with every weight, and so it should push the weights towards zero. The
-# history records the loss with the penalty. Do you see what is missing?
+# This one comes from another popular library. An *L1 penalty*, `strength` $\cdot \sum |W|$, is
+# added to the loss. It grows with the size of every weight, so it should push the weights towards
+# zero. What is missing?
 
 
 # %%
@@ -424,19 +418,17 @@ print(((numeric - model.backward()) / model.strength).round(3))
 #
 # The error is small, but it is a hundred thousand times the limit. The missing part is exactly the
 # sign of each weight, times the strength. The penalty changes the loss and not the gradient, so it
-# changes no weight at all. Users could set it to any value; the only effect was on the printed
-# loss.
+# changes no weight at all, whatever its strength. Only the printed loss changed.
 #
 # </details>
 #
-# This also shows why the limit is 1e-7 and not "a few percent": with a small strength, a missing
-# term shows as an error of one percent. **Check the whole loss, with everything that is added to
-# it, against a strict limit.**
+# This is why the limit is 1e-7 and not "a few percent". **Check the whole loss, with everything
+# that is added to it, against a strict limit.**
 #
 # ## 9. Case 6: probabilities
 #
-# The same library. `decide` should return logits, and `predict_proba` should return their
-# probabilities. There is no gradient here. Is it right?
+# From the same library. `decide` should return logits, and `case_six`, its `predict_proba`, should
+# return their probabilities. There is no gradient here. Is it right?
 
 
 # %%
@@ -454,9 +446,8 @@ print("same answers: ", (case_six(x).argmax(axis=1) == decide(x).argmax(axis=1))
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# The numbers are positive and sum to 1, and the predicted class is right. But `decide` has already
-# applied softmax, so softmax is applied twice. A network that gives its answer a probability of
-# 99 % is shown with 40 %.
+# `decide` has already applied softmax, so softmax is applied twice. Sum and predicted class do not
+# show it. A network that gives its answer a probability of 99 % is shown with 40 %.
 #
 # </details>
 #
@@ -474,8 +465,7 @@ for name, probabilities in (("once", numpymlp.softmax(z)), ("twice", case_six(x)
 # %% [markdown]
 # ## 10. Case 7: shuffling
 #
-# A small and popular library shuffles before every epoch, as it should. Here are twelve samples in
-# batches of four:
+# A small, popular library shuffles before every epoch. Here are twelve samples in batches of four:
 
 
 # %%
@@ -493,10 +483,8 @@ for epoch in (1, 2, 3):
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# The order of the batches changes, but the batches do not: samples 0, 1, 2 and 3 always come
-# together. The code shuffles the starts of the batches, not the samples. If the data is sorted by
-# class, each batch then holds a single class, in every epoch. All gradients are right, but the
-# batches are wrong.
+# The code shuffles the starts of the batches, not the samples: 0, 1, 2 and 3 always come together.
+# If the data is sorted by class, each batch then holds a single class, in every epoch.
 #
 # </details>
 #
@@ -525,9 +513,9 @@ for shuffle in (case_seven, package_batches):
 #
 # ## 11. What can mislead a check
 #
-# A check must fail on wrong code, and must not fail on right code. Two traps remain.
+# Two things can still mislead a check.
 #
-# **Kinks.** ReLU has no derivative at 0. If a step of $h$ carries a unit across 0, the difference
+# **Kinks.** ReLU has no derivative at 0. If a step of $h$ moves a unit across 0, the difference
 # mixes the slopes of both sides. Here is a correct ReLU with an input of 0.000003:
 
 # %%
@@ -557,21 +545,20 @@ print("alive: largest disagreement", disagreement(AlwaysZero(), x.copy()).round(
 print("dead:  largest disagreement", disagreement(AlwaysZero(), x - 10).round(6))
 
 # %% [markdown]
-# With dead units, a `backward` that returns only zeros passes. So use random inputs, biases that
-# are not zero, points away from kinks, and a batch for which most units are alive.
+# With dead units, the fault is invisible. So use random inputs, biases that are not zero, points
+# away from kinks, and a batch for which most units are alive.
 #
 # ## 12. The package's checker
 #
 # `numpymlp.gradient_check` is your checker with these precautions built in. It copies the network
 # to float64, restarts the random numbers, recognises kinks, counts dead units, and checks every
-# parameter and the input. It also looks for what no difference shows: a layer that writes into
-# arrays of others, keeps something from the batch before, answers differently when `backward` is
-# called twice, or draws from a global random state.
+# parameter and the input. It also finds other faults, such as a layer that writes into the arrays
+# of another layer, or whose `backward` gives another result when it is called twice.
 #
 # Here it checks a network with dropout and with *batch normalization*, a layer that this course
 # does not build. Over a batch, batch normalization brings every feature (one column of its input)
-# to mean 0 and variance 1 (the mean of the squares). Its backward pass is the hardest of all to get
-# right.
+# to mean 0 and variance 1 (the mean of the squares). Then it multiplies the feature by a parameter,
+# `gamma`, and adds another, `beta`. Its backward pass is hard to get right.
 
 # %%
 rng = np.random.default_rng(7)
@@ -582,20 +569,20 @@ print(report)
 assert report.passed
 
 # %% [markdown]
-# There is a row for each array; "4.W" is the `W` of layer 4.
+# There is a row for each array; "4.W" is the `W` of layer 4, counted from 0.
 #
 # - "compared" counts the numbers that were moved; of a large array, 200 are drawn at random. "at
-#   kinks" counts those that were left out because each step crossed a kink.
+#   kinks" counts those that were left out, because every step that was tried crossed a kink.
 # - "error" is the error of the worst single number, relative to its own size (or to a thousandth of
 #   the largest gradient, if that is more).
-# - "norm-wise" is the length of the difference of the two arrays, relative to the length of one of
-#   them. A "-" stands where that length is 0 up to rounding. (The two biases `b` before batch
+# - "norm-wise" is the length of the difference of the two gradients, relative to the length of the
+#   numeric one. A "-" stands where that length is 0 up to rounding. (The biases `b` before batch
 #   normalization have the gradient 0, because it subtracts every mean again.)
-# - The last word is the verdict: "ok"; "WRONG", with the two slopes below the table; or "not
-#   measurable here": rounding hides a slope so small. That is no fault, and it proves nothing.
+# - The last word is the result: "ok"; "WRONG", with the two slopes below the table; or "not
+#   measurable here", if the slope is so small that rounding hides it.
 #
-# Dropout and batch normalization differ between training and evaluation, so the checker checks both
-# modes; the line below the table sums up the second one.
+# Dropout and batch normalization differ between training and evaluation, so the checker checks
+# both; the line below the table is about evaluation.
 #
 # Cases 1 and 3 are layers. `check_layer` checks a single layer:
 
@@ -605,14 +592,14 @@ for layer in (CaseOne(), CaseThree()):
     print()
 
 # %% [markdown]
-# One more idea, for large networks. To move 100,000 parameters one by one takes 200,000 forward
+# Large networks need another way. To move 100,000 parameters one by one takes 200,000 forward
 # passes. Instead, move all of them at once along one random direction $d$ of length 1. The slope of
 # the loss along $d$ must be the gradient's component along $d$:
 #
 # $$\frac{L(p + h\,d) - L(p - h\,d)}{2h} \approx \frac{\partial L}{\partial p} \cdot d$$
 #
 # This takes two passes, whatever the size. It tells you that there is a fault, but not *where*.
-# (Its limit is 1e-6: a single slope can be small by chance, and then its relative error is larger.)
+# (Its limit is 1e-6: a slope that is small by chance has a larger relative error.)
 
 # %%
 large = numpymlp.mlp([784, 128, 10], rng=rng)
@@ -620,8 +607,7 @@ x, y = rng.normal(size=(16, 784)), rng.integers(0, 10, size=16)
 print(check_gradients(large, numpymlp.SoftmaxCrossEntropy(), x, y, mode="direction"))
 
 # %% [markdown]
-# The direction moves 114,314 numbers: the 101,770 parameters and the 16 x 784 = 12,544 inputs. One
-# slope is compared, so the column "norm-wise" adds nothing here.
+# The direction moves 114,314 numbers: the 101,770 parameters and the 16 x 784 = 12,544 inputs.
 #
 # ## Checks
 

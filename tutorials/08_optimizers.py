@@ -10,9 +10,9 @@
 # ## What you need
 #
 # [06 Layers as classes](06_layers_as_classes.ipynb): a network whose parameters lie in one vector,
-# and whose backpropagation fills a second vector, their gradients. An optimizer sees these two
-# vectors and nothing else. [07 Gradient checking](07_gradient_checking.ipynb): how to test code
-# against a second way to the same result.
+# and whose backpropagation fills a second vector, their gradients. An optimizer sees only these two
+# vectors. [07 Gradient checking](07_gradient_checking.ipynb): how to test code against a second way
+# to the same result.
 #
 # ## Symbols
 #
@@ -44,14 +44,14 @@ you_are_here("weights, and the step that their gradients become", 1, 3)
 # %% [markdown]
 # ## 1. A valley with two weights
 #
-# A network has thousands of weights, and nobody can draw its loss. The loss of two weights can be
-# drawn, and it shows most of what happens with thousands. Take a long, narrow valley:
+# The loss of a network with thousands of weights cannot be drawn. The loss of two weights can, and
+# it shows most of what happens. Take a long, narrow valley:
 #
 # $$L(p) = \tfrac12 \left( 1 \cdot p_0^2 + 25 \cdot p_1^2 \right), \qquad
 # \frac{\partial L}{\partial p} = (1 \cdot p_0,\; 25 \cdot p_1)$$
 #
-# The minimum is at (0, 0). Along $p_1$ the loss is steep, along $p_0$ it is almost flat. The loss
-# of a real network is like this: some directions are many times steeper than others.
+# The minimum is at (0, 0). Along $p_1$ the loss is steep, along $p_0$ almost flat. Real networks
+# are like this: some directions are many times steeper than others.
 
 # %%
 steepness = np.array([1.0, 25.0])
@@ -95,9 +95,9 @@ class SGD:
 
 
 # %% [markdown]
-# **Predict, then run.** The learning rates below are 0.070 and 0.085, not very different. The loss
-# is 64 at the start. What will it be after 40 steps? (Hint: what does one step do to $p_1$, if its
-# gradient is $25\,p_1$?)
+# **Predict, then run.** The learning rates below are 0.070 and 0.085. The loss is 64 at the start.
+# What will it be after 40 steps? (Hint: what does one step do to $p_1$, if its gradient is
+# $25\,p_1$?)
 
 # %% tags=["hide-output"]
 print(f"at the start             loss {loss(start):12.3f}")
@@ -116,8 +116,7 @@ for learning_rate in (0.070, 0.085):
 #
 # > The steepest direction limits the learning rate, and the flattest direction gets the same one.
 #
-# In the flat direction, one step with $a = 0.070$ multiplies $p_0$ by 0.93 only. So gradient
-# descent zigzags across the valley and moves slowly along it. Here is the path.
+# In the flat direction, one step with $a = 0.070$ multiplies $p_0$ by 0.93 only. Here is the path.
 
 # %% tags=["hide-input"]
 axis0, axis1 = np.linspace(-9, 3, 121), np.linspace(-2.6, 2.6, 105)
@@ -138,8 +137,8 @@ figure
 #
 # ## 2. An average that forgets
 #
-# The cure is to look at more than one gradient. For this we need a tool that momentum and Adam
-# share: an average in which old numbers lose their weight.
+# It helps to use more than one gradient. Momentum and Adam share a tool for this: an average in
+# which old numbers lose their weight.
 #
 # $$m_t = \beta\, m_{t-1} + (1 - \beta)\, x_t, \qquad m_0 = 0$$
 #
@@ -179,14 +178,14 @@ plt.show()
 
 # %% [markdown]
 # Left: the larger $\beta$ is, the smoother the curve. But all curves start near 0, and the one for
-# $\beta = 0.99$ has not reached 1 after 120 numbers. The reason is simple. Write the recursion out:
+# $\beta = 0.99$ has not reached 1 after 120 numbers. To see why, write the recursion out:
 # $m_t = (1 - \beta)\,(x_t + \beta x_{t-1} + \beta^2 x_{t-2} + \dots)$. The weights of the $t$
 # numbers so far sum to
 #
 # $$(1 - \beta)(1 + \beta + \dots + \beta^{t-1}) = 1 - \beta^t$$
 #
-# and not to 1. Right: divide by this sum, and the average is right from the first number on.
-# This is called *bias correction*. We check the sum of the weights:
+# and not to 1. Right: divided by this sum, it is a weighted average from the first number on. This
+# is called *bias correction*. We check the sum:
 
 # %%
 beta = 0.9
@@ -204,11 +203,9 @@ for count in (1, 2, 10, 100):
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + v$$
 #
-# There is no factor $1 - \mu$ before $g$: it would only rescale $a$. There is no bias correction
-# either, so the first steps are short. Across the valley the gradient flips its sign at each step,
-# and the terms cancel. Along the valley it always points the same way, and the terms add up.
-#
-# (Other libraries write it differently. A table at the end of this section compares them.)
+# There is no factor $1 - \mu$ before $g$ (it would only rescale $a$) and no bias correction, so the
+# first steps are short. Across the valley the gradient flips its sign at each step, and the terms
+# cancel. Along the valley it always points the same way, and the terms add up.
 
 
 # %%
@@ -242,7 +239,7 @@ for step in range(1, 51):
 #
 # </details>
 #
-# So when you switch momentum on, take a smaller learning rate.
+# So for steps of the same length along the valley, momentum needs a smaller learning rate.
 #
 # **Nesterov's momentum** makes one small change. The step $\mu v$ will be made in any case. So take
 # the gradient at the point where that step leads, $p + \mu v$, and not at $p$:
@@ -272,17 +269,16 @@ axes.set(xlim=(-6.2, -3.3), ylim=(-0.7, 1.3))
 plt.show()
 
 # %% [markdown]
-# At $p$ the side of the valley is steep, so momentum adds a large step downhill and crosses the
-# floor. Nesterov looks from the point that the step reaches anyway. The floor is near there, the
-# slope is smaller, and so is the correction.
+# The grey arrow is the step $\mu v$. At $p$ the slope is steep, so momentum adds a large step and
+# crosses the floor. At $p + \mu v$ the floor is near, the slope is smaller, and so is Nesterov's
+# correction.
 #
-# Here the gradient belongs to another point than the parameters.
-# That is awkward for a network, which computes gradients at its parameters. So let the network's
-# parameters be that point, $q = p + \mu v$. Its next position is
+# But a network computes gradients at its parameters, and $p + \mu v$ is another point. So let the
+# network's parameters be that point, $q = p + \mu v$. Its next position is
 #
 # $$q' = p' + \mu v' = p + v' + \mu v' = p + \mu v - a\, g(q) + \mu v' = q + \mu v' - a\, g(q)$$
 #
-# So $p$ is no longer needed. We rename $q$ to $p$:
+# So $p$ is no longer needed. We rename $q$ to $p$ (the second $v$ below is already the new one):
 #
 # $$v \leftarrow \mu\, v - a\, g, \qquad p \leftarrow p + \mu\, v - a\, g$$
 
@@ -301,10 +297,10 @@ for name, path in paths.items():
 
 
 # %% [markdown]
-# From 0.1 to 0.006 to 0.00002, at the same price: one gradient for each step.
+# All three used one gradient for each step.
 #
-# The same two methods are written in several ways. When you compare two programs, or move a
-# learning rate from one to the other, look at which $v$ they mean:
+# Libraries write the same two methods in several ways. Before you move a learning rate from one to
+# another, look at which $v$ they mean ("changes by" uses the new $v$):
 #
 # | where | new $v$ | momentum: $p$ changes by | Nesterov: $p$ changes by |
 # |---|---|---|---|
@@ -313,8 +309,9 @@ for name, path in paths.items():
 # | some courses: a moving average | $\mu v + (1 - \mu)\, g$ | $-a v$ | |
 #
 # In the first row $v$ is a step, in the second a sum of gradients. While the learning rate stays
-# the same, both take the same steps; when it changes, only PyTorch rescales the old part of $v$
-# too. The third row needs a learning rate $1 / (1 - \mu)$ times as large for the same steps.
+# the same, both take the same steps. When it changes, PyTorch applies the new one to the old
+# gradients too. The third row needs a learning rate $1 / (1 - \mu)$ times as large for the same
+# steps.
 #
 # ## 4. Adam
 #
@@ -368,8 +365,8 @@ figure
 #
 # Adam (pink) starts differently. The gradient is five times as large along $p_1$ as along $p_0$,
 # yet Adam's first step is 0.5 in both directions: the learning rate, whatever the gradient. Then it
-# overshoots and turns back. After 40 steps it is farther from the minimum than plain SGD. On a
-# smooth valley without noise, momentum is hard to beat. Adam's strength shows in the next question.
+# goes past the minimum and turns back. After 40 steps it is farther away than plain SGD. The next
+# question shows its strength.
 #
 # **Predict, then run.** Somebody measures the loss in cents instead of euros: it becomes 100
 # times as large, and so does the gradient. The learning rates stay as they are. Where are the
@@ -392,14 +389,14 @@ assert np.allclose(ends["Adam"], paths["Adam"][-1], atol=1e-5)
 #
 # </details>
 #
-# A constant factor on the gradient cancels in its fraction. This is why 0.001 is a reasonable first
-# learning rate for Adam in very different networks, while SGD needs a new search for each. (The
-# best one still depends on the network and on the number of steps: section 6 looks for it.)
+# A constant factor on the gradient cancels in Adam's fraction. This is why 0.001 is a reasonable
+# first learning rate for Adam in very different networks, while SGD needs a new search for each.
+# (Section 6 looks for the best one.)
 #
 # ## 5. Two faults that a gradient check cannot see
 #
 # A gradient check compares `g` with finite differences. It does not test what an optimizer does
-# with `g`. Both faults below were in published code, and both versions still train.
+# with `g`. Both faults below are from published code, and both versions still train.
 #
 # The first divides by $1 - \beta$ instead of $1 - \beta^t$. The second increments $t$ inside the
 # loop over the parameter arrays (here: the two entries of `p`), so that `t` grows too fast.
@@ -431,7 +428,7 @@ class AdamThatCountsArrays(Adam):
 # %% [markdown]
 # How do we find them? With an *oracle*: a second way to the same result, so simple that it cannot
 # contain the same fault. The averages can be written as weighted averages of all gradients so far,
-# without a recursion. That is slow, but it needs no counter inside the formula.
+# without a recursion.
 
 
 # %%
@@ -482,14 +479,13 @@ for t_now in (1, 10, 100, 1000, 10000):
     print(f"step {t_now:5d}: {ratio:.2f} times the right step")
 
 # %% [markdown]
-# The first step is right. By step 10 the steps are twice as long as they should be, and in the end
-# a third of the right length: the learning rate that you set is not the one you get. Nothing
-# crashes, and the curves look normal. This is why nobody noticed.
+# The first step is right. At step 10 it is twice as long as it should be, and in the end a third of
+# the right length. Nothing crashes, and the curves look normal.
 #
 # ## 6. The package's optimizers, on a real network
 #
-# `numpymlp/optimizers.py` has the same formulas, on the same two vectors, with all arithmetic
-# in place. First we make sure that they agree: 50 noisy steps of each.
+# `numpymlp/optimizers.py` has the same formulas, with all arithmetic in place. Do they agree, after
+# 50 noisy steps of each?
 
 # %%
 pairs = {
@@ -510,10 +506,9 @@ for name, (ours, package) in pairs.items():
 
 # %% [markdown]
 # The first three agree up to rounding. Adam differs a little, and the last line shows why: with a
-# tiny $\epsilon$ it agrees too. The package corrects the learning rate, which is one number,
-# instead of two vectors. So $\epsilon$ is added to the *uncorrected* root, which matters where a
-# gradient is almost 0. The paper allows both forms (end of its section 2); PyTorch has ours,
-# scikit-learn the package's.
+# tiny $\epsilon$ it agrees too. The package corrects the learning rate, one number, instead of two
+# vectors. So $\epsilon$ is added to the *uncorrected* root, which matters where a gradient is
+# almost 0. The paper allows both forms.
 #
 # Now a network: 784-64-10 on 5,000 digits. The last four lines of the loop are the same for every
 # optimizer: forward, loss, backward, step. (`factor` multiplies the learning rate of one step;
@@ -559,10 +554,9 @@ plt.show()
 # %% [markdown]
 # All begin with the same weights and see the same batches. Each has about a third of its best
 # learning rate, as the next picture will show (Nesterov has that of momentum). Plain SGD is last.
-# Momentum reaches after about 50 steps, and Adam after about 35, what SGD reaches after 100.
+# Momentum needs about 50 steps, and Adam about 30, for the loss that SGD reaches after 100.
 #
-# How much does the learning rate matter? In the next picture, each line is an optimizer, and each
-# point is a training run of 100 steps with another learning rate.
+# How much does the learning rate matter? Below, each point is a training run of 100 steps.
 
 # %%
 rates = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -582,11 +576,10 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Each optimizer has its best learning rate, and they are far apart: SGD wants the largest, Adam one
-# that is at least ten times smaller. Below the best one, momentum at 0.001 to 0.03 does what SGD
-# does at a learning rate ten times as large: the factor of section 3. Above the best one, momentum
-# and Adam get worse quickly. Compare optimizers only at a learning rate that suits each; a
-# comparison at one learning rate for all says nothing.
+# The best learning rates are far apart: that of SGD is about 30 times that of Adam. Below the best
+# one, momentum at 0.001 to 0.03 does what SGD does at a learning rate ten times as large: the
+# factor of section 3. Far above the best one, momentum and Adam fail. So compare optimizers only
+# with a learning rate that suits each.
 #
 # ## 7. A learning rate that changes
 #
@@ -607,7 +600,7 @@ axes.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Now smaller batches, 20 samples each. Their gradients are noisier. We take 1,000 steps of Adam.
+# Now 1,000 steps of Adam, with batches of 20 samples. Their gradients are noisier.
 
 # %%
 for schedule in schedules:
@@ -615,10 +608,9 @@ for schedule in schedules:
     print(f"{type(schedule).__name__:9s} validation accuracy {100 * result.accuracy:.1f} %")
 
 # %% [markdown]
-# The same network, the same batches, the same number of steps: a learning rate that falls gains one
-# to two percentage points. With a constant one, the steps at the end are too long and keep jumping
-# over the minimum. `OneCycle` takes small steps first, while the weights are still random. Page 09
-# uses it.
+# A learning rate that falls gains one to two percentage points. With a constant one, the steps at
+# the end are too long and keep jumping over the minimum. `OneCycle` takes small steps first, while
+# the weights are still random. Page 09 uses it.
 #
 # ## Checks
 

@@ -105,8 +105,8 @@ print("answers of each digit:", np.bincount(network.predict(x_val), minlength=10
 #
 # </details>
 #
-# The accuracy is near one in ten all the same: whatever the answer, about a tenth of the images
-# deserve it. If your own network starts with a loss of 30, something is wrong before training has
+# Still, the accuracy is near one in ten: each digit is the right answer for about a tenth of the
+# images. If your own network starts with a loss of 30, something is wrong before training has
 # begun.
 #
 # ## 3. Train
@@ -221,10 +221,10 @@ figure
 
 # %% [markdown]
 # At the start there is noise. After one epoch there are strokes, and they get sharper: blue bars
-# and arcs, with red beside them. Such a unit responds where there is no ink, but ink next to it: it
-# detects pieces of lines. Nobody told the network to look for strokes; it found that they lower the
-# loss. But these are the five that changed most. Here are 12 of the 128 units, drawn at random,
-# after training:
+# and arcs, with red beside them. Such a unit has a large value if the blue place has no ink but the
+# red place beside it has: it detects pieces of lines. Nobody told the network to look for strokes;
+# it found that they lower the loss. But these are the five that changed most. Here are 12 of the
+# 128 units, drawn at random, after training:
 
 # %% tags=["hide-input"]
 drawn = np.random.default_rng(0).choice(128, 12, replace=False)
@@ -355,8 +355,8 @@ print(f"answering all:                     {errors[-1]:.2f} % errors")
 #
 # ## 10. Save the network
 #
-# A model file holds the architecture and all parameters as one vector (a second one, for batch
-# normalization, is empty here). The loaded network gives the same answers.
+# A model file holds the architecture and all parameters as one vector. The loaded network gives the
+# same answers.
 
 # %%
 with tempfile.TemporaryDirectory() as folder:

@@ -267,14 +267,15 @@ for name, network in deep.items():
 # that the last layer sees nearly the same numbers for all of them. No optimizer can restore those
 # differences.
 #
-# Weights that are too small have the same effect, but it is weaker. With He initialization the
+# With weights that are too small, the gradients of all layers are tiny. With He initialization the
 # gradient grows only about fivefold from the first layer to the last.
 # ([numpymlp/initializers.py](../numpymlp/initializers.py) has the sources.)
 #
 # ## 6. Divergence
 #
 # Sometimes the numbers exceed the range of float32. The hand-written loop then goes on with NaN
-# everywhere. The `Trainer` stops, restores the last good weights, and says where it began:
+# everywhere. The `Trainer` stops, restores the last good weights (here those before training), and
+# says where it began:
 
 # %%
 network = mlp([784, 64, 64, 10], "leaky_relu", rng=np.random.default_rng(0))
@@ -320,15 +321,16 @@ figure
 # %% [markdown]
 # The dashed training loss falls almost to 0. The validation loss has its minimum early and then
 # *rises* (slowly, on this scale; a later picture shows it larger), while the validation accuracy
-# hardly changes. Both are right: the number of mistakes stays the same, but the network becomes
-# more and more confident in them, and the loss punishes that.
+# hardly changes. This is no contradiction: the number of mistakes stays the same, but the network
+# becomes more and more confident in them, and the loss grows with that confidence.
 #
 # Four cures, each a few lines in the package:
 #
 # - **Early stopping**: stop when the validation loss no longer falls; go back to the best weights.
 # - **A penalty**: add $\tfrac{\lambda}{2} \sum W^2$ to the loss. A weight then grows only if it
-#   lowers the rest of the loss by more. AdamW's *weight decay* shrinks the weights at each step
-#   instead: with the learning rate 0.002 and a decay of 1, by 0.2 %.
+#   lowers the rest of the loss by more. `AdamW`, a form of Adam, has *weight decay* instead: each
+#   step also shrinks the weights by a fixed share, here 0.2 % (the learning rate 0.002 times the
+#   decay 1).
 # - **Dropout**: set a random half of the hidden units to 0, drawn again for each sample in each
 #   step, and double the others, so that their sum keeps its size. In evaluation all units work. No
 #   unit can rely on another one.
@@ -358,9 +360,10 @@ plt.show()
 # them. To the network they are new.
 #
 # **Predict, then run.** Rank these by their validation accuracy before you look: early stopping,
-# penalty, weight decay, dropout, augmentation, and ten times the data for comparison.
-# (`decay_mask` is 1 for weights and 0 for biases, which should not shrink. Three epochs with ten
-# times the data take as many steps as 30 epochs of the others.)
+# penalty, weight decay, dropout, augmentation, and ten times the data for comparison. ("best" in
+# the table is the lowest validation loss of all epochs. `decay_mask` is 1 for weights and 0 for
+# biases, which should not shrink. Three epochs with ten times the data take as many steps as 30
+# epochs of the others.)
 
 # %%
 decayed, penalty = larger(), numpymlp.L2Penalty(3e-3)
@@ -400,8 +403,7 @@ plt.show()
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# "best" is the lowest validation loss of all epochs. Early stopping went back to that epoch, the
-# others trained to the end.
+# Early stopping went back to its best epoch, the others trained to the end.
 #
 # Penalty, decay, dropout and early stopping keep the loss down. They change the accuracy by less
 # than a point, up or down: they restrict the network and add no information. Distorted copies do
@@ -467,7 +469,7 @@ print("all checks passed")
 # 2. A loss that stays at ln K: unscaled inputs, a learning rate too high, dead units.
 # 3. Random weights of the right size make units differ and keep gradients alive through the layers.
 # 4. A validation loss that rises while the training loss falls: the network memorizes.
-# 5. Restrictions such as dropout help a little; data that shows what does not matter helps most.
+# 5. Restrictions such as dropout help a little; more data, or distorted copies, helps most.
 #
 # ## Exercises
 #

@@ -229,7 +229,7 @@ for sizes, batch_size in (([784, 128, 10], 128), ([784, 128, 10], 32), ([784, 64
 # <details><summary><b>Answer</b></summary>
 #
 # A number above 1 means that this package is faster. It was roughly twice as fast as scikit-learn
-# on float32, and two to three times as fast as scikit-learn on float64, which is what scikit-learn
+# on float32, and about three times as fast as scikit-learn on float64, which is what scikit-learn
 # computes with if you pass float64 data or bytes.
 #
 # </details>
@@ -342,9 +342,9 @@ print(f"float64 takes {passes[0] / passes[1]:.1f} times as long as float32")
 
 # %% [markdown]
 # **In place.** Here is Adam as one would write it: each operator makes a new array. The package's
-# Adam computes the same in place, with one scratch array, in blocks that stay in the processor's
-# cache. `WithNumpyRoot` differs from `WithTemporaries` only in how it takes the root of a plain
-# number: `np.sqrt(...)` instead of `... ** 0.5`.
+# Adam computes the same in place, with one scratch array, in blocks that fit into the processor's
+# own fast memory. `WithNumpyRoot` differs from `WithTemporaries` only in how it takes the root of a
+# plain number: `np.sqrt(...)` instead of `... ** 0.5`.
 
 
 # %%
@@ -432,7 +432,8 @@ print(f"the smallest float32, {np.float32(1e-45):.1e}, times 0.9: {np.float32(1e
 #
 # These are most of the possible gains in NumPy: fewer passes through memory, no accidental float64,
 # no subnormal numbers, nothing computed that nobody uses, no Python loop over samples. The matrix
-# products themselves belong to the BLAS library, and they are the same for everybody.
+# products themselves are done by BLAS, the library that NumPy calls for them, and they are the same
+# for everybody.
 #
 # ## 4. One network in two processes
 #
@@ -538,9 +539,10 @@ print(f"largest difference of the outputs after 50 steps: {thread_gap:.0e}")
 
 # %% [markdown]
 # (Threads show that the numbers agree. For speed, `.venv/bin/numpymlp train --workers 2` starts
-# processes, which do not share Python's lock. [parallel.md](results/parallel.md) has the measured
-# times: wide networks gain, a narrow one with small batches loses. Both workers hold $b_2$, so
-# their parts have ten parameters more than the whole network.)
+# processes: only one thread of a process runs Python code at a time.
+# [parallel.md](results/parallel.md) has the measured times: wide networks gain, a narrow one with
+# small batches loses. Both workers hold $b_2$, so their parts have ten parameters more than the
+# whole network.)
 #
 # ## 5. What each library offers
 #

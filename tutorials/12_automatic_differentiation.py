@@ -270,7 +270,8 @@ def log(a):
 # nothing from its numbers but `+` and `*`, and our values have both. So the two lines with `@` are
 # those of page 05. `np.frompyfunc` makes a function of one number work on each entry of an array.
 # The correct class is 1, so the loss is $\ln(e^{z_0} + e^{z_1}) - z_1$, with the logits $z_0$ and
-# $z_1$. (For simplicity without page 03's shift: the logits are small.)
+# $z_1$ (this $z_1$ is one number, not the `z1` of the hidden layer). (For simplicity without page
+# 03's shift: the logits are small.)
 
 # %%
 as_values, each_relu = np.frompyfunc(Value, 1, 1), np.frompyfunc(relu, 1, 1)
@@ -373,7 +374,7 @@ plt.show()
 # ## From numbers to arrays
 #
 # Each number is a Python object now, and every sum or product makes a new one. What does that cost?
-# Take one MNIST image and the network of page 05: 784 inputs, 32 hidden neurons, 10 classes.
+# Take one MNIST image and the larger network of page 05: 784 inputs, 32 hidden neurons, 10 classes.
 
 # %%
 rng = np.random.default_rng(0)
@@ -393,8 +394,8 @@ print(f"{len(before(logits[0])):,} values for one logit")
 print("at least 100 times as slow as page 05:", ratio > 100)
 
 # %% [markdown]
-# The idea is right, but the grain is too fine. So let a whole *array* be one value of the graph, as
-# in NumPy. Such an array with a memory is usually called a *tensor*.
+# The idea is right, but the pieces are too small. So let a whole *array* be one value of the graph,
+# as in NumPy. Such an array with a memory is usually called a *tensor*.
 #
 # One thing changes. The slope of an edge can no longer be a number. Of `x @ W`, each output depends
 # on many weights, so there are as many slopes as outputs times weights. But we never need them one
@@ -496,10 +497,10 @@ z = x @ W + b
 print("shape of the share of b:", z.edges[1][1](dy).shape)
 
 # %% [markdown]
-# The functions of one array are those from above, element by element. `add_up` sums over the
-# columns, or over everything. A sum uses each number once, with the slope 1. So it passes the
-# gradient of the sum to each of its terms, and NumPy's broadcasting does the repeating: wherever
-# the forward pass adds, the backward pass repeats.
+# The functions of one array are those from above, element by element. `add_up` sums each row over
+# its columns (`axis=1`), or sums everything. A sum uses each number once, with the slope 1. So it
+# passes the gradient of the sum to each of its terms, and NumPy's broadcasting does the repeating:
+# wherever the forward pass adds, the backward pass repeats.
 
 
 # %%
@@ -638,7 +639,7 @@ print(f"kept for the backward pass: {kept:,} bytes by the graph, {cache:,} by pa
 # %% [markdown]
 # *Time.* The ratio depends on your machine. Two causes are certain. The graph also computes the
 # gradient of the images, which nobody needs: it is a large product. And softmax with cross-entropy
-# takes six operations forward and six backward, where page 05 has "the probabilities minus the
+# takes ten operations forward and ten backward, where page 05 has "the probabilities minus the
 # one-hot target".
 #
 # *Memory.* The graph keeps the result of every operation until the backward pass is over.
@@ -660,9 +661,10 @@ print("with the shift:   ", logits.gradient)
 # %% [markdown]
 # <details><summary><b>Answer</b></summary>
 #
-# $e^{800}$ is too large for a float, so the code above divides infinity by infinity. The graph did
-# nothing wrong: it differentiated what was written. With the shift of page 03 it finds 1 and -1,
-# the probabilities minus the one-hot target.
+# $e^{800}$ is too large for a float: it becomes infinity. The slope of the logarithm is then 1
+# divided by infinity, which is 0, and the slope of `exp` is infinity. Their product is NaN. The
+# graph did nothing wrong: it differentiated what was written. With the shift of page 03 it finds 1
+# and -1, the probabilities minus the one-hot target.
 #
 # </details>
 #
@@ -673,8 +675,8 @@ print("with the shift:   ", logits.gradient)
 # - It keeps only what is needed, and leaves out the gradient of the images.
 # - The formula by hand is shorter and safer where operations cancel, as in softmax with
 #   cross-entropy.
-# - A multi-layer perceptron has a dozen layers to derive, and finite differences check each of
-#   them.
+# - A multi-layer perceptron needs about a dozen kinds of layers, and finite differences check each
+#   of them.
 #
 # For new layers every week, the balance is different: there, automatic differentiation saves weeks
 # of algebra and many mistakes. It does not replace the check. The rule of each *operation* is still
@@ -698,7 +700,7 @@ print("all checks passed")
 #
 # 1. Every operation remembers its operands, and how fast its result grows with each of them.
 # 2. Go from the newest value to the oldest. Each passes its gradient on once, when it is complete.
-# 3. Slopes multiply along a path, and paths add up. So write `+=`, never `=`.
+# 3. Slopes multiply along a path, and paths add up. So add to a gradient; never overwrite it.
 # 4. For arrays an edge holds a function. Where the forward pass repeats, the backward pass adds.
 # 5. It differentiates the code that you wrote, overflow included, and it keeps every result.
 #

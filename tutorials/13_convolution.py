@@ -170,7 +170,7 @@ plt.show()
 # $784 \cdot 676$ weights, about half a million. The filter has 9.
 #
 # (Mathematicians flip the filter first and call the result without the flip *cross-correlation*. In
-# all libraries, convolution means what you see here. Learned filters do not care.)
+# all libraries, convolution means what you see here. For a learned filter it makes no difference.)
 #
 # ## All windows as a matrix
 #
@@ -355,7 +355,7 @@ print(report)
 #
 # It is enough to know *roughly* where an edge is. *Max pooling* keeps the largest number of every 2
 # x 2 square, channel by channel. A quarter of the numbers is left, and the next layer's windows see
-# more of the picture.
+# more of the picture. (Below we leave out the seventh column of `x`, which has no partner.)
 
 
 # %%

@@ -15,7 +15,8 @@ def lenet_for_colour():
     """Give shapes and parameters of a network for colour images of 32 x 32 pixels.
 
     The layers: Conv2D with 6 filters of 5 x 5, max pooling 2 x 2, Conv2D with 16 filters of 5 x 5,
-    max pooling 2 x 2, Flatten. An image has three channels.
+    max pooling 2 x 2, Flatten. An image has three channels. The convolutions move one pixel at a
+    time and have no zeros around the image.
     Give shapes without the batch, as (rows, columns, channels). Biases are parameters too.
 
     Returns: the dict {"shape 1": after the first convolution, "parameters 1": of the first
