@@ -236,8 +236,8 @@ axes.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# In some you can make out strokes; most look much more like noise. A network does not need units
-# that we can name: it needs a last layer that can combine them.
+# In some you can see strokes; most look much more like noise. A unit need not have a meaning for
+# us, if the last layer can combine it with others.
 #
 # **Predict, then run.** The outermost corners keep their noise from the start. Why?
 

@@ -311,7 +311,7 @@ for name, spent in profiles.items():
 # Two parts take most of the time. One is the first layer's matrix products, forward and backward:
 # it has 784 x 128 weights, the last layer only 128 x 10. The other, with small batches, is Adam: it
 # changes every parameter in every step, and smaller batches mean more steps. Everything else takes
-# less time, although it is most of the code.
+# less time.
 #
 # How many multiplications does the first layer cost? For each sample and each weight, one in the
 # forward pass and one for $dW$. It needs no $dx$, because nobody uses the gradient of the pixels;

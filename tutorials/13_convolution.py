@@ -377,8 +377,8 @@ print(pool.backward(dy_pool)[0, :2, :4, 0])
 #
 # ## A network for images
 #
-# Two convolutions, each with max pooling and ReLU, then two dense layers. In this shape, such
-# networks read cheques in the 1990s (LeNet-5, by LeCun and others).
+# Two convolutions, each with max pooling and ReLU, then two dense layers. Networks of this shape
+# read cheques in the 1990s (LeNet-5, by LeCun and others).
 
 # %%
 network = numpymlp.lenet((8, 16), 64, batch_norm=True, rng=np.random.default_rng(1))
@@ -430,7 +430,7 @@ for name, order in (("pictures", np.arange(784)), ("shuffled", shuffle)):
 # ## What the filters learned
 #
 # The eight filters of the first layer, and below each its output for one image, where it is
-# positive:
+# positive (on blank paper the output is the bias, so a positive bias gives a grey background):
 
 # %% tags=["main"]
 convolution = network.layers[1]
