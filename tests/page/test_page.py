@@ -136,7 +136,9 @@ def test_the_slider_of_the_training_run_shows_the_weights_of_that_time(page):
         "Array.from(numpymlp.lesson.network.parameters.slice(100 * 48, 200 * 48))"
     )
     assert not np.allclose(trained, start, atol=1e-3)
-    assert text_of(page, "#epochvalue") == "at the start"
+    page.wait_for_function(  # the page draws in the next frame
+        "document.querySelector('#epochvalue').textContent.trim() === 'at the start'"
+    )
 
 
 def test_a_distortion_is_seen_by_the_network(page):
