@@ -117,13 +117,14 @@ def on_dask(address: str | None, *arrays: Any) -> Iterator[None]:
     with missing("dask", "distributed joblib"):
         import joblib
         from distributed import Client, KilledWorker
+    connect: Any = Client  # without types
     try:
         place = urlsplit(address)
         if not place.hostname or not place.port:
             raise ValueError("no host and port")
         # A Client that nobody answers would leave a thread behind.
         socket.create_connection((place.hostname, place.port), PATIENCE).close()
-        client = Client(address, timeout=PATIENCE)
+        client = connect(address, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise InputError(
             f"dask: expected the address of a scheduler that answers, got {shown(address, 80)} "
