@@ -7,9 +7,7 @@ job trains with one process.
 
 from __future__ import annotations
 
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from urllib.parse import urlsplit
 from numpymlp.experiments.environment import cores
 from numpymlp.experiments.parallel_runs import STOP_SIGNALS
 from numpymlp.storage.files import pip_install, shown
-from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
+from numpymlp.training.interrupts import StopBetweenSteps, TrainingInterrupted, WorkerLost
 from numpymlp.validation import InputError
 
 PATIENCE = 5.0  # seconds in which a scheduler of Dask must answer
@@ -72,21 +70,14 @@ def ended_together(then: str = "") -> Iterator[None]:
         After a signal that ends programs.
     """
 
-    def stop(number: int, frame: Any) -> None:
+    def stop(number: int) -> None:
         raise TrainingInterrupted(f"interrupted{then}", number)
 
-    former = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                former[number] = signal.signal(number, stop)
     try:
-        yield
+        with StopBetweenSteps(STOP_SIGNALS, stop):
+            yield
     except BrokenExecutor as error:
         raise WorkerLost(f"jobs: a process was killed, perhaps for want of memory{then}") from error
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

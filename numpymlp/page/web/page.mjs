@@ -335,10 +335,9 @@ function show() {
   clearTimeout(later);
   later = setTimeout(() => {
     showDoubt();
-    pass = lesson.pass(state, lastInk); // the caches are of this image again
     showTraining();
     oneStop(byId("times"));
-    pass = lesson.pass(state, lastInk);
+    pass = lesson.pass(state, lastInk); // weights and caches are those of the state again
   }, 120);
 }
 
