@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.divergence import TrainingDiverged, broken_optimizer, first_nonfinite
 from numpymlp.training.history import History
 from numpymlp.training.progress import Progress
-from numpymlp.training.ring import Ring
 from numpymlp.training.samples import Batch, Samples
+from numpymlp.training.shared_batches import SharedBatches
 from numpymlp.training.state import Snapshot, TrainingState
 from numpymlp.training.trainer import Trainer
 from numpymlp.training.workers import Shared, keep_memory, run, trim_memory
@@ -41,7 +41,7 @@ class SplitTrainer(Trainer):
         The same on every worker, except for its callbacks. It has the state of the training run
         whenever a callback is called, and at the end.
     comm : Communicator
-    ring : Ring, optional
+    shared : SharedBatches, optional
         Through it the workers share augmented batches; without it, each augments all of them.
 
     Notes
@@ -50,9 +50,11 @@ class SplitTrainer(Trainer):
     change the learning rate after an epoch; what it changes in the network is not seen by workers.
     """
 
-    def __init__(self, whole: Trainer, comm: Communicator, ring: Ring | None = None) -> None:
+    def __init__(
+        self, whole: Trainer, comm: Communicator, shared: SharedBatches | None = None
+    ) -> None:
         vars(self).update(vars(whole))
-        self.whole, self.comm, self.ring, self.split = whole, comm, ring, self
+        self.whole, self.comm, self.shared, self.split = whole, comm, shared, self
         self.network = split(whole.network, comm)
         self.parameters = Share(whole.network, comm)
         self.buffers = Share(whole.network, comm, "buffers")
@@ -133,13 +135,10 @@ class SplitTrainer(Trainer):
     def run(self, train: Samples, held_out: Samples | None, epochs: int | None) -> History:
         self.whole.stop_requested, self.whole.stop_signal = False, None
         keep_memory()
-        if self.ring is None:
+        if self.shared is None:
             return super().run(train, held_out, epochs)
-        self.train, self.order = train, self._order_and_start
-        try:
-            return super().run(TargetsAlone(*train), held_out, epochs)
-        finally:
-            self.ring.close()
+        self.train, self.order = train, self._kept_order
+        return super().run(TargetsAlone(*train), held_out, epochs)
 
     def _request_stop(self, number: int) -> None:
         self.whole.stop_requested, self.whole.stop_signal = True, number
@@ -148,32 +147,32 @@ class SplitTrainer(Trainer):
         self.whole._hooks = self.whole._all_callbacks() if self.comm.rank == 0 else []
         return [Relay(self)]
 
-    def _order_and_start(self, epoch: int, rows: int) -> np.ndarray:
-        """Return the order of an epoch, and begin to make this worker's batches."""
-        order: Any = self.whole.order(epoch, rows)
-        number, ring = self._number(self.state.batch), self.ring
-        assert ring is not None
-        ring.start(number, self._own_batches(order, self.state.batch))
-        return order
-
-    def _own_batches(self, order: np.ndarray, first: int) -> Iterator[tuple[int, np.ndarray]]:
-        for batch in range(first, self.steps_per_epoch):
-            number = self._number(batch)
-            if number % self.comm.size == self.comm.rank:
-                x, _, _ = self.train.take(order[batch * self.batch_size :][: self.batch_size])
-                yield number, super()._augment(x, batch)
+    def _kept_order(self, epoch: int, rows: int) -> np.ndarray:
+        """Return the order of an epoch, and keep it for `_make`."""
+        self.positions: np.ndarray = self.whole.order(epoch, rows)
+        return self.positions
 
     def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
-        if self.ring is None:
+        if self.shared is None:
             return super()._augment(x, batch)
-        return self.ring.take(self._number(batch))
+        return self.shared.take(batch, len(self._chosen(batch)), self._make)
 
-    def _number(self, batch: int) -> int:
-        return self.state.epoch * self.steps_per_epoch + batch
+    def _make(self, batch: int) -> np.ndarray:
+        """Return this worker's batch of a group; no rows if it is not part of the run."""
+        chosen = self._chosen(batch)
+        if batch < self.state.batch or len(chosen) == 0:
+            return np.empty((0, *self.train.x.shape[1:]), self.network.dtype)
+        return super()._augment(self.train.take(chosen)[0], batch)
+
+    def _chosen(self, batch: int) -> np.ndarray:
+        return self.positions[batch * self.batch_size : (batch + 1) * self.batch_size]
+
+    def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
+        return super()._ahead(batches) if self.shared is None else nullcontext(batches)
 
 
 class TargetsAlone(Samples):
-    """Samples whose x another thread reads."""
+    """Samples whose x is read where batches are made."""
 
     def take(self, chosen: np.ndarray) -> Batch:
         rows = self.rows[chosen]
@@ -249,7 +248,7 @@ class Job:
     ) -> None:
         self.trainer, self.epochs = trainer, epochs
         self.samples: Any = train, held_out
-        self.ring: Any = None
+        self.batches: Any = None
         self.shared = [each and (type(each), *each) for each in self.samples]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -323,12 +322,12 @@ def train_split(
     job.share()
     if trainer.augment is not None:
         shape, dtype = (trainer.batch_size, *train.x.shape[1:]), trainer.network.dtype
-        job.ring = Ring.memory(workers, shape, dtype), shape, dtype
+        job.batches = SharedBatches.memory(workers, shape, dtype), shape, dtype
     return run(workers, train_part, job)
 
 
 def train_part(comm: Any, job: Job) -> History:
     """Train one worker's part: the program that all workers run."""
-    ring = None if job.ring is None else Ring(comm, *job.ring)
+    shared = None if job.batches is None else SharedBatches(comm, *job.batches)
     train, held_out = job.samples
-    return SplitTrainer(job.trainer, comm, ring).run(train, held_out, job.epochs)
+    return SplitTrainer(job.trainer, comm, shared).run(train, held_out, job.epochs)

@@ -9,8 +9,8 @@ Read `metrics` next, to evaluate what was learned.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -222,8 +222,7 @@ class Trainer(Scoring):
         order = checks.next_order(self, len(train.rows))
         augment = self._augment if self.augment else None
         batches = in_batches(train, order, self.batch_size, state.batch, augment)
-        # Augmentation takes time: a second thread prepares the next batches meanwhile.
-        with Prefetch(batches) if self.augment else nullcontext(batches) as ready:
+        with self._ahead(batches) as ready:
             rate = self._run_epoch(ready)
         if self.stop_requested and state.batch < self.steps_per_epoch:
             state.stopped = "interrupted"
@@ -281,6 +280,10 @@ class Trainer(Scoring):
     def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
         augment: Any = self.augment
         return augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
+
+    def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
+        # Augmentation takes time: a second thread prepares the next batches meanwhile.
+        return Prefetch(batches) if self.augment else nullcontext(batches)
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)

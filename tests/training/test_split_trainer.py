@@ -74,7 +74,7 @@ def train(trainer, blobs, validation=None, epochs=3, workers=1):
     for _ in range(workers - 1):
         twin = object.__new__(Job)
         twin.__setstate__(copy.deepcopy({**job.__getstate__(), "samples": None, "shared": None}) | {
-            "samples": job.shared, "ring": job.ring,
+            "samples": job.shared, "batches": job.batches,
         })  # fmt: skip
         jobs.append(twin)
     together.run(workers, lambda comm: train_part(comm, jobs[comm.rank]))

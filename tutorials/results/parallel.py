@@ -28,12 +28,13 @@ import numpy as np
 from numpymlp import Adam, Dense, Layer, Network, ReLU, SoftmaxCrossEntropy, mlp
 from numpymlp.data.pixels import Pixels
 from numpymlp.experiments.folders import RunData, read_data
+from numpymlp.experiments.named_recipes import RECIPES
 from numpymlp.experiments.parallel_runs import build
-from numpymlp.experiments.recipes import RECIPES, Recipe
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.network import loss_and_gradient
 from numpymlp.parallel import ColumnDense, Communicator, RowDense, split, units_of
-from numpymlp.training.ring import Ring
+from numpymlp.training.shared_batches import SharedBatches
 from numpymlp.training.split_trainer import SplitTrainer
 from numpymlp.training.workers import Shared, keep_memory, run
 
@@ -87,7 +88,7 @@ def print_sums(times):
 # ---- epochs ----
 
 
-def epochs_in_turn(comm, data, recipe, threads, rounds, ring):
+def epochs_in_turn(comm, data, recipe, threads, rounds, memory):
     """Return the seconds of epochs for one process by number of BLAS threads, and for the split.
 
     The other workers sleep while one process is measured.
@@ -98,7 +99,8 @@ def epochs_in_turn(comm, data, recipe, threads, rounds, ring):
         trainers[name] = trainer
     whole = trainers["split"]
     shape, dtype = (recipe.batch_size, *data.x.shape[1:]), whole.network.dtype
-    trainers["split"] = SplitTrainer(whole, comm, ring and Ring(comm, ring, shape, dtype))
+    shared = memory and SharedBatches(comm, memory, shape, dtype)
+    trainers["split"] = SplitTrainer(whole, comm, shared)
     seconds = {name: [] for name in trainers}
     for _ in range(rounds + 1):
         for name, trainer in trainers.items():
@@ -113,9 +115,9 @@ def epochs_in_turn(comm, data, recipe, threads, rounds, ring):
     return {name: times[1:] for name, times in seconds.items()}
 
 
-def epochs_program(comm, images, labels, recipe, threads, rounds, ring):
+def epochs_program(comm, images, labels, recipe, threads, rounds, memory):
     data = RunData("MNIST", images.view(), labels, images.view()[:1], labels[:1])
-    return epochs_in_turn(comm, data, recipe, threads, rounds, ring)
+    return epochs_in_turn(comm, data, recipe, threads, rounds, memory)
 
 
 def measure_epochs(names, rounds, rows, workers):
@@ -127,10 +129,11 @@ def measure_epochs(names, rounds, rows, workers):
     print(f"| --- |{' ---: |' * (len(heads) + 2)}")
     for name in names or NETWORKS:
         recipe = NETWORKS[name]
-        ring = None
+        memory = None
         if recipe.build_distortion() is not None:
-            ring = Ring.memory(workers, (recipe.batch_size, images.shape[1]), np.dtype(np.float32))
-        seconds = run(workers, epochs_program, images, labels, recipe, all_threads, rounds, ring)
+            shape = recipe.batch_size, images.shape[1]
+            memory = SharedBatches.memory(workers, shape, np.dtype(np.float32))
+        seconds = run(workers, epochs_program, images, labels, recipe, all_threads, rounds, memory)
         medians = [statistics.median(times) * 60_000 / rows for times in seconds.values()]
         cells = " | ".join(f"{value:.2f}" for value in medians)
         print(f"| {name} | {cells} | {medians[-1] / min(medians[:-1]):.2f} |", flush=True)
@@ -215,13 +218,19 @@ def measure_start(rounds):
     print(f"a second worker takes part after {statistics.median(times):.2f} s")
 
 
-def memory_of(process):
-    """Return the MiB of a process and of all that it started; what they share counts once."""
+def memory_of(process, tracker=False):
+    """Return the MiB of a process and of all that it started; what they share counts once.
+
+    The process that `multiprocessing` starts to clean up after the others counts apart.
+    """
     total, processes = 0, [process]
     for each in processes:
         try:
+            with open(f"/proc/{each}/cmdline") as file:
+                cleans_up = "resource_tracker" in file.read()
             with open(f"/proc/{each}/smaps_rollup") as file:
-                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+                pss = next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            total += pss * (cleans_up == tracker)
             for thread in os.listdir(f"/proc/{each}/task"):
                 with open(f"/proc/{each}/task/{thread}/children") as file:
                     processes += file.read().split()
@@ -231,7 +240,10 @@ def memory_of(process):
 
 
 def memory_of_training(hidden, workers):
-    """Return the median memory after the epochs of a run of `numpymlp train`, but the last."""
+    """Return the median memory after the epochs of a run of `numpymlp train`, but the last.
+
+    The second number is that of the process that cleans up.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "numpymlp", "train", "--hidden", hidden]
         command += [
@@ -254,10 +266,10 @@ def memory_of_training(hidden, workers):
                 now = None
             if now != before:
                 time.sleep(0.05)
-                found.append(memory_of(process.pid))
+                found.append((memory_of(process.pid), memory_of(process.pid, tracker=True)))
             before = now
             time.sleep(0.005)
-    return statistics.median(found[1:-1])  # the first checkpoint is written before the first epoch
+    return np.median(found[1:-1], axis=0)  # the first checkpoint is written before the first epoch
 
 
 def memory_of_import(module):
@@ -275,12 +287,14 @@ def memory_of_import(module):
 
 
 def measure_memory():
-    print("| network | one process | two workers | ratio |\n| --- | ---: | ---: | ---: |")
+    print("| network | one process | two workers | ratio | process that cleans up |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for hidden in ("128", "800"):
-        one, two = (memory_of_training(hidden, workers) for workers in (1, 2))
-        print(f"| 784-{hidden}-10 | {one:.0f} MiB | {two:.0f} MiB | {two / one:.2f} |")
+        (one, _), (two, tracker) = (memory_of_training(hidden, workers) for workers in (1, 2))
+        ratio = f"{two / one:.2f} | {tracker:.0f} MiB"
+        print(f"| 784-{hidden}-10 | {one:.0f} MiB | {two:.0f} MiB | {ratio} |")
     print("\nof these, a second process takes for its imports alone:")
-    for module in ("numpy", "numpymlp.training.split_trainer", "multiprocessing.resource_tracker"):
+    for module in ("numpy", "numpymlp.training.split_trainer"):
         print(f"{module}: {memory_of_import(module):.0f} MiB")
 
 
