@@ -21,7 +21,7 @@ from numpymlp.benchmark.report import Results
 from numpymlp.benchmark.worker import in_fresh_process
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.storage.files import atomic_write, counted, shown, write_bytes, write_json
-from numpymlp.storage.reading import Field, check_fields, number, read_json
+from numpymlp.storage.reading import Field, check_fields, number, or_none, read_json
 from numpymlp.validation import InputError, check_positive_integer
 
 SHAPES: tuple[tuple[tuple[int, ...], int], ...] = (
@@ -111,10 +111,12 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
     environment = report.environment(plan.threads)
     print(f"{report.place(environment)}; load average {load:.1f}", flush=True)
     if machine.busy(load, None):
-        print("The machine is busy: the times will not be reliable.", flush=True)
+        print(
+            "Other programs ran just now: if they still run, do not rely on the times.", flush=True
+        )
     results: Results = {
         "load": load,
-        "others": 0.0,
+        "others": None,
         "environment": environment,
         "quick": plan.quick,
         "commands": [" ".join(["numpymlp benchmark", *options])],
@@ -134,7 +136,8 @@ def run(plan: Plan, folder: str | os.PathLike[str]) -> bool:
             results[row] = [
                 {**task, "peers": _in_turn(task, row, plan, left)} for task in tasks[row]
             ]
-    results["others"] = max(results["others"], round(others.cores() or 0.0, 2))
+    if (cores := others.cores()) is not None:
+        results["others"] = max(results["others"] or 0.0, round(cores, 2))
     text = report.markdown(results)
     write_json(folder / RESULTS, results)
     write_bytes(folder / "benchmark.md", text.encode())
@@ -172,8 +175,8 @@ def _kept_rows(folder: Path, results: Results, new: Sequence[str]) -> Results:
     if not (folder / RESULTS).exists():
         return {}
     found = read_json(folder / RESULTS, "the results of a benchmark", EARLIER)
-    earlier = {"others": 0.0, **found}  # version 0.1 did not measure it
-    check_fields(f"{shown(folder / RESULTS)} is altered", earlier, {"others": number(0)})
+    earlier = {"others": None, **found}  # version 0.1 did not measure it
+    check_fields(f"{shown(folder / RESULTS)} is altered", earlier, {"others": or_none(number(0))})
     kept = {row: earlier[row] for row in ROWS if row in earlier and row not in new}
     if not kept or any(earlier.get(name) != results[name] for name in ("environment", "quick")):
         return {}

@@ -7,21 +7,13 @@ can: what this process and its children did not use, others did.
 from __future__ import annotations
 
 import os
-import platform
 import time
 from pathlib import Path
 
-BUSY = 0.5  # load average before the benchmark above which other programs disturb the times
-OTHERS = 0.1  # cores used by other programs while it measures: the same
+BUSY = 0.5  # load average before the benchmark; it counts where the next cannot be measured
+OTHERS = 0.1  # cores that other programs use during the benchmark: above, they disturb it
 
-STAT, CPUINFO = Path("/proc/stat"), Path("/proc/cpuinfo")
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+STAT = Path("/proc/stat")
 
 
 def load_average() -> float:
@@ -61,5 +53,8 @@ def _own_seconds() -> float:
 
 
 def busy(load: float, others: float | None) -> bool:
-    """Return whether other programs disturbed the times."""
-    return load > BUSY or (others or 0.0) > OTHERS
+    """Return whether other programs disturbed the times; the load counts if nothing else is known.
+
+    A benchmark that ended a minute ago is still in the load average.
+    """
+    return load > BUSY if others is None else others > OTHERS

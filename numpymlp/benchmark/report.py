@@ -19,8 +19,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from numpymlp import __version__
-from numpymlp.benchmark.machine import busy, processor
+from numpymlp.benchmark.machine import busy
 from numpymlp.benchmark.worker import GOAL, in_fresh_process
+from numpymlp.experiments.environment import processor
 from numpymlp.plots.benchmark import benchmark_times
 
 Results = dict[str, Any]
@@ -129,11 +130,11 @@ def markdown(results: Results) -> str:
     load, others = results["load"], results.get("others")  # not in the results of version 0.1
     what = f"load average {load:.1f} at the start"
     if others is not None:
-        what += f", {others:.2f} cores on average meanwhile"
+        what = f"{others:.2f} cores on average meanwhile"
     if busy(load, others):
         parts.append(f"Other programs were running ({what}): these times are not to be relied on.")
     elif others is not None:
-        parts.append(f"The machine was free: other programs had a {what}.")
+        parts.append(f"The machine was free: other programs used {what}.")
     if results["quick"]:
         parts.append("A quick run: fewer samples.")
     for row, write in WRITERS.items():

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import os
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from numpymlp import __version__
 
+CPUINFO = Path("/proc/cpuinfo")
 # In the order in which the common BLAS libraries read them.
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -37,11 +39,18 @@ def environment() -> dict[str, Any]:
         "numpy": np.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "processor": platform.machine(),
+        "processor": processor(),
         "simd": list(built.get("SIMD Extensions", {}).get("found", [])),
         "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')} {_routines()}".strip(),
         "threads": blas_threads(),
     }
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _routines() -> str:

@@ -1,10 +1,11 @@
 """The number of threads in which BLAS computes the matrix products of a command.
 
-Two threads gain little here: with both cores free, an epoch takes 0.76 to 0.84 of the time for
-networks of 800 units or more, 0.8 to 1.0 for 128 units. On a busy machine they lose much: the
-threads spin while they wait for each other, and a step takes three to fourteen times as long. So a
-command computes in one thread unless each thread has much to do. The library changes nothing:
-`Trainer` uses the threads that BLAS has, as ``OPENBLAS_NUM_THREADS`` or threadpoolctl set them.
+Two threads gain little: on two free cores, a step of 784-800-10 takes 0.79 of its time with one
+thread, and a step of 784-128-10 takes 1.13. On a busy machine they lose much: the threads spin
+while they wait for each other, and a step takes two to nine times as long
+(`tutorials/results/machine.md` has the measurements). So a command computes in one thread unless
+each thread has much to do. The library changes nothing: `Trainer` uses the threads that BLAS has,
+as ``OPENBLAS_NUM_THREADS`` or threadpoolctl set them.
 """
 
 from __future__ import annotations

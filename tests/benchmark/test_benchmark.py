@@ -159,6 +159,7 @@ def test_a_quick_run_repeats_as_often_as_it_is_told_to(measured, tmp_path, repea
 def test_a_busy_machine_is_not_forgotten_and_other_code_is_not_mixed_in(
     measured, monkeypatch, tmp_path
 ) -> None:
+    monkeypatch.setattr(machine.Others, "cores", lambda self: None)  # as outside of Linux
     for row, load in (("predictions", 3.0), ("cold", 0.0)):
         monkeypatch.setattr(command.os, "getloadavg", lambda load=load: (load, load, load))
         run(Plan(rows=[row], repeats=1), tmp_path)
@@ -174,6 +175,7 @@ def test_cores_that_other_programs_used_are_named_and_kept_in_mind(
     measured, monkeypatch, tmp_path, capsys
 ) -> None:
     monkeypatch.setattr(command.os, "getloadavg", lambda: (0.1, 0.1, 0.1))
+    assert not machine.busy(3.0, 0.02)  # the load of what ran before
     for row, cores in (("predictions", 1.3), ("cold", 0.0)):
         monkeypatch.setattr(machine.Others, "cores", lambda self, cores=cores: cores)
         run(Plan(rows=[row], repeats=1), tmp_path)
