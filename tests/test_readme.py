@@ -8,6 +8,7 @@ import csv
 import io
 import os
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from small_mnist import small_mnist
 from numpymlp.__main__ import build_parser, main
 from numpymlp.benchmark import report
 from numpymlp.experiments import results
-from numpymlp.experiments.recipes import RECIPES
+from numpymlp.experiments.named_recipes import RECIPES
 from numpymlp.storage.reading import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,7 +173,7 @@ def test_the_tables_of_the_ladder_are_made_from_its_results(ladder):
     rows = results.read_results(results.results_file())
     assert shown("ladder", LADDER.read_text(encoding="utf-8")) == ladder
     (fashion,) = {row["data"] for row in rows if row["data"].startswith("fashion-mnist ")}
-    table = results.table(rows, fashion, ["default", "dropout"])
+    table = results.table(rows, fashion, ["default", "dropout", "lenet", "lenet-elastic"])
     assert shown("fashion", LADDER.read_text(encoding="utf-8")) == table
 
 
@@ -205,6 +206,11 @@ def test_the_trials_of_the_ladder_page_are_in_their_file():
             if settings <= set(trial["settings"].split()) and trial["held_out_loss"] == loss
         ]
         assert found == [accuracy.replace(" ", "")]
+
+
+def test_the_table_of_averaging_is_made_from_its_results():
+    script = runpy.run_path(str(RESULTS / "averaging.py"))
+    assert shown("averaging", PAGES["tutorials/results/averaging.md"]) == script["table"]()
 
 
 @pytest.mark.parametrize("machine", MACHINES)

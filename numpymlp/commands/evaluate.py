@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from numpymlp.commands.options import add_data, data_of, run_or_latest
+from numpymlp.commands.options import (
+    add_average,
+    add_data,
+    average_of,
+    data_of,
+    run_or_latest,
+)
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +27,9 @@ def options(parser: argparse.ArgumentParser) -> None:
         "four IDX files like MNIST's (default: the data of the training run, MNIST for a "
         "model file alone); the report on other data is saved in a subfolder of the run",
     )
+    add_average(
+        parser, "its probabilities are averaged (default: as many as the recipe names, or none)"
+    )
     parser.add_argument(
         "--output", metavar="FOLDER", help="save the report here instead of in the run's folder"
     )
@@ -30,6 +39,8 @@ def run(options: argparse.Namespace) -> None:
     """Print the report and save it with the figures."""
     from numpymlp.experiments.reports import evaluate_run
 
-    report, folder = evaluate_run(run_or_latest(options.run), data_of(options), options.output)
+    report, folder = evaluate_run(
+        run_or_latest(options.run), data_of(options), options.output, average_of(options)
+    )
     print(report)
     print(f"report.txt, confusion.csv and the figures are in {folder}")

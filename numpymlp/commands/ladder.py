@@ -13,7 +13,7 @@ from numpymlp.commands.options import (
     reporting,
     whole,
 )
-from numpymlp.experiments.recipes import RECIPES
+from numpymlp.experiments.named_recipes import RECIPES
 from numpymlp.validation import check_positive_integer
 
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from numpymlp.experiments.recipes import Recipe
+from numpymlp.experiments.recipes import MOST_VIEWS, Recipe
 from numpymlp.storage.files import shown
 from numpymlp.training.habits import MEANT
-from numpymlp.validation import InputError
+from numpymlp.validation import InputError, check_range
 
 SEED = 2**128 - 1  # the most that NumPy's generators take in
 
@@ -165,6 +165,23 @@ def add_data(
         metavar="NAME",
         help="the data set to take, if the folder holds several, such as emnist-letters",
     )
+
+
+def add_average(parser: argparse._ActionsContainer, text: str) -> None:
+    """Add the option ``--average``."""
+    parser.add_argument(
+        "--average",
+        type=whole(MOST_VIEWS),
+        metavar="VIEWS",
+        help="distorted views of each image, beside the image itself, over which " + text,
+    )
+
+
+def average_of(options: argparse.Namespace) -> int | None:
+    """Return the number of views that ``--average`` names, None if it is not given."""
+    if options.average is None:
+        return None
+    return int(check_range(options.average, "--average", 0, MOST_VIEWS))
 
 
 def add_jobs(parser: argparse._ActionsContainer) -> None:

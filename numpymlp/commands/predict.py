@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numpymlp.commands.options import run_or_latest
+from numpymlp.commands.options import add_average, average_of, run_or_latest
 from numpymlp.storage.files import atomic_write, shown
 from numpymlp.validation import InputError
 
@@ -32,6 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="folder of a run, or its model.npz (default: the latest run in runs/), then image "
         "files of one digit each; the exit status is 1 if one of them gets no answer",
     )
+    add_average(parser, "its probabilities are averaged (default: 32)")
     parser.add_argument(
         "--output", metavar="FILE", help="draw what was seen, on one sheet: PNG, SVG or PDF"
     )
@@ -52,6 +53,8 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             f"--output: expected a name that ends with .png, .svg or .pdf, got {options.output}"
         )
+    average = average_of(options)
+    views = {} if average is None else {"views": average}
     given, images = _run_and_images(options.paths)
     run = run_or_latest(given)
     network = load_run(run)
@@ -65,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     # All at once: the training images are read and compared a single time.
     digits = [picture.digit for _, picture in pictures if picture.digit is not None]
     answers = iter(
-        answers_of(network, np.stack(digits), _training_images(find_model(run).parent))
+        answers_of(network, np.stack(digits), _training_images(find_model(run).parent), **views)
         if digits
         else []
     )

@@ -7,7 +7,7 @@ import argparse
 import numpy as np
 
 from numpymlp.commands.options import add_data, add_jobs, data_of, jobs_of, whole
-from numpymlp.experiments.recipes import RECIPES, find
+from numpymlp.experiments.named_recipes import RECIPES, find
 from numpymlp.validation import InputError
 
 

@@ -16,7 +16,8 @@ from numpymlp.commands.options import (
     reporting,
     whole,
 )
-from numpymlp.experiments.recipes import RECIPES, Recipe, find
+from numpymlp.experiments.named_recipes import RECIPES, find
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.validation import InputError, check_positive, check_seed
 
 SETTINGS = {name: field.default for name, field in Recipe.__dataclass_fields__.items()}
@@ -124,9 +125,11 @@ def _run(options: argparse.Namespace) -> None:
             check_positive(minutes, "--checkpoint-minutes")
         with fresh_folder(output, given.get("overwrite", False)) as folder:
             metrics = runs.train(recipe, folder=folder, minutes=minutes, **given, **show)
+    averaged = metrics.get("averaged_test_accuracy")
     print(
-        f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}), "
-        f"{metrics['seconds']:.1f} s {since}"
+        f"test accuracy {metrics['test_accuracy']:.2%} (train {metrics['train_accuracy']:.2%}"
+        + ("" if averaged is None else f"; averaged over views {averaged:.2%}")
+        + f"), {metrics['seconds']:.1f} s {since}"
     )
     if doubt := _doubt(metrics):
         print(doubt)

@@ -8,7 +8,9 @@ calls it on every batch, so no epoch sees the same image twice. `experiments/rec
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,18 +111,70 @@ class Distortion:
             float64 if x is, otherwise float32.
         """
         images = self._as_images(x)
-        count, rows, columns, channels = images.shape
-        matrices, shifts = self.draw_affine(count, check_rng(rng))
         result = np.empty_like(images)
-        for start in range(0, count, BLOCK):
-            block = slice(start, min(start + BLOCK, count))
-            places = affine_places(matrices[block], shifts[block], (rows, columns))
-            if self.alpha:
-                places += elastic_field(len(places), (rows, columns), self.sigma, self.alpha, rng)
-            for channel in range(channels):
-                one = block, ..., channel
-                result[one] = read_at(images[one], places, self.background)
+        for start, places in self._places(len(images), images.shape[1:3], check_rng(rng)):
+            self._read(images, places, slice(start, start + len(places)), result)
         return result.reshape(np.shape(x))
+
+    def views(
+        self, x: ArrayLike, count: int, rng: np.random.Generator
+    ) -> Iterator[NDArray[np.floating]]:
+        """Yield distorted copies of a batch, each with one distortion for all images.
+
+        So the copies of an image do not depend on the other images of the batch.
+
+        Parameters
+        ----------
+        x, rng
+            As for a call.
+        count : int
+            Number of copies.
+
+        Yields
+        ------
+        ndarray with the shape of x
+            float64 if x is, otherwise float32.
+        """
+        check_positive_integer(count, "Distortion views")
+        images = self._as_images(x)
+        for _, places in self._places(count, images.shape[1:3], check_rng(rng)):
+            for place in places:
+                result = np.empty_like(images)
+                for start in range(0, len(images), BLOCK):
+                    # One place (1, 2, rows, columns) is broadcast over the images of the block.
+                    self._read(images, place[None], slice(start, start + BLOCK), result)
+                yield result.reshape(np.shape(x))
+
+    def _places(
+        self, count: int, image_shape: tuple[int, int], rng: np.random.Generator
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Draw `count` distortions; yield each block: the index of the first, and the places."""
+        matrices, shifts = self.draw_affine(count, rng)
+        for start in range(0, count, BLOCK):
+            block = slice(start, start + BLOCK)
+            places = affine_places(matrices[block], shifts[block], image_shape)
+            if self.alpha:
+                places += elastic_field(len(places), image_shape, self.sigma, self.alpha, rng)
+            yield start, places
+
+    def _read(
+        self,
+        images: NDArray[np.floating],
+        places: NDArray[np.float32],
+        block: slice,
+        result: NDArray[np.floating],
+    ) -> None:
+        """Write a block of images (N, rows, columns, channels), read at these places."""
+        for channel in range(images.shape[-1]):
+            one = block, ..., channel
+            result[one] = read_at(images[one], places, self.background)
+
+    def scaled(self, factor: float) -> Distortion:
+        """Return a copy with every strength multiplied by `factor`; `sigma` stays."""
+        strengths = ("shift", "rotation", "scaling", "shear", "alpha")
+        return dataclasses.replace(
+            self, **{name: factor * getattr(self, name) for name in strengths}
+        )
 
     def draw_affine(
         self, count: int, rng: np.random.Generator
@@ -277,8 +331,8 @@ def read_at(
     Parameters
     ----------
     images : ndarray (N, rows, columns)
-    places : ndarray (N, 2, out_rows, out_columns)
-        Row and column to read, for each pixel of the result.
+    places : ndarray (N, 2, out_rows, out_columns) or (1, 2, out_rows, out_columns)
+        Row and column to read, for each pixel of the result; one for all images, or for each.
     background : float
         Value outside of the image.
 

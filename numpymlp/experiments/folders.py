@@ -62,11 +62,16 @@ LATER_FIELDS = {
     ),
     "lengthened_from": or_none(whole(1, 2**63 - 1)),  # epochs, if more were asked for later
 }
+# Of runs whose recipe has views for test-time averaging.
+AVERAGED_FIELDS = {
+    "average": or_none(whole(1)),
+    "averaged_test_accuracy": or_none(number(0, 1)),
+}
 METRICS_FIELDS = {
     **dict.fromkeys(("test_accuracy", "train_accuracy"), number(0, 1)),
     **dict.fromkeys(("training_seconds", "seconds"), number(0, 1e9)),
     **dict.fromkeys(("epochs", "threads"), whole(1)),
-    **dict.fromkeys(("numpymlp", "numpy", "blas"), text()),
+    **dict.fromkeys(("numpymlp", "numpy", "blas", "processor"), text()),
 }
 BLOCK = 256  # images that are scaled at a time for the fingerprint: they stay in the cache
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")

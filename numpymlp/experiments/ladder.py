@@ -22,11 +22,13 @@ import numpy as np
 
 from numpymlp.data import five_sixths
 from numpymlp.experiments import folders, runs
+from numpymlp.experiments.averaging import averaged_accuracy, mean_probabilities
 from numpymlp.experiments.begun import Say, load_run
 from numpymlp.experiments.environment import environment
 from numpymlp.experiments.jobs import check_jobs, side_by_side
+from numpymlp.experiments.named_recipes import RECIPES, NamedRecipe
 from numpymlp.experiments.parallel_runs import STOP_SIGNALS
-from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.experiments.results import (
     COLUMNS,
@@ -43,7 +45,6 @@ from numpymlp.experiments.results import (
 )
 from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.losses import SoftmaxCrossEntropy
-from numpymlp.network import Network
 from numpymlp.storage.files import RunLock, cell, counted, remove_link
 from numpymlp.training.interrupts import TrainingInterrupted
 from numpymlp.training.scoring import evaluate
@@ -105,7 +106,7 @@ def run_ladder(
     chosen = [RECIPES[name] for name in names if not (validation and RECIPES[name].committee)]
     if not chosen:
         raise InputError(
-            "expected recipes that are trained, got the committee alone: validate its members"
+            "expected recipes of one network, got the committee alone: validate lenet-elastic"
         )
     if not Path(results).absolute().parent.is_dir():
         raise InputError(f"{results}: expected a file in a folder that exists")
@@ -145,7 +146,7 @@ def run_ladder(
             if validation:
                 metrics = validate(named.recipe, seed, data=data, verbose=verbose)
             elif named.committee:
-                metrics = _committee(train, named.recipe, seeds or members_of(named).seeds, data)
+                metrics = _committee(train, members_of(named, seeds), data)
             else:
                 metrics, _ = train(named.recipe, seed)
             finished(named, seed, metrics)
@@ -167,8 +168,8 @@ def _job(
 
 def _expected_seconds(named: NamedRecipe) -> float | None:
     """Return the seconds of a run by the results in this repository or package, if they tell."""
-    if named.committee:
-        return 1.0  # its members are runs of another recipe
+    if named.committee:  # it trains the members that are no recipes of the ladder
+        return UNKNOWN * sum(n for m, n in members_of(named) if m.name not in RECIPES) or 1.0
     here = result_of(named, read_results(results_file()))
     return None if here is None else here.seconds
 
@@ -219,7 +220,7 @@ def _train(
     options: dict[str, Any] = {"figures": False, "verbose": verbose, "say": say}
     try:
         if (folder / folders.CHECKPOINT).is_file():
-            return runs.resume(folder, **options), folder
+            return _with_views(runs.resume(folder, **options), recipe, folder, data), folder
         folder.mkdir(exist_ok=True)
         options |= {"seed": seed, "data": data, "overwrite": True, "minutes": CHECKPOINT_MINUTES}
         options |= {"check": check, "threads": threads}
@@ -230,6 +231,17 @@ def _train(
         ) from error
 
 
+def _with_views(
+    metrics: dict[str, Any], recipe: Recipe, folder: Path, data: str | None
+) -> dict[str, Any]:
+    """Return the metrics of a run with the views of this recipe, which may be new."""
+    if metrics.get("average") == (recipe.average or None):
+        return metrics
+    test = folders.read_data(data)
+    views = averaged_accuracy(recipe, load_run(folder), test.x_test, test.y_test, test.image_shape)
+    return {**metrics, **dict.fromkeys(("average", "averaged_test_accuracy")), **views}
+
+
 def run_folder(place: Path, recipe: Recipe, seed: int, label: str) -> Path:
     """Return the folder of a run: one for each recipe, seed and data set (`label_of`)."""
     code = zlib.crc32(f"{describe(recipe)} {label}".encode())
@@ -238,31 +250,41 @@ def run_folder(place: Path, recipe: Recipe, seed: int, label: str) -> Path:
 
 def _committee(
     train: Callable[[Recipe, int], tuple[dict[str, Any], Path]],
-    recipe: Recipe,
-    members: int,
+    members: Sequence[tuple[NamedRecipe, int]],
     data: str | None,
 ) -> dict[str, Any]:
     """Evaluate the mean probabilities of the members; train members that have no model yet."""
-    metrics, places = zip(*(train(recipe, seed) for seed in range(members)), strict=True)
-    networks = [load_run(place) for place in places]
+    runs_of_members = [
+        (named.recipe, *train(named.recipe, seed)) for named, n in members for seed in range(n)
+    ]
     loaded = folders.read_data(data)
-    return {
+    shape = loaded.image_shape
+
+    def accuracy(x: Any, y: np.ndarray, average: bool = False) -> float:
+        rows = (  # the probabilities (N, K) of each member
+            mean_probabilities(
+                load_run(place), x, recipe.build_views(shape), recipe.average * average
+            )
+            for recipe, _, place in runs_of_members
+        )
+        return float((functools.reduce(np.add, rows).argmax(axis=1) == y).mean())
+
+    metrics = [one for _, one, _ in runs_of_members]
+    result = {
         **metrics[0],
-        "test_accuracy": committee_accuracy(networks, loaded.x_test, loaded.y_test),
-        "train_accuracy": committee_accuracy(networks, loaded.x, loaded.y),
-        "training_seconds": sum(m["training_seconds"] for m in metrics),
+        "test_accuracy": accuracy(loaded.x_test, loaded.y_test),
+        "train_accuracy": accuracy(loaded.x, loaded.y),
+        "training_seconds": sum(one["training_seconds"] for one in metrics),
     }
-
-
-def committee_accuracy(networks: Sequence[Network], x: np.ndarray, y: np.ndarray) -> float:
-    """Return the accuracy of the class with the highest mean probability over the networks."""
-    total = sum((network.predict_proba(x) for network in networks), np.zeros((len(x), 1)))
-    return float((total.argmax(axis=1) == y).mean())
+    if any(recipe.average for recipe, _, _ in runs_of_members):
+        result["averaged_test_accuracy"] = accuracy(loaded.x_test, loaded.y_test, average=True)
+    return result
 
 
 def _row(
     named: NamedRecipe, seed: int, label: str, metrics: dict[str, Any], seeds: int | None
 ) -> Row:
+    averaged = metrics.get("averaged_test_accuracy")
     row = {
         **metrics,
         "recipe": named.name,
@@ -270,6 +292,7 @@ def _row(
         "data": label,
         "test_accuracy": f"{metrics['test_accuracy']:.5f}",
         "train_accuracy": f"{metrics['train_accuracy']:.5f}",
+        "averaged_accuracy": "" if averaged is None else f"{averaged:.5f}",
         "seconds": f"{metrics['training_seconds']:.1f}",
         "settings": settings_of(named, seeds),
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
@@ -317,4 +340,5 @@ def validate(
             "epochs": trainer.state.epoch,
             "training_seconds": sum(history["seconds"]),
             **environment(),
+            **averaged_accuracy(recipe, network, *validation, loaded.image_shape),
         }

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from numpymlp.data.augmentation import Distortion
 from numpymlp.data.images import SIDE
+from numpymlp.experiments.averaging import mean_probabilities
+from numpymlp.experiments.recipes import GENTLE
 from numpymlp.network import Network
 
-COPIES = 32  # distorted copies of an image, beside the image itself
-DISTORTION = Distortion(shift=1.0, rotation=10.0, scaling=0.1, shear=8.0)
+VIEWS = 32  # distorted views of an image, beside the image itself
 # 98 of 100 held-out digits of MNIST have a larger likeness to some training digit; see `likeness`.
 LEAST_LIKENESS = 0.87
 WEAK = 0.7  # answers with less are called weak
@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     Attributes
     ----------
     probabilities : ndarray (K,)
-        The mean over the distorted copies.
+        The mean over the image and its distorted views.
     likeness : float or None
         Cosine of the angle between the image and the nearest training image, from 0 to 1.
     """
@@ -51,7 +51,9 @@ class Answer(NamedTuple):
         return float(self.probabilities.max()) < WEAK
 
 
-def answers_of(network: Network, x: NDArray[np.floating], training_x: Any = None) -> list[Answer]:
+def answers_of(
+    network: Network, x: NDArray[np.floating], training_x: Any = None, views: int = VIEWS
+) -> list[Answer]:
     """Return the answer for each image.
 
     Parameters
@@ -62,6 +64,8 @@ def answers_of(network: Network, x: NDArray[np.floating], training_x: Any = None
         Images as `prepare_digit` returns them.
     training_x : (M, 784) floats or Pixels, optional
         The images that the network was trained on; without them, no likeness is measured.
+    views : int, default 32
+        Number of distorted views of each image.
 
     References
     ----------
@@ -69,16 +73,12 @@ def answers_of(network: Network, x: NDArray[np.floating], training_x: Any = None
     aleatoric uncertainty in deep neural networks", MIDL 2018. N. Papernot, P. McDaniel, "Deep
     k-nearest neighbors", 2018, for credibility by the nearest training samples.
     """
-    rows = [_mean_probabilities(network, row) for row in x]
-    if training_x is None or len(rows) == 0:
+    if len(x) == 0:
+        return []
+    rows = mean_probabilities(network, x, GENTLE, views)
+    if training_x is None:
         return [Answer(row) for row in rows]
     return [Answer(row, float(c)) for row, c in zip(rows, likeness(x, training_x), strict=True)]
-
-
-def _mean_probabilities(network: Network, row: NDArray[np.floating]) -> NDArray[np.floating]:
-    # One seed for every image: the answer does not depend on the other pictures.
-    copies = DISTORTION(np.repeat(row[None], COPIES, axis=0), np.random.default_rng(0))
-    return network.predict_proba(np.concatenate([row[None], copies])).mean(axis=0)
 
 
 def likeness(x: NDArray[np.floating], training_x: Any) -> NDArray[np.floating]:

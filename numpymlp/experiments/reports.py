@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from numpymlp import metrics, plots
-from numpymlp.experiments.begun import load_run
+from numpymlp.data.augmentation import Distortion
+from numpymlp.experiments.averaging import mean_probabilities, saying
+from numpymlp.experiments.begun import Say, load_run
 from numpymlp.experiments.folders import (
     CONFIG,
     CONFUSION,
@@ -31,6 +33,7 @@ from numpymlp.experiments.folders import (
     read_data,
     report_folder,
 )
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.layers import Dense, Dropout
 from numpymlp.metrics.checks import as_labels_and_probabilities, check_names
 from numpymlp.network import Network
@@ -38,6 +41,7 @@ from numpymlp.storage.files import (
     RunLock,
     StorageError,
     atomic_write,
+    counted,
     encoded,
     remove_leftovers,
     remove_link,
@@ -53,6 +57,8 @@ def evaluate_run(
     run: str | os.PathLike[str],
     data: str | None = None,
     output: str | os.PathLike[str] | None = None,
+    average: int | None = None,
+    say: Say = print,
 ) -> tuple[str, Path]:
     """Evaluate the network of a run on test images; write the report and the figures.
 
@@ -65,6 +71,10 @@ def evaluate_run(
         other data goes into a subfolder named after them and their fingerprint.
     output : path, optional
         Another folder for the report, such as for a run that may not be written to.
+    average : int, optional
+        Number of distorted views of each image (`averaging.py`); None takes that of the recipe.
+    say : callable, default print
+        Called with a line before that, and if the run is not finished.
 
     Returns
     -------
@@ -73,9 +83,12 @@ def evaluate_run(
         Where the report and the figures are.
     """
     model = find_model(run)
-    network, folder, config = load_run(run), model.parent, {}
+    network, folder, config = load_run(run, say), model.parent, {}
+    recipe = Recipe()
     if (folder / CONFIG).is_file():
         config = read_config(folder)
+        settings = {name: config[name] for name in Recipe.__dataclass_fields__ if name in config}
+        recipe = Recipe.from_dict(settings, str(folder / CONFIG))
     loaded = read_data(data or config.get("data"))
     # Compare the content, not the path: the files there may have changed since training.
     same = config.get("data_fingerprint") == loaded.fingerprint if config else data is None
@@ -83,6 +96,8 @@ def evaluate_run(
         folder = Path(output)
     elif not same:
         remove_link(folder := report_folder(folder, loaded))
+    if views := recipe.average if average is None else average:
+        say(saying(views))
     report = write_evaluation(
         folder,
         network,
@@ -90,6 +105,8 @@ def evaluate_run(
         loaded.y_test,
         data_name=f"{loaded.name}, test images",
         image_shape=loaded.image_shape,
+        views=recipe.build_views(loaded.image_shape),
+        average=views,
     )
     return report, folder
 
@@ -103,6 +120,8 @@ def write_evaluation(
     data_name: str = "test data",
     image_shape: tuple[int, int] | None = None,
     class_names: Sequence[str] | None = None,
+    views: Distortion | None = None,
+    average: int = 0,
 ) -> str:
     """Evaluate a network on labelled samples; write report, confusion matrix and figures.
 
@@ -122,6 +141,9 @@ def write_evaluation(
     image_shape : (height, width), optional
         Shape of a sample as an image. Without it, samples that are not square are not drawn.
     class_names : K strings, optional
+    views : Distortion, optional
+    average : int, default 0
+        Number of distorted views of each image over which the probabilities are averaged.
 
     Returns
     -------
@@ -137,7 +159,13 @@ def write_evaluation(
         If a file cannot be written.
     """
     true, rows = as_labels_and_probabilities(y_true, network.predict_proba(x))
-    report = evaluation_report(true, rows, data_name=data_name, class_names=class_names)
+    single = None
+    if average and views is not None:
+        single, rows = rows, mean_probabilities(network, x, views, average)
+        data_name += f", mean over each image and {counted(average, 'distorted view')}"
+    report = evaluation_report(
+        true, rows, data_name=data_name, class_names=class_names, single=single
+    )
     pred, images = rows.argmax(axis=1), _as_images(x, image_shape)
     matrix = metrics.confusion_matrix(true, pred, rows.shape[1])
     scores = metrics.precision_recall_f1(true, pred, rows.shape[1])
@@ -214,8 +242,12 @@ def evaluation_report(
     *,
     data_name: str = "test data",
     class_names: Sequence[str] | None = None,
+    single: ArrayLike | None = None,
 ) -> str:
-    """Return a page of text that evaluates probabilities (N, K) for labels (N,)."""
+    """Return a page of text that evaluates probabilities (N, K) for labels (N,).
+
+    `single` are the probabilities of the images alone, if the others are means over their views.
+    """
     true, rows = as_labels_and_probabilities(y_true, probabilities)
     classes = rows.shape[1]
     names = check_names(class_names, classes)
@@ -224,13 +256,11 @@ def evaluation_report(
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)
     top_two = metrics.top_k_accuracy(true, rows, k=2)
     wrong = int((true != pred).sum())
-    accuracy = f"{table.accuracy:.2%}"
-    if wrong and table.accuracy >= 0.99995:
-        accuracy = "> 99.99%"  # do not round mistakes away
     lines = [
         f"{data_name}: {len(true):,} samples, {wrong:,} mistake{'' if wrong == 1 else 's'}",
         "",
-        f"accuracy           {accuracy:>8}",
+        f"accuracy           {_accuracy(true, rows):>8}",
+        *([] if single is None else [f"  images alone     {_accuracy(true, single):>8}"]),
         *([f"top-2 accuracy     {top_two:8.2%}"] if classes > 2 else []),
         f"calibration error  {metrics.expected_calibration_error(true, rows):8.2%}",
         f"log loss           {metrics.log_loss(true, rows):8.4f}",
@@ -241,6 +271,11 @@ def evaluation_report(
         pairs = (f"{names[c.true]} called {names[c.predicted]} ({c.times})" for c in confused)
         lines += [f"most confused: {', '.join(pairs)}", ""]
     return "\n".join(lines)
+
+
+def _accuracy(true: NDArray[Any], probabilities: ArrayLike) -> str:
+    share = metrics.accuracy(true, np.argmax(probabilities, axis=1))
+    return "> 99.99%" if 0.99995 <= share < 1 else f"{share:.2%}"  # no mistake is rounded away
 
 
 def _figures_of_images(
@@ -269,11 +304,12 @@ def _figures_of_images(
         )
     one = int(wrong[0]) if len(wrong) else 0
     outputs = network.activations(x[one : one + 1])
+    answer = network.predict_proba(x[one : one + 1])[0]  # of the image alone
     # The input of each layer with weights, except the first, is the output of a hidden layer.
     readers = [i for i, layer in enumerate(network.layers) if "W" in layer.declared("parameter")]
     if hidden := [outputs[i - 1][0] for i in readers[1:] if outputs[i - 1].ndim == 2]:
         figures["activations.png"] = plots.activations(
-            images[one], hidden, rows[one], truth=int(true[one]), **names
+            images[one], hidden, answer, truth=int(true[one]), **names
         )
     return figures
 

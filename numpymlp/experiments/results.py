@@ -12,18 +12,22 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from numpymlp.experiments.recipes import LEARNING_RATES, RECIPES, NamedRecipe, Recipe
+from numpymlp.experiments.named_recipes import RECIPES, NamedRecipe
+from numpymlp.experiments.recipes import LEARNING_RATES, Recipe
 from numpymlp.storage.files import RunLock, write_csv
-from numpymlp.storage.reading import number, read_csv, text, written
+from numpymlp.storage.reading import number, or_empty, read_csv, text, written
 
 COLUMNS = (
     "recipe", "seed", "data", "test_accuracy", "train_accuracy", "epochs", "seconds",
     "settings", "numpymlp", "numpy", "blas", "threads", "finished",
+    "processor", "averaged_accuracy",
 )  # fmt: skip
+LATER = 2  # the last columns, which files of earlier versions lack
 FIELDS = {
     **dict.fromkeys(COLUMNS, text()),
     **dict.fromkeys(("test_accuracy", "train_accuracy"), written(number(0, 1))),
     "seconds": written(number(0, 1e9)),
+    "averaged_accuracy": or_empty(written(number(0, 1))),
 }
 LONGEST = 2**20  # bytes of the file: thousands of runs
 TEST, VALIDATION = "ladder.csv", "ladder_validation.csv"
@@ -48,6 +52,7 @@ def results_file(name: str = TEST, write: bool = False) -> Path:
 def describe(recipe: Recipe) -> str:
     """Return all active settings as one line; equivalent recipes have equal lines."""
     settings = dataclasses.asdict(recipe)
+    settings["average"] = 0  # it changes no weight: the run is the same
     settings["model"] = None if recipe.model == "mlp" else recipe.model
     settings["filters"] = "-".join(map(str, recipe.filters))
     settings["hidden"] = "-".join(map(str, recipe.hidden)) or "none"
@@ -81,7 +86,7 @@ def read_results(path: str | os.PathLike[str]) -> list[Row]:
         If the file is not one that `run_ladder` wrote.
     """
     try:
-        return read_csv(path, "a results file of the ladder", FIELDS, LONGEST)
+        return read_csv(path, "a results file of the ladder", FIELDS, LONGEST, LATER)
     except FileNotFoundError:
         return []
 
@@ -105,14 +110,15 @@ def key(row: Row) -> tuple[str, str, str, str]:
 
 
 def settings_of(named: NamedRecipe, seeds: int | None = None) -> str:
-    """Describe a named recipe; for a committee, with its number of members."""
-    line = describe(named.recipe)
-    return f"members={seeds or members_of(named).seeds} {line}" if named.committee else line
+    """Describe a named recipe; for a committee, all its members."""
+    if not named.committee:
+        return describe(named.recipe)
+    return "; ".join(f"{n} x {describe(member.recipe)}" for member, n in members_of(named, seeds))
 
 
-def members_of(named: NamedRecipe) -> NamedRecipe:
-    """Return the recipe whose runs a committee averages."""
-    return next(n for n in RECIPES.values() if not n.committee and n.recipe == named.recipe)
+def members_of(named: NamedRecipe, seeds: int | None = None) -> list[tuple[NamedRecipe, int]]:
+    """Return the recipes whose runs a committee averages, each with its number of runs."""
+    return [(member, seeds or member.seeds) for member in named.members]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,12 +132,15 @@ class Result:
     seeds : int
     seconds : float
         Training time of a run, the median.
+    averaged : float or None
+        Accuracy in percent with test-time averaging; None unless all runs have it.
     """
 
     accuracy: float
     spread: float
     seeds: int
     seconds: float
+    averaged: float | None = None
 
     def __str__(self) -> str:
         if self.seeds == 1:
@@ -144,29 +153,31 @@ def result_of(
 ) -> Result | None:
     """Summarize the finished runs of a recipe with its present settings; None if there are none.
 
-    `seeds` is the number of members of a committee; None takes the number that its recipe names.
+    `seeds` is the number of runs of each member of a committee; None takes the members' own.
     """
     wanted = (named.name, settings_of(named, seeds), label)
     # The dict drops duplicate rows, which a merge of two branches can leave.
     mine = list({row["seed"]: row for row in rows if key(row)[:3] == wanted}.values())
     if not mine:
         return None
+    averaged = [row["averaged_accuracy"] for row in mine]
     accuracies = [100 * float(row["test_accuracy"]) for row in mine]
     return Result(
         statistics.mean(accuracies),
         statistics.stdev(accuracies) if len(mine) > 1 else float("nan"),
         len(mine),
         statistics.median(float(row["seconds"]) for row in mine),
+        100 * statistics.mean(map(float, averaged)) if all(averaged) else None,
     )
 
 
 def shape(named: NamedRecipe, seeds: int | None = None) -> str:
     """Return a network on MNIST as "784-800-10", "5 x 784-800-10" or "lenet 8-16-128-10"."""
+    if named.committee:
+        return ", ".join(f"{n} x {shape(member)}" for member, n in members_of(named, seeds))
     recipe = named.recipe
     sizes = "-".join(map(str, (*(recipe.filters or [784]), *recipe.hidden, 10)))
-    if recipe.model != "mlp":
-        sizes = f"{recipe.model} {sizes}"
-    return f"{seeds or members_of(named).seeds} x {sizes}" if named.committee else sizes
+    return sizes if recipe.model == "mlp" else f"{recipe.model} {sizes}"
 
 
 def duration(seconds: float) -> str:
@@ -185,17 +196,25 @@ def table(
     The published results are on the test images of MNIST; tables for other labels leave them out.
     """
     published, images = label == "MNIST", "held-out" if label.endswith(VALIDATED) else "test"
+    chosen = [RECIPES[name] for name in names or RECIPES]
+    found = {named.name: result_of(named, rows, label, seeds) for named in chosen}
+    averaged = any(here is not None and here.averaged is not None for here in found.values())
     head = ["recipe", "network" if published else "hidden", "what it adds"]
     head += ["published test error"] * published
-    head += [f"{images} error here", f"{images} accuracy", "seeds", "time of a run"]
+    head += [f"{images} error here", f"{images} accuracy", *["averaged"] * averaged]
+    head += ["seeds", "time of a run"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for named in (RECIPES[name] for name in names or RECIPES):
-        here = result_of(named, rows, label, seeds)
-        numbers = ["", "", "", ""]
+    for named in chosen:
+        here, numbers = found[named.name], [""] * (4 + averaged)
         if here is not None:
             error = f"{100 - here.accuracy:.2f} %"
-            numbers = [error, str(here), str(here.seeds), duration(here.seconds)]
-        hidden = "-".join(map(str, (*named.recipe.filters, *named.recipe.hidden))) or "none"
+            mean = "" if here.averaged is None else f"{here.averaged:.2f} %"
+            numbers = [error, str(here), *[mean] * averaged]
+            numbers += [str(here.seeds), duration(here.seconds)]
+        hidden = ", ".join(
+            "-".join(map(str, (*one.recipe.filters, *one.recipe.hidden))) or "none"
+            for one in named.members or [named]
+        )
         cells = [f"`{named.name}`", shape(named, seeds) if published else hidden, named.adds]
         cells += [f"{named.published}, {named.source}"] * published + numbers
         lines.append(f"| {' | '.join(cells)} |")

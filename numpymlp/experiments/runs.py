@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from numpymlp.experiments.averaging import averaged_accuracy
 from numpymlp.experiments.begun import Begun, Say, check_files, lengthened, load_data, restore
 from numpymlp.experiments.environment import cores, environment
 from numpymlp.experiments.folders import (
+    AVERAGED_FIELDS,
     CHECKPOINT,
     CONFIG,
     CONFIG_FIELDS,
@@ -60,7 +62,7 @@ from numpymlp.storage.files import (
     write_json,
 )
 from numpymlp.storage.models import save
-from numpymlp.storage.reading import read_json
+from numpymlp.storage.reading import check_fields, read_json
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
@@ -226,6 +228,8 @@ def resume(
         if state.stopped not in ("", "interrupted") and complete:
             with contextlib.suppress(InputError):  # damaged metrics are written again
                 metrics = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
+                averaged = dict.fromkeys(AVERAGED_FIELDS) | metrics
+                check_fields(str(run / METRICS), averaged, AVERAGED_FIELDS)
                 if metrics["epochs"] == state.epoch:  # not those of the run before it was longer
                     say(f"{run} is finished: {counted(state.epoch, 'epoch')}")
                     return metrics
@@ -333,6 +337,7 @@ def _finish(
     loss = SoftmaxCrossEntropy()  # losses are reported without label smoothing
     on_train = evaluate(network, loss, data.x, data.y)
     on_test = evaluate(network, loss, data.x_test, data.y_test)
+    averaged = averaged_accuracy(begun.recipe, network, *data[3:], say=say)
     # What an answer that is the same for all images reaches.
     shares = np.bincount(data.y_test, minlength=data.classes) / len(data.y_test)
     metrics = {
@@ -351,6 +356,7 @@ def _finish(
         "workers": workers,
         "data": data.name,
         **environment(),
+        **averaged,
     }
     if figures:
         from numpymlp.experiments.reports import write_training_figures  # imports matplotlib

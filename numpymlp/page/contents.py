@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from numpymlp.experiments.reading import COPIES, DISTORTION
+from numpymlp.experiments.reading import VIEWS
+from numpymlp.experiments.recipes import GENTLE
 from numpymlp.experiments.snapshots import MOST_PARAMETERS, Snapshot
 from numpymlp.network import Network
 from numpymlp.validation import InputError
@@ -131,8 +132,8 @@ def samples_to_show(probabilities: NDArray[Any], y: NDArray[Any]) -> NDArray[np.
 
 def _copies() -> list[list[float]]:
     """Return the maps of the distorted copies over which `reading` averages the answers."""
-    matrices, shifts = DISTORTION.draw_affine(COPIES, np.random.default_rng(0))
-    maps = np.concatenate([matrices.reshape(COPIES, 4), shifts], axis=1)
+    matrices, shifts = GENTLE.draw_affine(VIEWS, np.random.default_rng(0))
+    maps = np.concatenate([matrices.reshape(VIEWS, 4), shifts], axis=1)
     return maps.round(6).tolist()
 
 

@@ -66,6 +66,11 @@ def or_off(field: Field) -> Field:
     return Field(f"{field.expected}, or false", lambda v: v in (None, False) or field.accepts(v))
 
 
+def or_empty(field: Field) -> Field:
+    """Expect what `field` does, or an empty cell."""
+    return Field(f"{field.expected}, or nothing", lambda v: v == "" or field.accepts(v))
+
+
 def written(field: Field) -> Field:
     """Expect a number that is written as text, in a cell of a table."""
 
@@ -151,10 +156,15 @@ def read_json(
 
 
 def read_csv(
-    path: str | os.PathLike[str], what: str, fields: Mapping[str, Field], limit: int = CSV_LIMIT
+    path: str | os.PathLike[str],
+    what: str,
+    fields: Mapping[str, Field],
+    limit: int = CSV_LIMIT,
+    later: int = 0,
 ) -> list[dict[str, str]]:
     """Read a table whose columns are the `fields`, in this order, and check every cell.
 
+    The last `later` columns may be missing, as in files of earlier versions: their cells are empty.
     A table of `limit` bytes takes up to fifty times as many in memory.
 
     Raises
@@ -172,6 +182,8 @@ def read_csv(
         columns, lines = next(rows, []), list(rows)
     except (csv.Error, ValueError) as error:
         raise InputError(f"{name} is not {what}: {shown(error)}") from error
+    if later and columns == list(fields)[:-later]:
+        columns, lines = list(fields), [line and [*line, *[""] * later] for line in lines]
     if columns != list(fields):
         raise InputError(
             f"{name} is not {what}: expected the columns {', '.join(fields)}, got "

@@ -56,7 +56,7 @@ def test_every_setting_of_a_recipe_is_an_option_of_train():
         "hidden": (3, 2), "activation": "tanh", "batch_norm": True, "dropout": 0.1,
         "input_dropout": 0.2, "optimizer": "adamw", "learning_rate": 0.3, "schedule": "cosine",
         "batch_size": 4, "epochs": 5, "label_smoothing": 0.6, "l2": 0.7, "weight_decay": 0.8,
-        "validation": 0.9, "early_stopping": 10, "max_norm": 11.0, "shift": 12.0,
+        "validation": 0.9, "early_stopping": 10, "max_norm": 11.0, "average": 12, "shift": 12.0,
         "rotation": 13.0, "scaling": 0.14, "shear": 15.0, "elastic": 16.0, "sigma": 17.0,
     }  # fmt: skip
     assert set(changed) == set(Recipe.__dataclass_fields__)
@@ -236,6 +236,32 @@ def test_evaluate_uses_mnist_for_a_model_without_a_run(run, tmp_path, capsys):
     shutil.copy(run / "model.npz", tmp_path)
     assert main(["evaluate", str(tmp_path / "model.npz")]) == 0
     assert "MNIST, test images: 10,000 samples" in capsys.readouterr().out
+
+
+def test_evaluate_averages_over_views_where_asked(run, small, tmp_path, capsys):
+    output = ["--output", str(tmp_path / "report")]
+    assert main(["evaluate", str(run), *output, "--average", "3"]) == 0
+    out = capsys.readouterr().out
+    assert f"{small}, test images, mean over each image and 3 distorted views: 500 samples" in out
+    accuracy = json.loads((run / "metrics.json").read_text())["test_accuracy"]
+    assert f"  images alone       {accuracy:.2%}" in out
+    assert (tmp_path / "report" / "activations.png").is_file()
+    assert main(["evaluate", str(run), *output, "--average", "0"]) == 0
+    assert "alone" not in capsys.readouterr().out
+    assert main(["evaluate", str(run), "--average", "-1"]) == 2
+    assert "--average: expected" in capsys.readouterr().err
+
+
+def test_train_scores_with_the_views_and_evaluate_takes_as_many(small, tmp_path, capsys):
+    folder = str(tmp_path / "run")
+    arguments = ["train", "--data", small, "--output", folder, "--epochs", "1", "--no-figures"]
+    assert main([*arguments, "--average", "2"]) == 0
+    averaged = json.loads((tmp_path / "run" / "metrics.json").read_text())["averaged_test_accuracy"]
+    assert f"; averaged over views {averaged:.2%}), " in capsys.readouterr().out
+    assert main(["evaluate", folder]) == 0
+    out = capsys.readouterr().out
+    assert "2 distorted views" in out
+    assert f"accuracy             {averaged:.2%}" in out
 
 
 def test_predict_reads_image_files(run, tmp_path, capsys):

@@ -332,3 +332,29 @@ def test_a_seed_is_no_generator_and_text_no_image():
         Distortion()(np.zeros((2, 4)), 0)
     with pytest.raises(InputError, match="numbers"):
         Distortion()(np.array([["a", "b"]]), generator())
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (12, 9, 2)])
+def test_a_view_is_one_distortion_of_all_images(shape):
+    x = np.random.default_rng(1).random((40, *shape))  # more than one block
+    distort = Distortion(shift=1, rotation=20, scaling=0.1, alpha=20)
+    views = list(distort.views(x, 35, np.random.default_rng(0)))
+    assert len(views) == 35
+    for i in (0, 39):
+        expected = distort(np.repeat(x[i : i + 1], 35, axis=0), np.random.default_rng(0))
+        np.testing.assert_array_equal([view[i] for view in views], expected)
+
+
+def test_views_keep_the_shape_of_rows_and_their_number_is_checked():
+    x = np.zeros((3, 784), np.float32)
+    (view,) = Distortion(shift=1).views(x, 1, np.random.default_rng(0))
+    assert view.shape == x.shape
+    with pytest.raises(InputError, match="Distortion views"):
+        next(Distortion(shift=1).views(x, 0, np.random.default_rng(0)))
+
+
+def test_a_scaled_distortion_is_weaker_and_as_smooth():
+    distortion = Distortion(1, 2, 0.3, 4, 5, 6, background=0.5, image_shape=(4, 6))
+    assert distortion.scaled(0.5) == Distortion(
+        0.5, 1, 0.15, 2, 2.5, 6, background=0.5, image_shape=(4, 6)
+    )

@@ -17,16 +17,17 @@ from small_mnist import small_mnist, write_idx
 from numpymlp import load_folder, plots
 from numpymlp.__main__ import build_parser, main
 from numpymlp.data import Distortion
+from numpymlp.experiments.averaging import mean_probabilities
 from numpymlp.experiments.environment import cores
 from numpymlp.experiments.folders import RunData
 from numpymlp.experiments.ladder import (
-    committee_accuracy,
     label_of,
     run_folder,
     run_ladder,
     validate,
 )
-from numpymlp.experiments.recipes import RECIPES, NamedRecipe, Recipe, find
+from numpymlp.experiments.named_recipes import RECIPES, NamedRecipe, find
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.results import (
     COLUMNS,
     append_result,
@@ -45,14 +46,10 @@ from numpymlp.validation import InputError
 
 SMALL = Recipe(hidden=(12,), epochs=2, batch_size=50)
 OTHER = Recipe(hidden=(), epochs=1)
-LADDER = {
-    named.name: named
-    for named in (
-        NamedRecipe("plain", OTHER, "nothing", "12 %", "somebody 1998", seeds=2),
-        NamedRecipe("small", SMALL, "a layer", "3 %", "somebody else 2003", seeds=3),
-        NamedRecipe("committee", SMALL, "a vote", "1 %", "many 2011", seeds=1, committee=True),
-    )
-}
+TWO_OTHERS = NamedRecipe("plain", OTHER, "nothing", "12 %", "somebody 1998", seeds=2)
+THREE_SMALL = NamedRecipe("small", SMALL, "a layer", "3 %", "somebody else 2003", seeds=3)
+VOTE = NamedRecipe("committee", SMALL, "a vote", "1 %", "many 2011", 1, members=(THREE_SMALL,))
+LADDER = {named.name: named for named in (TWO_OTHERS, THREE_SMALL, VOTE)}
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +123,53 @@ def test_the_committee_is_the_mean_of_the_probabilities_of_its_members(ladder, d
     probabilities = np.mean([member.predict_proba(x) for member in members], axis=0)
     accuracy = (probabilities.argmax(axis=1) == y).mean()
     assert float(row["test_accuracy"]) == pytest.approx(accuracy, abs=1e-5)
-    assert committee_accuracy(members, x, y) == accuracy
-    assert committee_accuracy(members[:1], x, y) == (members[0].predict(x) == y).mean()
-    assert row["settings"] == f"members=3 {describe(SMALL)}"
+    assert row["settings"] == f"3 x {describe(SMALL)}"
+    assert row["averaged_accuracy"] == ""
+
+
+def test_runs_and_committee_are_also_scored_with_the_views_of_their_recipe(
+    ladder, data, tmp_path, monkeypatch
+):
+    small = dataclasses.replace(SMALL, average=4)
+    named = dataclasses.replace(LADDER["small"], recipe=small, seeds=2)
+    both = dataclasses.replace(VOTE, recipe=small, members=(named, TWO_OTHERS))
+    for name, one in (("small", named), ("committee", both)):
+        monkeypatch.setitem(LADDER, name, one)
+    rows = ladder(["small", "committee"])
+    assert [row["recipe"] for row in rows] == ["small", "small", "committee"]
+    assert rows[-1]["settings"] == f"2 x {describe(SMALL)}; 2 x {describe(OTHER)}"
+    _, (x, y) = load_folder(data)
+    means = []
+    for recipe, seed in ((small, 0), (small, 1), (OTHER, 0), (OTHER, 1)):
+        network = load(run_folder(tmp_path / "runs", recipe, seed, label_of(data)) / "model.npz")
+        means.append(mean_probabilities(network, x, small.build_views(), recipe.average))
+    for row, p in zip(rows, [*means[:2], sum(means)], strict=True):
+        expected = (p.argmax(axis=1) == y).mean()
+        assert float(row["averaged_accuracy"]) == pytest.approx(expected, abs=1e-5)
+    assert rows[0]["averaged_accuracy"] != rows[0]["test_accuracy"]
+    here = result_of(named, rows, label_of(data))
+    assert here.averaged == pytest.approx(50 * sum(float(r["averaged_accuracy"]) for r in rows[:2]))
+    assert f"| {here.averaged:.2f} % |" in table(rows, label_of(data), ["small"])
+    assert validate(small, data=data)["average"] == 4
+    # Runs that were begun with another number of views are averaged again.
+    more = dataclasses.replace(named, recipe=dataclasses.replace(small, average=9), seeds=1)
+    monkeypatch.setitem(LADDER, "small", more)
+    (tmp_path / "ladder.csv").unlink()
+    (again,) = ladder(["small"])
+    network = load(run_folder(tmp_path / "runs", small, 0, label_of(data)) / "model.npz")
+    p = mean_probabilities(network, x, small.build_views(), 9)
+    expected = (p.argmax(axis=1) == y).mean()
+    assert float(again["averaged_accuracy"]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_file_of_an_earlier_version_without_the_last_columns_is_read(ladder, tmp_path):
+    rows = ladder(["plain"])
+    path = tmp_path / "ladder.csv"
+    lines = [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(lines) + "\n")
+    older = read_results(path)
+    assert older == [row | {"processor": "", "averaged_accuracy": ""} for row in rows]
+    assert ladder(["plain"]) == older  # nothing is repeated
 
 
 @pytest.mark.skipif(cores() < 2, reason="two jobs need two cores")
@@ -394,7 +435,7 @@ def test_images_that_are_not_square_are_distorted_in_their_own_shape(tmp_path, c
 def row(recipe="plain", seed=0, accuracy=0.9, settings=None, data="MNIST", seconds=10.0):
     cells = dict.fromkeys(COLUMNS, "1")
     cells |= {"recipe": recipe, "seed": str(seed), "test_accuracy": f"{accuracy:.5f}"}
-    cells |= {"data": data, "seconds": f"{seconds:.1f}"}
+    cells |= {"data": data, "seconds": f"{seconds:.1f}", "averaged_accuracy": ""}
     return cells | {"settings": settings or describe(LADDER[recipe].recipe)}
 
 
@@ -443,7 +484,7 @@ def test_the_result_is_mean_and_standard_deviation_worked_by_hand():
 
 def test_the_table_has_the_published_number_next_to_ours(ladder):
     rows = [row(seed=s, accuracy=a) for s, a in ((0, 0.91), (1, 0.93))]
-    rows += [row("committee", accuracy=0.99, settings=f"members=3 {describe(SMALL)}", seconds=600)]
+    rows += [row("committee", accuracy=0.99, settings=f"3 x {describe(SMALL)}", seconds=600)]
     lines = table(rows).splitlines()
     assert len({line.count("|") for line in lines}) == 1
     assert len(lines) == 2 + 3
@@ -455,7 +496,7 @@ def test_the_table_has_the_published_number_next_to_ours(ladder):
     assert small[3:] == ["3 %, somebody else 2003", "", "", "", ""]  # nothing is invented
     assert committee[4:] == ["1.00 %", "99.00 %", "1", "10 min"]
     assert committee[1] == "3 x 784-12-10"
-    two = row("committee", accuracy=0.98, settings=f"members=2 {describe(SMALL)}")
+    two = row("committee", accuracy=0.98, settings=f"2 x {describe(SMALL)}")
     assert "98.00 %" in table([two], names=["committee"], seeds=2)
     text = listing(rows)
     assert "92.00 ± 1.41 % on the test images of MNIST (2 seeds, 10 s each)" in text

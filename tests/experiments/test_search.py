@@ -17,7 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from numpymlp import plots
 from numpymlp.__main__ import build_parser, main
 from numpymlp.experiments.folders import RunData
-from numpymlp.experiments.recipes import RECIPES, Recipe
+from numpymlp.experiments.named_recipes import RECIPES
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.search import OPTIONS, as_options, estimator, search, write_search
 from numpymlp.validation import InputError
 

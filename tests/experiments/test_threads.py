@@ -4,7 +4,8 @@ import pytest
 
 from numpymlp.experiments import threads
 from numpymlp.experiments.environment import THREAD_VARIABLES, blas_threads
-from numpymlp.experiments.recipes import RECIPES, Recipe
+from numpymlp.experiments.named_recipes import RECIPES
+from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.threads import blas_limited_to, choose_threads
 from numpymlp.validation import InputError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from numpymlp import load_mnist, plots
-from numpymlp.experiments.recipes import find
+from numpymlp.experiments.named_recipes import find
 
 
 def main() -> None:
