@@ -71,6 +71,7 @@ COVERED_BY = {
     "experiments.environment": ("experiments/test_runs.py", "each run records it"),
     "experiments.folders": ("experiments/test_runs.py", "the folder of a run"),
     "experiments.results": ("experiments/test_ladder.py", "the ladder makes the results"),
+    "experiments.named_recipes": ("experiments/test_ladder.py", "the rungs of the ladder"),
 }
 # Folders with one tests file for all their modules.
 COVERED_FOLDERS = {

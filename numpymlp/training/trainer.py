@@ -220,9 +220,9 @@ class Trainer(Scoring):
         """Run one epoch, or the rest of it; then validate and call the callbacks."""
         state, network, started = self.state, self.network, time.perf_counter()
         order = checks.next_order(self, len(train.rows))
-        augment = self._augment if self.augment else None
+        augment: Any = self.augment and self._augment
         batches = in_batches(train, order, self.batch_size, state.batch, augment)
-        with self._ahead(batches) as ready:
+        with self._ahead(batches) as ready:  # augmentation takes time
             rate = self._run_epoch(ready)
         if self.stop_requested and state.batch < self.steps_per_epoch:
             state.stopped = "interrupted"
@@ -282,7 +282,6 @@ class Trainer(Scoring):
         return augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
 
     def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
-        # Augmentation takes time: a second thread prepares the next batches meanwhile.
         return Prefetch(batches) if self.augment else nullcontext(batches)
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
