@@ -278,8 +278,7 @@ class Trainer(Scoring):
         return checks.check_factor(self.schedule(step, self.total_steps))
 
     def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
-        augment: Any = self.augment
-        return augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
+        return self.augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))  # type: ignore[misc]
 
     def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
         return Prefetch(batches) if self.augment else nullcontext(batches)
