@@ -47,14 +47,14 @@ def run(options: argparse.Namespace) -> None:
     from numpymlp.data.images import read_picture
     from numpymlp.experiments.begun import load_run
     from numpymlp.experiments.folders import find_model
-    from numpymlp.experiments.reading import answers_of
+    from numpymlp.experiments.reading import VIEWS, answers_of
 
     if options.output is not None and not options.output.lower().endswith(FORMATS):
         raise InputError(
             f"--output: expected a name that ends with .png, .svg or .pdf, got {options.output}"
         )
     average = average_of(options)
-    views = {} if average is None else {"views": average}
+    views = VIEWS if average is None else average
     given, images = _run_and_images(options.paths)
     run = run_or_latest(given)
     network = load_run(run)
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     # All at once: the training images are read and compared a single time.
     digits = [picture.digit for _, picture in pictures if picture.digit is not None]
     answers = iter(
-        answers_of(network, np.stack(digits), _training_images(find_model(run).parent), **views)
+        answers_of(network, np.stack(digits), _training_images(find_model(run).parent), views)
         if digits
         else []
     )

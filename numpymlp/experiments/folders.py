@@ -196,6 +196,14 @@ def read_config(run: Path) -> dict[str, Any]:
     return {n: None if v is False and n != "batch_norm" else v for n, v in config.items()}
 
 
+def read_metrics(run: Path) -> dict[str, Any]:
+    """Read the metrics of a run and check what is used of them; without views, those are None."""
+    found = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
+    metrics = {**dict.fromkeys(AVERAGED_FIELDS), **found}
+    check_fields(f"{shown(run / METRICS)} is altered", metrics, AVERAGED_FIELDS)
+    return metrics
+
+
 def check_room(run: Path, weights: int) -> None:
     """Raise if the checkpoint of a run cannot hold so many weights, before memory is taken."""
     with open_archive(run / CHECKPOINT, "checkpoint"):  # it is whole, so its size tells

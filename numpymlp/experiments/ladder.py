@@ -254,29 +254,28 @@ def _committee(
     data: str | None,
 ) -> dict[str, Any]:
     """Evaluate the mean probabilities of the members; train members that have no model yet."""
-    runs_of_members = [
+    trained = [
         (named.recipe, *train(named.recipe, seed)) for named, n in members for seed in range(n)
     ]
+    networks = [(recipe, load_run(place)) for recipe, _, place in trained]
     loaded = folders.read_data(data)
     shape = loaded.image_shape
 
     def accuracy(x: Any, y: np.ndarray, average: bool = False) -> float:
         rows = (  # the probabilities (N, K) of each member
-            mean_probabilities(
-                load_run(place), x, recipe.build_views(shape), recipe.average * average
-            )
-            for recipe, _, place in runs_of_members
+            mean_probabilities(network, x, recipe.build_views(shape), recipe.average * average)
+            for recipe, network in networks
         )
         return float((functools.reduce(np.add, rows).argmax(axis=1) == y).mean())
 
-    metrics = [one for _, one, _ in runs_of_members]
+    metrics = [one for _, one, _ in trained]
     result = {
         **metrics[0],
         "test_accuracy": accuracy(loaded.x_test, loaded.y_test),
         "train_accuracy": accuracy(loaded.x, loaded.y),
         "training_seconds": sum(one["training_seconds"] for one in metrics),
     }
-    if any(recipe.average for recipe, _, _ in runs_of_members):
+    if any(recipe.average for recipe, _ in networks):
         result["averaged_test_accuracy"] = accuracy(loaded.x_test, loaded.y_test, average=True)
     return result
 

@@ -73,10 +73,9 @@ def answers_of(
     aleatoric uncertainty in deep neural networks", MIDL 2018. N. Papernot, P. McDaniel, "Deep
     k-nearest neighbors", 2018, for credibility by the nearest training samples.
     """
-    if len(x) == 0:
-        return []
-    rows = mean_probabilities(network, x, GENTLE, views)
-    if training_x is None:
+    # One by one: products of more rows may round in another way.
+    rows = [mean_probabilities(network, row[None], GENTLE, views)[0] for row in x]
+    if training_x is None or len(rows) == 0:
         return [Answer(row) for row in rows]
     return [Answer(row, float(c)) for row, c in zip(rows, likeness(x, training_x), strict=True)]
 

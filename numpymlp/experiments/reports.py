@@ -256,11 +256,12 @@ def evaluation_report(
     confused = metrics.most_confused(metrics.confusion_matrix(true, pred, classes), limit=5)
     top_two = metrics.top_k_accuracy(true, rows, k=2)
     wrong = int((true != pred).sum())
+    alone = None if single is None else metrics.accuracy(true, np.argmax(single, axis=1))
     lines = [
         f"{data_name}: {len(true):,} samples, {wrong:,} mistake{'' if wrong == 1 else 's'}",
         "",
-        f"accuracy           {_accuracy(true, rows):>8}",
-        *([] if single is None else [f"  images alone     {_accuracy(true, single):>8}"]),
+        f"accuracy           {_percent(table.accuracy):>8}",
+        *([] if alone is None else [f"  images alone     {_percent(alone):>8}"]),
         *([f"top-2 accuracy     {top_two:8.2%}"] if classes > 2 else []),
         f"calibration error  {metrics.expected_calibration_error(true, rows):8.2%}",
         f"log loss           {metrics.log_loss(true, rows):8.4f}",
@@ -273,8 +274,7 @@ def evaluation_report(
     return "\n".join(lines)
 
 
-def _accuracy(true: NDArray[Any], probabilities: ArrayLike) -> str:
-    share = metrics.accuracy(true, np.argmax(probabilities, axis=1))
+def _percent(share: float) -> str:
     return "> 99.99%" if 0.99995 <= share < 1 else f"{share:.2%}"  # no mistake is rounded away
 
 

@@ -22,19 +22,18 @@ from numpymlp.experiments.averaging import averaged_accuracy
 from numpymlp.experiments.begun import Begun, Say, check_files, lengthened, load_data, restore
 from numpymlp.experiments.environment import cores, environment
 from numpymlp.experiments.folders import (
-    AVERAGED_FIELDS,
     CHECKPOINT,
     CONFIG,
     CONFIG_FIELDS,
     HISTORY,
     METRICS,
-    METRICS_FIELDS,
     MODEL,
     PAGE,
     RunData,
     as_stored,
     called_as,
     check_free,
+    read_metrics,
     remove_reports,
     resume_command,
 )
@@ -62,7 +61,7 @@ from numpymlp.storage.files import (
     write_json,
 )
 from numpymlp.storage.models import save
-from numpymlp.storage.reading import check_fields, read_json
+from numpymlp.storage.reading import read_json
 from numpymlp.training.checkpoint import Checkpoint
 from numpymlp.training.divergence import TrainingDiverged
 from numpymlp.training.interrupts import TrainingInterrupted, WorkerLost
@@ -227,9 +226,7 @@ def resume(
         complete = more is None and (run / METRICS).is_file() and (run / MODEL).is_file()
         if state.stopped not in ("", "interrupted") and complete:
             with contextlib.suppress(InputError):  # damaged metrics are written again
-                metrics = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
-                averaged = dict.fromkeys(AVERAGED_FIELDS) | metrics
-                check_fields(str(run / METRICS), averaged, AVERAGED_FIELDS)
+                metrics = read_metrics(run)
                 if metrics["epochs"] == state.epoch:  # not those of the run before it was longer
                     say(f"{run} is finished: {counted(state.epoch, 'epoch')}")
                     return metrics
@@ -337,7 +334,9 @@ def _finish(
     loss = SoftmaxCrossEntropy()  # losses are reported without label smoothing
     on_train = evaluate(network, loss, data.x, data.y)
     on_test = evaluate(network, loss, data.x_test, data.y_test)
-    averaged = averaged_accuracy(begun.recipe, network, *data[3:], say=say)
+    averaged = averaged_accuracy(
+        begun.recipe, network, data.x_test, data.y_test, data.image_shape, say
+    )
     # What an answer that is the same for all images reaches.
     shares = np.bincount(data.y_test, minlength=data.classes) / len(data.y_test)
     metrics = {

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,10 @@ class SplitTrainer(Trainer):
         if self.shared is None:
             return super().run(train, held_out, epochs)
         self.train, self.order = train, self._kept_order
-        return super().run(TargetsAlone(*train), held_out, epochs)
+        self.augment = None  # the batches come augmented
+        batches = MadeTogether(*train)
+        batches.take_x = self._take_x
+        return super().run(batches, held_out, epochs)
 
     def _request_stop(self, number: int) -> None:
         self.whole.stop_requested, self.whole.stop_signal = True, number
@@ -152,31 +155,28 @@ class SplitTrainer(Trainer):
         self.positions: np.ndarray = self.whole.order(epoch, rows)
         return self.positions
 
-    def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
-        if self.shared is None:
-            return super()._augment(x, batch)
-        return self.shared.take(batch, len(self._chosen(batch)), self._make)
+    def _take_x(self, rows: int) -> np.ndarray:
+        """Return the augmented batch of the present step."""
+        assert self.shared is not None
+        return self.shared.take(self.state.batch, rows, self._make)
 
     def _make(self, batch: int) -> np.ndarray:
         """Return this worker's batch of a group; no rows if it is not part of the run."""
-        chosen = self._chosen(batch)
+        chosen = self.positions[batch * self.batch_size : (batch + 1) * self.batch_size]
         if batch < self.state.batch or len(chosen) == 0:
             return np.empty((0, *self.train.x.shape[1:]), self.network.dtype)
-        return super()._augment(self.train.take(chosen)[0], batch)
-
-    def _chosen(self, batch: int) -> np.ndarray:
-        return self.positions[batch * self.batch_size : (batch + 1) * self.batch_size]
-
-    def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
-        return super()._ahead(batches) if self.shared is None else nullcontext(batches)
+        return self.whole._augment(self.train.take(chosen)[0], batch)
 
 
-class TargetsAlone(Samples):
-    """Samples whose x is read where batches are made."""
+class MadeTogether(Samples):
+    """Samples whose x comes from the workers, augmented."""
+
+    take_x: Callable[[int], np.ndarray]
 
     def take(self, chosen: np.ndarray) -> Batch:
         rows = self.rows[chosen]
-        return self.x[:0], self.y[rows], None if self.weight is None else self.weight[rows]
+        weight = None if self.weight is None else self.weight[rows]
+        return self.take_x(len(rows)), self.y[rows], weight
 
 
 class Relay(Callback):

@@ -9,8 +9,8 @@ Read `metrics` next, to evaluate what was learned.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import numpy as np
@@ -220,9 +220,10 @@ class Trainer(Scoring):
         """Run one epoch, or the rest of it; then validate and call the callbacks."""
         state, network, started = self.state, self.network, time.perf_counter()
         order = checks.next_order(self, len(train.rows))
-        augment: Any = self.augment and self._augment
+        augment = self._augment if self.augment else None
         batches = in_batches(train, order, self.batch_size, state.batch, augment)
-        with self._ahead(batches) as ready:  # augmentation takes time
+        # Augmentation takes time: a second thread prepares the next batches meanwhile.
+        with Prefetch(batches) if self.augment else nullcontext(batches) as ready:
             rate = self._run_epoch(ready)
         if self.stop_requested and state.batch < self.steps_per_epoch:
             state.stopped = "interrupted"
@@ -278,10 +279,8 @@ class Trainer(Scoring):
         return checks.check_factor(self.schedule(step, self.total_steps))
 
     def _augment(self, x: np.ndarray, batch: int) -> np.ndarray:
-        return self.augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))  # type: ignore[misc]
-
-    def _ahead(self, batches: Iterator[Batch]) -> AbstractContextManager[Iterable[Batch]]:
-        return Prefetch(batches) if self.augment else nullcontext(batches)
+        augment: Any = self.augment
+        return augment(x, self._generator(AUGMENTATION, self.state.epoch, batch))
 
     def _random_order(self, epoch: int, rows: int) -> np.ndarray:
         return self._generator(ORDER, epoch).permutation(rows)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from numpymlp import metrics
 from numpymlp.experiments import folders
 from numpymlp.experiments.averaging import mean_probabilities
 from numpymlp.experiments.begun import load_run
@@ -40,7 +41,7 @@ def members(folder, x):
 
 
 def accuracy(rows, y):
-    return (rows.argmax(axis=1) == y).mean()
+    return metrics.accuracy(y, rows.argmax(axis=1))
 
 
 def print_members(found, y):

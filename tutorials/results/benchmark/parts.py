@@ -3,7 +3,8 @@
     OPENBLAS_NUM_THREADS=2 python tutorials/results/benchmark/parts.py
 
 Medians over the steps of an epoch of 12,000 images, in float32 with Adam. "Products" are the matrix
-products of the step alone, with the same arrays. Nothing else should run on the machine.
+products of a step alone, as `numpymlp benchmark` measures them. Nothing else should run on the
+machine.
 """
 
 import statistics
@@ -12,39 +13,20 @@ import time
 import numpy as np
 
 from numpymlp import Adam, SoftmaxCrossEntropy, load_mnist, mlp
+from numpymlp.benchmark.command import SHAPES
 from numpymlp.benchmark.machine import load_average
+from numpymlp.benchmark.peers import PEERS
 from numpymlp.experiments.environment import blas_threads, processor
 
-NETWORKS = (
-    ((784, 128, 10), 32),
-    ((784, 128, 10), 128),
-    ((784, 100, 10), 200),
-    ((784, 512, 512, 10), 128),
-    ((784, 800, 10), 128),
-)
 PARTS = ("batch", "forward", "loss", "backward", "Adam", "products")
 ROWS = 12_000
-
-
-def products(network, x):
-    """Return a function that computes the matrix products of a step: 3 for each layer, less 1."""
-    dense = [layer.W for layer in network.layers if hasattr(layer, "W")]
-    inputs = [x, *(np.ones((len(x), W.shape[1]), np.float32) for W in dense)]
-
-    def compute():
-        for i, W in enumerate(dense):
-            inputs[i] @ W  # forward
-            inputs[i].T @ inputs[i + 1]  # dW
-            if i:
-                inputs[i + 1] @ W.T  # dx
-
-    return compute
 
 
 def measure(sizes, batch, x, y):
     """Return the median microseconds of each part of a step."""
     rng = np.random.default_rng(0)
     network, loss, adam = mlp(sizes, rng=rng), SoftmaxCrossEntropy(), Adam(1e-3)
+    products = PEERS["products"](list(sizes), batch, 1e-3)
     times = {part: [] for part in PARTS}
     order = rng.permutation(ROWS)
     for start in range(0, ROWS - batch + 1, batch):
@@ -65,12 +47,9 @@ def measure(sizes, batch, x, y):
         lap()
         adam.step(network.parameters, network.gradients)
         lap()
-        compute = products(network, images)
+        products.train((images, labels), 1, lambda: True)
         lap()
-        compute()
-        lap()
-        spans = np.diff(clock)
-        for part, seconds in zip(PARTS, [*spans[:5], spans[6]], strict=True):
+        for part, seconds in zip(PARTS, np.diff(clock), strict=True):
             times[part].append(1e6 * seconds)
     return {part: statistics.median(values) for part, values in times.items()}
 
@@ -79,7 +58,7 @@ def main() -> None:
     (x, y), _ = load_mnist()
     print(f"{processor()}, {blas_threads()} BLAS threads, load {load_average():.1f}\n")
     print(f"| network | step, microseconds | {' | '.join(PARTS)} |\n|---{'|---:' * 7}|")
-    for sizes, batch in NETWORKS:
+    for sizes, batch in SHAPES:
         parts = measure(sizes, batch, x, y)
         whole = sum(parts[part] for part in PARTS[:-1])
         shares = " | ".join(f"{parts[part] / whole:.0%}" for part in PARTS)
