@@ -2,9 +2,9 @@
 
     python tutorials/results/what_is_left.py runs/ladder
 
-reads the runs that `numpymlp ladder` keeps in this folder, trains nothing, prints the tables, and
-writes `what_is_left.csv`, `what_is_left.png` and `ladder.png` beside this file. With `--chart`, it
-only draws `ladder.png`, from `ladder.csv`.
+reads the runs of `record` and `committee` that `numpymlp ladder` keeps in this folder, trains
+nothing, prints the tables, and writes `what_is_left.csv`, a picture for each of the two, and
+`ladder.png` beside this file. With `--chart`, it only draws `ladder.png`, from `ladder.csv`.
 """
 
 import argparse
@@ -25,13 +25,14 @@ from numpymlp.plots import style
 from numpymlp.storage.files import write_csv
 
 HERE = Path(__file__)
-COLUMNS = ("image", "label", "answer", "probability", "wrong_members")
+COLUMNS = ("recipe", "image", "label", "answer", "probability")
+GROUPS = {"record": "seed of record", "committee": "member of the committee"}
 
 
-def members(folder, x):
-    """Return (recipe, probabilities alone, probabilities averaged) of each member."""
-    found = []
-    for named, seeds in members_of(RECIPES["committee"]):
+def members(name, folder, x):
+    """Return (recipe, probabilities alone, probabilities averaged) of each run of a recipe."""
+    found, whole = [], RECIPES[name]
+    for named, seeds in members_of(whole) or [(whole, whole.seeds)]:
         recipe = named.recipe
         for seed in range(seeds):
             network = load_run(run_folder(folder, recipe, seed, label_of(None)))
@@ -48,7 +49,9 @@ def print_members(found, y):
     """Print the accuracy of each recipe's members and of their vote, alone and averaged."""
     print("| members | accuracy of each | of their vote | each, averaged | vote, averaged |")
     print("|---|---|---|---|---|")
-    groups = {name: [m for m in found if m[0] == name] for name, *_ in found} | {"all": found}
+    groups = {name: [m for m in found if m[0] == name] for name, *_ in found}
+    if len(groups) > 1:
+        groups["all"] = found
     for name, group in groups.items():
         cells = [f"{len(group)} x `{name}`" if name != "all" else f"all {len(group)}"]
         for kind in (1, 2):  # of the images alone, averaged over the views
@@ -80,15 +83,12 @@ def left(found, y):
     return np.flatnonzero(wrong == len(found)), wrong
 
 
-def draw_left(images, rows, y, p):
-    """Draw images with the label of the data set, and the answer of the committee."""
+def draw_left(images, rows, y, p, title):
+    """Draw images with the label of the data set, and the answer of the mean probabilities."""
     columns, size, step = 8, 0.82, 1.3
     height = 0.75 + step * -(-len(rows) // columns)
-    figure, axes = style.page(
-        height,
-        f"The {len(rows)} test images that every member gets wrong",
-        "Above: the label of the data set. Below: the committee's answer and its probability.",
-    )
+    below = "Above: the label of the data set. Below: the answer of their vote and its probability."
+    figure, axes = style.page(height, title, below)
     for place, row in enumerate(rows):
         down, right = divmod(place, columns)
         x, top = 0.2 + right * 0.97, 0.8 + down * step
@@ -96,7 +96,8 @@ def draw_left(images, rows, y, p):
         style.stamp(axes, images[row], x, top + 0.1, size)
         answer = p[row].argmax()
         text = f"{answer}: {style.percent(p[row, answer], 0)}"
-        style.write(axes, x, top + size + 0.2, text, size=style.SMALL, color=style.WRONG)
+        color = style.WRONG if answer != y[row] else style.RIGHT
+        style.write(axes, x, top + size + 0.2, text, size=style.SMALL, color=color)
     return figure
 
 
@@ -156,20 +157,25 @@ def main() -> None:
         return
     data = folders.read_data(None)
     x, y = np.asarray(data.x_test), data.y_test
-    found = members(options.folder, x)
-    print_members(found, y)
-    print_agreement(found, y)
-    p = sum(averaged for *_, averaged in found) / len(found)
-    rows, wrong = left(found, y)
-    lines = [[r, y[r], p[r].argmax(), f"{p[r].max():.3f}", wrong[r]] for r in rows]
+    lines = []
+    for name, one in GROUPS.items():
+        print(f"\n## {name}\n")
+        found = members(name, options.folder, x)
+        print_members(found, y)
+        print_agreement(found, y)
+        p = sum(averaged for *_, averaged in found) / len(found)
+        rows, wrong = left(found, y)
+        lines += [[name, r, y[r], p[r].argmax(), f"{p[r].max():.3f}"] for r in rows]
+        mistakes = (p.argmax(axis=1) != y).sum()
+        print(
+            f"\n{len(rows)} images are read wrong by all {len(found)}, "
+            f"{(wrong > 0).sum()} by at least one; the vote makes {mistakes} mistakes"
+        )
+        title = f"The {len(rows)} test images that every {one} gets wrong"
+        picture = draw_left(x.reshape(-1, 28, 28), rows, y, p, title)
+        file = HERE.with_name(f"{HERE.stem}_{name}.png")
+        picture.savefig(file, metadata={"Software": None})
     write_csv(HERE.with_suffix(".csv"), COLUMNS, lines)
-    mistakes = (p.argmax(axis=1) != y).sum()
-    print(
-        f"\n{len(rows)} images are read wrong by all {len(found)} members, "
-        f"{(wrong > 0).sum()} by at least one; the vote makes {mistakes} mistakes"
-    )
-    picture = draw_left(x.reshape(-1, 28, 28), rows, y, p)
-    picture.savefig(HERE.with_suffix(".png"), metadata={"Software": None})
 
 
 if __name__ == "__main__":
