@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numpymlp.experiments.environment import cores
+from numpymlp.experiments.fastest import fastest
 from numpymlp.experiments.folders import MOST_WORKERS, RunData
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.snapshots import SNAPSHOTS, Snapshots
@@ -30,15 +32,15 @@ STOP_SIGNALS = tuple(s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM"
 Split = tuple[Samples, Samples | None]  # training and validation samples
 
 
-MPI = "mpi"
-Workers = int | str  # a number of processes, or MPI
+MPI, AUTO = "mpi", "auto"
+Workers = int | str  # a number of processes, MPI, or AUTO: what is measured to be faster
 
 
 def check_workers(workers: Workers | None, threads: int | None = None) -> Workers:
-    """Return the number of workers, 1 for None, or MPI; each of several has one BLAS thread.
+    """Return the number of workers, 1 for None, MPI or AUTO; each of several has one BLAS thread.
 
     One is the default: which number is faster depends on the network, and on what else the machine
-    does, which no measurement at the start can foresee; and the last digits depend on it.
+    does, and the last digits of a result depend on the number.
     """
     if workers == MPI:
         if Ranks.current is None:
@@ -51,6 +53,11 @@ def check_workers(workers: Workers | None, threads: int | None = None) -> Worker
             "workers: expected a run of ranks of MPI, got one that processes of one machine began: "
             "resume it without --workers mpi"
         )
+    elif workers == AUTO:
+        if threads is not None:
+            raise InputError(
+                f"threads: expected none with workers='auto', which chooses them too, got {threads}"
+            )
     elif workers is not None:
         workers = check_positive_integer(workers, "workers")
         if workers > MOST_WORKERS:
@@ -73,6 +80,16 @@ def check_parts(network: Network, workers: Workers) -> str:
         return f"workers: {number} ranks of MPI, each with a share of the units"
     busy = f"; they are more than the {cores()} cores, and so slower" if number > cores() else ""
     return f"workers: {number} processes, each with a share of the units{busy}"
+
+
+def choose_workers(
+    workers: Workers, recipe: Recipe, data: RunData, say: Callable[[str], None]
+) -> tuple[Workers, RunData]:
+    """Return the number of workers, or MPI, and the data for them; for AUTO, measure the number."""
+    if workers == AUTO:
+        workers, line = fastest(recipe, data)
+        say(line)
+    return workers, shared_data(data, workers)
 
 
 def shared_data(data: RunData, workers: Workers) -> RunData:

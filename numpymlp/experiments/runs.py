@@ -42,7 +42,7 @@ from numpymlp.experiments.parallel_runs import (
     build,
     check_parts,
     check_workers,
-    shared_data,
+    choose_workers,
     train_on,
 )
 from numpymlp.experiments.recipes import Recipe
@@ -100,9 +100,9 @@ def train(
         Folder of four IDX files; MNIST if None.
     threads : int, optional
         Number of BLAS threads; None chooses it by the size of the network (`choose_threads`).
-    workers : int or "mpi", optional
-        Number of processes that share the network, each with one BLAS thread, or the ranks of MPI
-        (inside `mpi.lead`); None: 1.
+    workers : int, "auto" or "mpi", optional
+        Number of processes that share the network, each with one BLAS thread; "auto": that which
+        is measured to be faster; "mpi": the ranks of MPI (inside `mpi.lead`); None: 1.
     check : bool, default True
         Compare backprop with finite differences before the first step.
     figures : bool, default True
@@ -141,7 +141,7 @@ def train(
     with RunLock(folder):
         check_free(folder, overwrite)
         started = time.perf_counter()
-        loaded = shared_data(load_data(data, say), number)
+        number, loaded = choose_workers(number, recipe, load_data(data, say), say)
         checkpoint = Checkpoint(folder / CHECKPOINT, minutes)
         trainer, split = build(recipe, loaded, seed, checkpoint, verbose)
         say(trainer.network.summary())

@@ -120,8 +120,9 @@ def _bar(steps: int, done: int, delay: float = 0.0) -> Any:
 
     # With 999/999 epochs and a loss of 1.23e-05, a line has 70 columns; the rest is time left.
     form = "{desc}  {bar:12}  {remaining} left"
-    options = {"leave": False, "dynamic_ncols": True, "bar_format": form, "delay": delay}
-    return tqdm(total=steps, initial=done, **options)
+    return tqdm(
+        total=steps, initial=done, leave=False, dynamic_ncols=True, bar_format=form, delay=delay
+    )
 
 
 def with_bar(parts: Iterable[Any], count: int) -> Iterator[Any]:

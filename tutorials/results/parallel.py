@@ -27,15 +27,13 @@ import numpy as np
 
 from numpymlp import Adam, Dense, Layer, Network, ReLU, SoftmaxCrossEntropy, mlp
 from numpymlp.data.pixels import Pixels
-from numpymlp.experiments.folders import RunData, read_data
+from numpymlp.experiments.fastest import seconds_in_turn
+from numpymlp.experiments.folders import read_data
 from numpymlp.experiments.named_recipes import RECIPES
-from numpymlp.experiments.parallel_runs import build
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.threads import blas_limited_to
 from numpymlp.network import loss_and_gradient
 from numpymlp.parallel import ColumnDense, Communicator, RowDense, split, units_of
-from numpymlp.training.shared_batches import SharedBatches
-from numpymlp.training.split_trainer import SplitTrainer
 from numpymlp.training.workers import Shared, keep_memory, run
 
 PLAIN = Recipe(learning_rate=1e-3, schedule="constant", batch_size=128)
@@ -88,52 +86,15 @@ def print_sums(times):
 # ---- epochs ----
 
 
-def epochs_in_turn(comm, data, recipe, threads, rounds, memory):
-    """Return the seconds of epochs for one process by number of BLAS threads, and for the split.
-
-    The other workers sleep while one process is measured.
-    """
-    trainers = {}
-    for name in (*threads, "split"):
-        trainer, samples = build(recipe, data, 0, None, verbose=0)
-        trainers[name] = trainer
-    whole = trainers["split"]
-    shape, dtype = (recipe.batch_size, *data.x.shape[1:]), whole.network.dtype
-    shared = memory and SharedBatches(comm, memory, shape, dtype)
-    trainers["split"] = SplitTrainer(whole, comm, shared)
-    seconds = {name: [] for name in trainers}
-    for _ in range(rounds + 1):
-        for name, trainer in trainers.items():
-            comm.sum(np.zeros(1))
-            if name == "split":
-                trainer.run(*samples, 1)
-            elif comm.rank == 0:
-                with blas_limited_to(name):
-                    trainer.run(*samples, 1)
-            seconds[name].append(trainer.history["seconds"][-1] if comm.rank == 0 else 0)
-            comm.sum(np.zeros(1))
-    return {name: times[1:] for name, times in seconds.items()}
-
-
-def epochs_program(comm, images, labels, recipe, threads, rounds, memory):
-    data = RunData("MNIST", images.view(), labels, images.view()[:1], labels[:1])
-    return epochs_in_turn(comm, data, recipe, threads, rounds, memory)
-
-
 def measure_epochs(names, rounds, rows, workers):
     data = read_data(None)
-    images, labels = Shared.of(Pixels(data.x.values[:rows])), data.y[:rows]
+    data = data._replace(x=Shared.of(data.x).view())  # so that it is copied once
     all_threads = sorted({1, len(os.sched_getaffinity(0))})
     heads = [f"one process, {n} BLAS thread{'s' * (n > 1)}" for n in all_threads]
     print(f"| network | {' | '.join(heads)} | {workers} workers | ratio to the best |")
     print(f"| --- |{' ---: |' * (len(heads) + 2)}")
     for name in names or NETWORKS:
-        recipe = NETWORKS[name]
-        memory = None
-        if recipe.build_distortion() is not None:
-            shape = recipe.batch_size, images.shape[1]
-            memory = SharedBatches.memory(workers, shape, np.dtype(np.float32))
-        seconds = run(workers, epochs_program, images, labels, recipe, all_threads, rounds, memory)
+        seconds = seconds_in_turn(workers, NETWORKS[name], data, all_threads, rounds, rows)
         medians = [statistics.median(times) * 60_000 / rows for times in seconds.values()]
         cells = " | ".join(f"{value:.2f}" for value in medians)
         print(f"| {name} | {cells} | {medians[-1] / min(medians[:-1]):.2f} |", flush=True)

@@ -1,10 +1,10 @@
 """Look at what the best recipes still get wrong: tables and pictures of `what_is_left.md`.
 
-    python tutorials/results/what_is_left.py runs/ladder
+    python tutorials/results/what_is_left.py runs/ladder elastic committee
 
-reads the runs of `record` and `committee` that `numpymlp ladder` keeps in this folder, trains
-nothing, prints the tables, and writes `what_is_left.csv`, a picture for each of the two, and
-`ladder.png` beside this file. With `--chart`, it only draws `ladder.png`, from `ladder.csv`.
+reads the runs of these recipes that `numpymlp ladder` keeps in this folder, trains nothing, prints
+the tables, and writes `what_is_left.csv`, a picture for each recipe, and `ladder.png` beside this
+file. With `--chart`, it only draws `ladder.png`, from `ladder.csv`.
 """
 
 import argparse
@@ -26,7 +26,6 @@ from numpymlp.storage.files import write_csv
 
 HERE = Path(__file__)
 COLUMNS = ("recipe", "image", "label", "answer", "probability")
-GROUPS = {"record": "seed of record", "committee": "member of the committee"}
 
 
 def members(name, folder, x):
@@ -150,6 +149,7 @@ def draw_ladder():
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/ladder"))
+    parser.add_argument("recipes", nargs="*", default=["committee"], help="such as record")
     parser.add_argument("--chart", action="store_true", help="only draw ladder.png")
     options = parser.parse_args()
     draw_ladder().savefig(HERE.with_name("ladder.png"), metadata={"Software": None})
@@ -158,7 +158,7 @@ def main() -> None:
     data = folders.read_data(None)
     x, y = np.asarray(data.x_test), data.y_test
     lines = []
-    for name, one in GROUPS.items():
+    for name in options.recipes:
         print(f"\n## {name}\n")
         found = members(name, options.folder, x)
         print_members(found, y)
@@ -171,6 +171,7 @@ def main() -> None:
             f"\n{len(rows)} images are read wrong by all {len(found)}, "
             f"{(wrong > 0).sum()} by at least one; the vote makes {mistakes} mistakes"
         )
+        one = "member of the committee" if RECIPES[name].committee else f"run of {name}"
         title = f"The {len(rows)} test images that every {one} gets wrong"
         picture = draw_left(x.reshape(-1, 28, 28), rows, y, p, title)
         file = HERE.with_name(f"{HERE.stem}_{name}.png")
