@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpymlp.training.workers import IGNORED, one_thread
 from numpymlp.validation import InputError
 
 ADVICE = "start it with: mpiexec -n 2 numpymlp train --workers mpi"
+FORWARDED = 1.0  # seconds for mpiexec to pass on what a rank printed: it drops the rest at its end
 
 
 class Ranks(Communicator):
@@ -80,6 +82,7 @@ class Ranks(Communicator):
         with contextlib.suppress(OSError, ValueError):
             text = f"{type(error).__name__}: {error}"
             print(f"numpymlp: rank {self.rank} failed: {text}", file=sys.stderr, flush=True)
+        time.sleep(FORWARDED)
         self.world.Abort(2)
         os._exit(2)
 
