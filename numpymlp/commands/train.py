@@ -51,7 +51,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=_workers,
         help="number of processes that share the network, each with some of the hidden units; auto "
-        "measures for a few seconds which is faster; mpi under mpiexec (default: 1)",
+        "measures which is faster; mpi under mpiexec (default: 1)",
     )
     add_data(group)
     group.add_argument(

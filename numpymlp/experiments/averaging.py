@@ -22,7 +22,6 @@ from numpymlp.experiments.recipes import Recipe
 from numpymlp.metrics import accuracy
 from numpymlp.network import Network
 from numpymlp.storage.files import counted
-from numpymlp.training.progress import with_bar
 
 
 def mean_probabilities(
@@ -56,7 +55,7 @@ def mean_probabilities(
     total = network.predict_proba(x)
     if views == 0:
         return total
-    for view in with_bar(distortion.views(np.asarray(x), views, np.random.default_rng(0)), views):
+    for view in distortion.views(np.asarray(x), views, np.random.default_rng(0)):
         total += network.predict_proba(view)  # (N, K)
     return total / (views + 1)
 

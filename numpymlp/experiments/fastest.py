@@ -34,7 +34,7 @@ ENOUGH = 0.95
 def fastest(recipe: Recipe, data: RunData) -> tuple[int, str]:
     """Return the number of processes that trains a network fastest now, and a line for the report.
 
-    It compares one process with 2, 4, 8, ... of them, up to the number of cores, for a few seconds.
+    It compares one process with 2, 4, 8, ... of them, up to the number of cores.
     """
     inputs, best, findings = data.x.shape[1], (1, 1.0), []
     network = recipe.build_network(inputs, data.classes, 0, data.image_shape)
@@ -90,12 +90,14 @@ def seconds_in_turn(
     dict
         The seconds of each round, for each number of threads, and for "split".
     """
-    memory, shape = None, (recipe.batch_size, data.x.shape[1])
+    recipe = dataclasses.replace(recipe, validation=None, early_stopping=None)
+    batches, shape = None, (recipe.batch_size, data.x.shape[1])
     if recipe.build_distortion(data.image_shape) is not None:
-        memory = SharedBatches.memory(workers, shape, np.dtype(np.float32))
+        dtype = np.dtype(np.float32)
+        batches = SharedBatches.memory(workers, shape, dtype), shape, dtype
     rows = min(rows or STEPS * recipe.batch_size, len(data.y))
     sent = data._replace(x=Shared.of(data.x), x_test=None, y_test=data.y[:0])
-    return run(workers, _time, sent, recipe, threads, rounds, rows, memory)
+    return run(workers, _time, sent, recipe, threads, rounds, rows, batches)
 
 
 def _time(
@@ -105,19 +107,17 @@ def _time(
     threads: Sequence[int],
     rounds: int,
     rows: int,
-    memory: Any,
+    batches: Any,
 ) -> dict[int | str, list[float]]:
     """Time on worker 0; the others sleep while one process is timed."""
     data = sent._replace(x=sent.x.view())
     samples = Samples(data.x, data.y, None, np.arange(rows))
-    recipe = dataclasses.replace(recipe, validation=None, early_stopping=None)
     trainers: dict[int | str, Trainer] = {}
     names: list[int | str] = [*threads, "split"]
     for name in names:
         network = recipe.build_network(data.x.shape[1], data.classes, 0, data.image_shape)
         trainers[name] = recipe.build_trainer(network, 0, data.image_shape, verbose=0)
-    shape = recipe.batch_size, data.x.shape[1]
-    shared = memory and SharedBatches(comm, memory, shape, network.dtype)
+    shared = batches and SharedBatches(comm, *batches)
     trainers["split"] = SplitTrainer(trainers["split"], comm, shared)
     seconds: dict[int | str, list[float]] = {name: [] for name in trainers}
     for _ in range(rounds + 1):

@@ -87,6 +87,7 @@ def choose_workers(
 ) -> tuple[Workers, RunData]:
     """Return the number of workers, or MPI, and the data for them; for AUTO, measure the number."""
     if workers == AUTO:
+        data = shared_data(data, AUTO)  # copied once, for all that are measured
         workers, line = fastest(recipe, data)
         say(line)
     return workers, shared_data(data, workers)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from numpymlp.training.callbacks import Callback
@@ -111,8 +111,8 @@ def _numbers(row: Mapping[str, float | None]) -> str:
     return "  ".join(parts)
 
 
-def _bar(steps: int, done: int, delay: float = 0.0) -> Any:
-    """Return tqdm's bar where something can draw it, else None; it appears after `delay` s."""
+def _bar(steps: int, done: int) -> Any:
+    """Return tqdm's bar where something can draw it, else None."""
     notebook = "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None
     if not notebook and not _is_terminal(sys.stderr):
         return None
@@ -120,22 +120,7 @@ def _bar(steps: int, done: int, delay: float = 0.0) -> Any:
 
     # With 999/999 epochs and a loss of 1.23e-05, a line has 70 columns; the rest is time left.
     form = "{desc}  {bar:12}  {remaining} left"
-    return tqdm(
-        total=steps, initial=done, leave=False, dynamic_ncols=True, bar_format=form, delay=delay
-    )
-
-
-def with_bar(parts: Iterable[Any], count: int) -> Iterator[Any]:
-    """Yield the parts; a bar shows how many are left, if they take more than two seconds."""
-    bar = _bar(count, 0, delay=2.0)
-    try:
-        for part in parts:
-            yield part
-            if bar is not None:
-                bar.update(1)
-    finally:
-        if bar is not None:
-            bar.close()
+    return tqdm(total=steps, initial=done, leave=False, dynamic_ncols=True, bar_format=form)
 
 
 def _is_terminal(stream: Any) -> bool:

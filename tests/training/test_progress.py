@@ -86,7 +86,7 @@ def test_with_a_checkpoint_the_command_says_it(blobs, capsys, tmp_path):
 class Bar:
     """What tqdm is used for."""
 
-    def __init__(self, steps, done, delay=0.0):
+    def __init__(self, steps, done):
         self.steps, self.done, self.closed, self.lines = steps, done, False, []
         self.described = []
 
@@ -107,12 +107,7 @@ class Bar:
 @pytest.fixture
 def bars(monkeypatch):
     made = []
-
-    def bar(*numbers, **delay):
-        made.append(Bar(*numbers, **delay))
-        return made[-1]
-
-    monkeypatch.setattr(progress, "_bar", bar)
+    monkeypatch.setattr(progress, "_bar", lambda *numbers: made.append(Bar(*numbers)) or made[-1])
     monkeypatch.setattr(progress, "REFRESH", -1.0)
     return made
 
@@ -135,15 +130,6 @@ def test_a_fit_that_has_nothing_left_to_train_says_so(blobs, capsys):
     trainer.fit(*blobs)
     line = "Nothing is left to train after epoch 2; fit(x, y, epochs=...) trains on.\n"
     assert capsys.readouterr().out == line
-
-
-def test_a_bar_counts_the_parts_of_other_work_and_closes_whatever_happens(bars):
-    assert list(progress.with_bar("abc", 3)) == ["a", "b", "c"]
-    stopped = progress.with_bar("abc", 3)
-    next(stopped)
-    with pytest.raises(KeyboardInterrupt):
-        stopped.throw(KeyboardInterrupt)
-    assert [(bar.steps, bar.done, bar.closed) for bar in bars] == [(3, 3, True), (3, 0, True)]
 
 
 @pytest.mark.parametrize("hook", ["begin", "step", "epoch_end", "end"])
