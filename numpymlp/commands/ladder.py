@@ -12,6 +12,7 @@ from numpymlp.commands.options import (
     jobs_of,
     reporting,
     whole,
+    workers,
 )
 from numpymlp.experiments.named_recipes import RECIPES
 from numpymlp.validation import check_positive_integer
@@ -31,6 +32,12 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--seeds", type=whole(1000), help="runs of each recipe (default: the recipe's number)"
     )
     add_jobs(parser)
+    parser.add_argument(
+        "--workers",
+        type=workers("auto"),
+        help="number of processes that share the network of each run; auto measures which is "
+        "faster (default: 1)",
+    )
     add_data(parser)
     parser.add_argument(
         "--folder",
@@ -76,6 +83,7 @@ def run(options: argparse.Namespace) -> None:
                 seeds=options.seeds,
                 validation=options.validate,
                 jobs=jobs,
+                workers=options.workers,
                 **reporting(options.quiet),
             )
     label = label_of(data, options.validate)

@@ -198,6 +198,11 @@ def add_jobs(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def workers(*names: str) -> Callable[[str], int | str]:
+    """Return what makes a number of workers, or one of these names, of the text of an option."""
+    return lambda text: text if text in names else whole(2**16)(text)
+
+
 def jobs_of(options: argparse.Namespace) -> int:
     """Return how many training runs there are at a time, -1 for as many as there is room for."""
     if options.dask is not None and options.jobs is not None:

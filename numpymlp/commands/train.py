@@ -15,6 +15,7 @@ from numpymlp.commands.options import (
     option,
     reporting,
     whole,
+    workers,
 )
 from numpymlp.experiments.named_recipes import RECIPES, find
 from numpymlp.experiments.recipes import Recipe
@@ -49,7 +50,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--workers",
-        type=_workers,
+        type=workers("auto", "mpi"),
         help="number of processes that share the network, each with some of the hidden units; auto "
         "measures which is faster; mpi under mpiexec (default: 1)",
     )
@@ -76,10 +77,6 @@ def options(parser: argparse.ArgumentParser) -> None:
     for flag, text in (("check", "skip the gradient check"), ("figures", "draw no figures")):
         group.add_argument(f"--no-{flag}", dest=flag, action="store_false", help=text)
     group.add_argument("--quiet", action="store_true", help="print only the result")
-
-
-def _workers(text: str) -> int | str:
-    return text if text in ("auto", "mpi") else whole(2**16)(text)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -27,7 +27,7 @@ from numpymlp.experiments.begun import Say, load_run
 from numpymlp.experiments.environment import environment
 from numpymlp.experiments.jobs import check_jobs, side_by_side
 from numpymlp.experiments.named_recipes import RECIPES, NamedRecipe
-from numpymlp.experiments.parallel_runs import STOP_SIGNALS
+from numpymlp.experiments.parallel_runs import STOP_SIGNALS, Workers, check_workers
 from numpymlp.experiments.recipes import Recipe
 from numpymlp.experiments.remaining import Remaining
 from numpymlp.experiments.results import (
@@ -63,6 +63,7 @@ def run_ladder(
     seeds: int | None = None,
     validation: bool = False,
     jobs: int = 1,
+    workers: Workers | None = None,
     verbose: int = 1,
     say: Say = print,
 ) -> list[Row]:
@@ -85,6 +86,8 @@ def run_ladder(
     jobs : int, default 1
         Training runs at a time; -1: as many as joblib's active backend has (`jobs.py`). More than
         one show no progress and check no gradients.
+    workers : int or "auto", optional
+        Number of processes that share the network of each run, as for `runs.train`; None: 1.
     verbose, say
         As for `runs.train`.
 
@@ -103,6 +106,10 @@ def run_ladder(
     if seeds is not None:
         check_positive_integer(seeds, "seeds")
     check_jobs(jobs)
+    if check_workers(workers) != 1 and (jobs != 1 or validation):
+        raise InputError(
+            f"workers: expected 1 for held-out images and for runs side by side, got {workers}"
+        )
     chosen = [RECIPES[name] for name in names if not (validation and RECIPES[name].committee)]
     if not chosen:
         raise InputError(
@@ -128,7 +135,15 @@ def run_ladder(
         left.add(expected[named.name] or UNKNOWN)
         say(f"{named.name}, seed {seed}: {float(row['test_accuracy']):.2%}")
 
-    train = functools.partial(_train, place=place, label=label, data=data, verbose=verbose, say=say)
+    train = functools.partial(
+        _train,
+        place=place,
+        label=label,
+        data=data,
+        verbose=verbose,
+        say=say,
+        workers=workers,
+    )
     with contextlib.nullcontext() if validation else RunLock(place):
         calls = [call for call in missing if jobs != 1 and not call[0].committee]
         if calls:
@@ -214,6 +229,7 @@ def _train(
     say: Say,
     check: bool = True,
     threads: int | None = None,
+    workers: Workers | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Train a run, or resume it if its folder has a checkpoint; return metrics and folder."""
     remove_link(folder := run_folder(place, recipe, seed, label))
@@ -223,7 +239,7 @@ def _train(
             return _with_views(runs.resume(folder, **options), recipe, folder, data), folder
         folder.mkdir(exist_ok=True)
         options |= {"seed": seed, "data": data, "overwrite": True, "minutes": CHECKPOINT_MINUTES}
-        options |= {"check": check, "threads": threads}
+        options |= {"check": check, "threads": threads, "workers": workers}
         return runs.train(recipe, folder=folder, **options), folder
     except TrainingInterrupted as error:
         raise TrainingInterrupted(
@@ -337,6 +353,7 @@ def validate(
             "running_train_loss": history["running_train_loss"][-1],
             "train_accuracy": evaluate(network, trainer.loss, x[:first], y[:first]).accuracy,
             "epochs": trainer.state.epoch,
+            "workers": 1,
             "training_seconds": sum(history["seconds"]),
             **environment(),
             **averaged_accuracy(recipe, network, *validation, loaded.image_shape),

@@ -20,9 +20,9 @@ from numpymlp.storage.reading import number, or_empty, read_csv, text, written
 COLUMNS = (
     "recipe", "seed", "data", "test_accuracy", "train_accuracy", "epochs", "seconds",
     "settings", "numpymlp", "numpy", "blas", "threads", "finished",
-    "processor", "averaged_accuracy",
+    "processor", "averaged_accuracy", "workers",
 )  # fmt: skip
-LATER = 2  # the last columns, which files of earlier versions lack
+LATER = 3  # the last columns, which files of earlier versions lack
 FIELDS = {
     **dict.fromkeys(COLUMNS, text()),
     **dict.fromkeys(("test_accuracy", "train_accuracy"), written(number(0, 1))),

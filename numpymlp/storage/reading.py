@@ -164,7 +164,8 @@ def read_csv(
 ) -> list[dict[str, str]]:
     """Read a table whose columns are the `fields`, in this order, and check every cell.
 
-    The last `later` columns may be missing, as in files of earlier versions: their cells are empty.
+    Some of the last `later` columns may be missing, as in files of earlier versions; their cells
+    are empty then.
     A table of `limit` bytes takes up to fifty times as many in memory.
 
     Raises
@@ -182,8 +183,9 @@ def read_csv(
         columns, lines = next(rows, []), list(rows)
     except (csv.Error, ValueError) as error:
         raise InputError(f"{name} is not {what}: {shown(error)}") from error
-    if later and columns == list(fields)[:-later]:
-        columns, lines = list(fields), [line and [*line, *[""] * later] for line in lines]
+    absent = len(fields) - len(columns)
+    if 0 < absent <= later and columns == list(fields)[:-absent]:
+        columns, lines = list(fields), [line and [*line, *[""] * absent] for line in lines]
     if columns != list(fields):
         raise InputError(
             f"{name} is not {what}: expected the columns {', '.join(fields)}, got "

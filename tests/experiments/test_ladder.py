@@ -162,13 +162,14 @@ def test_runs_and_committee_are_also_scored_with_the_views_of_their_recipe(
     assert float(again["averaged_accuracy"]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_file_of_an_earlier_version_without_the_last_columns_is_read(ladder, tmp_path):
+@pytest.mark.parametrize("absent", [1, 3])
+def test_a_file_of_an_earlier_version_without_the_last_columns_is_read(absent, ladder, tmp_path):
     rows = ladder(["plain"])
     path = tmp_path / "ladder.csv"
-    lines = [line.rsplit(",", 2)[0] for line in path.read_text().splitlines()]
+    lines = [line.rsplit(",", absent)[0] for line in path.read_text().splitlines()]
     path.write_text("\n".join(lines) + "\n")
     older = read_results(path)
-    assert older == [row | {"processor": "", "averaged_accuracy": ""} for row in rows]
+    assert older == [row | dict.fromkeys(COLUMNS[-absent:], "") for row in rows]
     assert ladder(["plain"]) == older  # nothing is repeated
 
 
@@ -185,6 +186,30 @@ def test_runs_side_by_side_have_the_results_of_one_after_the_other(validation, l
 
     assert results(rows) == results(one_by_one)
     assert len(rows) == (5 if validation else 6)
+
+
+def test_the_network_of_each_run_is_shared_by_several_workers(ladder, data, tmp_path):
+    rows = ladder(workers=2)
+    assert {row["workers"] for row in rows} == {"2"}
+    networks = []
+    for place in ("runs", "alone"):
+        folder = run_folder(tmp_path / place, SMALL, 1, label_of(data))
+        networks.append(load(folder / "model.npz").parameters)
+        if place == "runs":
+            (tmp_path / "ladder.csv").unlink()
+            alone = ladder(["small"], folder=tmp_path / "alone")
+    assert {row["workers"] for row in alone} == {"1"}
+    np.testing.assert_allclose(*networks, rtol=1e-3, atol=1e-4)
+    assert not np.array_equal(*networks)  # the sums of the workers are rounded in another order
+
+
+@pytest.mark.parametrize("options", [{"jobs": -1}, {"validation": True}])
+def test_several_workers_train_neither_runs_side_by_side_nor_on_held_out_images(
+    options, ladder, tmp_path
+):
+    with pytest.raises(InputError, match="workers: expected 1 for held-out images and for runs"):
+        ladder(workers=2, **options)
+    assert not (tmp_path / "ladder.csv").exists()
 
 
 def test_a_run_that_the_file_has_is_not_repeated(ladder, monkeypatch):
