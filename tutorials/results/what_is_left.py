@@ -3,8 +3,9 @@
     python tutorials/results/what_is_left.py runs/ladder elastic committee
 
 reads the runs of these recipes that `numpymlp ladder` keeps in this folder, trains nothing, prints
-the tables, and writes `what_is_left.csv`, a picture for each recipe, and `ladder.png` beside this
-file. With `--chart`, it only draws `ladder.png`, from `ladder.csv`.
+the tables, and writes the images that all runs of a recipe misread into `what_is_left.csv`, beside
+this file. From there and from `ladder.csv` it draws a picture for each recipe, and `ladder.png`.
+Without a folder, it only draws.
 """
 
 import argparse
@@ -23,9 +24,11 @@ from numpymlp.experiments.named_recipes import RECIPES
 from numpymlp.experiments.results import members_of, read_results, result_of, results_file
 from numpymlp.plots import style
 from numpymlp.storage.files import write_csv
+from numpymlp.storage.reading import read_csv, text
 
 HERE = Path(__file__)
 COLUMNS = ("recipe", "image", "label", "answer", "probability")
+AVERAGED = {"color": style.TRAIN, "markersize": 13, "markeredgewidth": 1.8, "zorder": 3}
 
 
 def members(name, folder, x):
@@ -82,29 +85,29 @@ def left(found, y):
     return np.flatnonzero(wrong == len(found)), wrong
 
 
-def draw_left(images, rows, y, p, title):
+def draw_left(images, lines, name):
     """Draw images with the label of the data set, and the answer of the mean probabilities."""
-    columns, size, step = 8, 0.82, 1.3
-    height = 0.75 + step * -(-len(rows) // columns)
-    below = "Above: the label of the data set. Below: the answer of their vote and its probability."
-    figure, axes = style.page(height, title, below)
-    for place, row in enumerate(rows):
+    columns, size, step = min((8, 7, 6), key=lambda n: -len(lines) % n), 0.82, 1.3
+    one = "member of the committee" if RECIPES[name].committee else f"run of {name}"
+    title = f"The {len(lines)} test images that every {one} gets wrong"
+    below = "Below each: what their vote over 64 views says, and its probability; green if right"
+    figure, axes = style.page(0.75 + step * -(-len(lines) // columns), title, below)
+    for place, line in enumerate(lines):
         down, right = divmod(place, columns)
         x, top = 0.2 + right * 0.97, 0.8 + down * step
-        style.write(axes, x, top, f"label {y[row]}", size=style.SMALL)
-        style.stamp(axes, images[row], x, top + 0.1, size)
-        answer = p[row].argmax()
-        text = f"{answer}: {style.percent(p[row, answer], 0)}"
-        color = style.WRONG if answer != y[row] else style.RIGHT
+        style.write(axes, x, top, f"{place + 1}: label {line['label']}", size=style.SMALL)
+        style.stamp(axes, images[int(line["image"])], x, top + 0.1, size)
+        text = f"{line['answer']}: {style.percent(float(line['probability']), 0)}"
+        color = style.WRONG if line["answer"] != line["label"] else style.RIGHT
         style.write(axes, x, top + size + 0.2, text, size=style.SMALL, color=color)
     return figure
 
 
 def place_of(name):
-    """Return where a label stands: the lowest ones to the left, where no diamond is."""
-    if name in ("lenet-elastic", "committee"):
-        return {"xytext": (-7, -4), "ha": "right"}
-    return {"xytext": (7, -9)}
+    """Return where a label stands, so that it covers no mark."""
+    if name in ("lenet", "lenet-elastic", "committee"):
+        return {"xytext": (-8, -4), "ha": "right"}
+    return {"xytext": (8, -4)}
 
 
 def draw_ladder():
@@ -118,6 +121,8 @@ def draw_ladder():
             continue
         published, error = float(named.published.split()[0]), 100 - here.accuracy
         axes.plot([here.seconds] * 2, [error, published], color=style.FAINT, zorder=1)
+        if here.averaged is not None:
+            axes.plot(here.seconds, 100 - here.averaged, "_", **AVERAGED)
         axes.plot(here.seconds, error, "o", color=style.TRAIN, markersize=7, zorder=3)
         axes.plot(
             here.seconds, published, "D", color=style.WRONG, markerfacecolor="white", zorder=2
@@ -137,46 +142,50 @@ def draw_ladder():
     axes.minorticks_off()
     style.tidy(axes, "", "time of a training run", "test error", grid="both")
     axes.plot([], [], "o", color=style.TRAIN, label="mean test error here")
+    axes.plot([], [], "_", label="averaged over 64 views", **AVERAGED)
     axes.plot(
         [], [], "D", color=style.WRONG, markerfacecolor="white",
-        label="published for a similar network (of unknown time)",
+        label="published, of unknown time",
     )  # fmt: skip
     style.headline(figure, "The ladder: test error on MNIST against training time")
-    style.legend(figure, 2)
+    style.legend(figure, 3)
     return figure
+
+
+def look(name, folder, x, y):
+    """Print the tables of a recipe; return the lines of the images that all its runs misread."""
+    print(f"\n## {name}\n")
+    found = members(name, folder, x)
+    print_members(found, y)
+    print_agreement(found, y)
+    p = sum(averaged for *_, averaged in found) / len(found)
+    rows, wrong = left(found, y)
+    mistakes = (p.argmax(axis=1) != y).sum()
+    print(
+        f"\n{len(rows)} images are read wrong by all {len(found)}, {(wrong > 0).sum()} by at "
+        f"least one; the vote makes {mistakes} mistakes"
+    )
+    cells = [[name, r, y[r], p[r].argmax(), f"{p[r].max():.3f}"] for r in rows]
+    return [dict(zip(COLUMNS, map(str, line), strict=True)) for line in cells]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs/ladder"))
+    parser.add_argument("folder", nargs="?", type=Path, help="that of the ladder's runs")
     parser.add_argument("recipes", nargs="*", default=["committee"], help="such as record")
-    parser.add_argument("--chart", action="store_true", help="only draw ladder.png")
     options = parser.parse_args()
-    draw_ladder().savefig(HERE.with_name("ladder.png"), metadata={"Software": None})
-    if options.chart:
-        return
     data = folders.read_data(None)
-    x, y = np.asarray(data.x_test), data.y_test
-    lines = []
-    for name in options.recipes:
-        print(f"\n## {name}\n")
-        found = members(name, options.folder, x)
-        print_members(found, y)
-        print_agreement(found, y)
-        p = sum(averaged for *_, averaged in found) / len(found)
-        rows, wrong = left(found, y)
-        lines += [[name, r, y[r], p[r].argmax(), f"{p[r].max():.3f}"] for r in rows]
-        mistakes = (p.argmax(axis=1) != y).sum()
-        print(
-            f"\n{len(rows)} images are read wrong by all {len(found)}, "
-            f"{(wrong > 0).sum()} by at least one; the vote makes {mistakes} mistakes"
-        )
-        one = "member of the committee" if RECIPES[name].committee else f"run of {name}"
-        title = f"The {len(rows)} test images that every {one} gets wrong"
-        picture = draw_left(x.reshape(-1, 28, 28), rows, y, p, title)
-        file = HERE.with_name(f"{HERE.stem}_{name}.png")
-        picture.savefig(file, metadata={"Software": None})
-    write_csv(HERE.with_suffix(".csv"), COLUMNS, lines)
+    x, file = np.asarray(data.x_test), HERE.with_suffix(".csv")
+    lines = read_csv(file, "a table of images", dict.fromkeys(COLUMNS, text()))
+    for name in options.recipes if options.folder else ():
+        others = [line for line in lines if line["recipe"] != name]
+        lines = others + look(name, options.folder, x, data.y_test)
+        write_csv(file, COLUMNS, [list(line.values()) for line in lines])
+    for name in {line["recipe"]: None for line in lines}:
+        own = [line for line in lines if line["recipe"] == name]
+        picture = draw_left(x.reshape(-1, 28, 28), own, name)
+        picture.savefig(HERE.with_name(f"{HERE.stem}_{name}.png"), metadata={"Software": None})
+    draw_ladder().savefig(HERE.with_name("ladder.png"), metadata={"Software": None})
 
 
 if __name__ == "__main__":
