@@ -62,8 +62,9 @@ LATER_FIELDS = {
     ),
     "lengthened_from": or_none(whole(1, 2**63 - 1)),  # epochs, if more were asked for later
 }
-# Of runs whose recipe has views for test-time averaging.
-AVERAGED_FIELDS = {
+# Fields of the metrics that are missing without test-time averaging, or in earlier versions.
+LATER_METRICS = {
+    "workers": LATER_FIELDS["workers"],
     "average": or_none(whole(1)),
     "averaged_test_accuracy": or_none(number(0, 1)),
 }
@@ -199,8 +200,8 @@ def read_config(run: Path) -> dict[str, Any]:
 def read_metrics(run: Path) -> dict[str, Any]:
     """Read the metrics of a run and check what is used of them; without views, those are None."""
     found = read_json(run / METRICS, "the metrics of a run", METRICS_FIELDS)
-    metrics = {**dict.fromkeys(AVERAGED_FIELDS), **found}
-    check_fields(f"{shown(run / METRICS)} is altered", metrics, AVERAGED_FIELDS)
+    metrics = {**dict.fromkeys(LATER_METRICS), **found}
+    check_fields(f"{shown(run / METRICS)} is altered", metrics, LATER_METRICS)
     return metrics
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 import signal
@@ -247,6 +248,12 @@ def test_a_run_whose_row_was_not_written_is_taken_from_its_folder(ladder, tmp_pa
     again = ladder(["plain"])
     for old, new in zip(rows, again, strict=True):
         assert {**old, "finished": ""} == {**new, "finished": ""}
+    for metrics in (tmp_path / "runs").rglob("metrics.json"):  # as of an earlier version
+        content = json.loads(metrics.read_text())
+        del content["workers"]
+        metrics.write_text(json.dumps(content))
+    (tmp_path / "ladder.csv").unlink()
+    assert {row["workers"] for row in ladder(["plain"])} == {""}
 
 
 @pytest.fixture
