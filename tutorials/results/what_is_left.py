@@ -105,8 +105,8 @@ def draw_left(images, lines, name):
 
 def place_of(name):
     """Return where a label stands, so that it covers no mark."""
-    if name in ("lenet", "lenet-elastic", "committee"):
-        return {"xytext": (-8, -4), "ha": "right"}
+    if name in ("lenet", "lenet-elastic", "record", "committee"):
+        return {"xytext": (-11, -4), "ha": "right"}
     return {"xytext": (8, -4)}
 
 
