@@ -308,7 +308,7 @@ def _row(
         "test_accuracy": f"{metrics['test_accuracy']:.5f}",
         "train_accuracy": f"{metrics['train_accuracy']:.5f}",
         "averaged_accuracy": "" if averaged is None else f"{averaged:.5f}",
-        "workers": metrics.get("workers") or "",  # runs of earlier versions do not tell
+        "workers": metrics["workers"] or "",  # runs of earlier versions do not tell
         "seconds": f"{metrics['training_seconds']:.1f}",
         "settings": settings_of(named, seeds),
         "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",

@@ -192,14 +192,11 @@ def test_runs_side_by_side_have_the_results_of_one_after_the_other(validation, l
 def test_the_network_of_each_run_is_shared_by_several_workers(ladder, data, tmp_path):
     rows = ladder(workers=2)
     assert {row["workers"] for row in rows} == {"2"}
-    networks = []
-    for place in ("runs", "alone"):
-        folder = run_folder(tmp_path / place, SMALL, 1, label_of(data))
-        networks.append(load(folder / "model.npz").parameters)
-        if place == "runs":
-            (tmp_path / "ladder.csv").unlink()
-            alone = ladder(["small"], folder=tmp_path / "alone")
+    (tmp_path / "ladder.csv").unlink()
+    alone = ladder(["small"], folder=tmp_path / "alone")
     assert {row["workers"] for row in alone} == {"1"}
+    places = [run_folder(tmp_path / name, SMALL, 1, label_of(data)) for name in ("runs", "alone")]
+    networks = [load(place / "model.npz").parameters for place in places]
     np.testing.assert_allclose(*networks, rtol=1e-3, atol=1e-4)
     assert not np.array_equal(*networks)  # the sums of the workers are rounded in another order
 

@@ -1,6 +1,6 @@
 """Look at what the best recipes still get wrong: tables and pictures of `what_is_left.md`.
 
-    python tutorials/results/what_is_left.py runs/ladder elastic committee
+    python tutorials/results/what_is_left.py runs/ladder record committee
 
 reads the runs of these recipes that `numpymlp ladder` keeps in this folder, trains nothing, prints
 the tables, and writes the images that all runs of a recipe misread into `what_is_left.csv`, beside
@@ -181,7 +181,7 @@ def main() -> None:
         others = [line for line in lines if line["recipe"] != name]
         lines = others + look(name, options.folder, x, data.y_test)
         write_csv(file, COLUMNS, [list(line.values()) for line in lines])
-    for name in {line["recipe"]: None for line in lines}:
+    for name in dict.fromkeys(line["recipe"] for line in lines):
         own = [line for line in lines if line["recipe"] == name]
         picture = draw_left(x.reshape(-1, 28, 28), own, name)
         picture.savefig(HERE.with_name(f"{HERE.stem}_{name}.png"), metadata={"Software": None})
